@@ -1,0 +1,23 @@
+import type { z } from "zod";
+import type { Kernels } from "../kernels/kernels.js";
+import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
+import type { Matrix } from "../tensor/matrix.js";
+
+/** An algorithm that turns a linear's weight into a scheme. */
+export interface Quantizer<Options extends object = object> {
+  /** The file's name, and `method` in a recipe. */
+  readonly name: string;
+  /** One line for people who choose. */
+  readonly summary: string;
+  /** The paper or code that defines it. */
+  readonly source: string;
+  /** What a recipe may set, with defaults. */
+  readonly options: z.ZodType<Options>;
+  /**
+   * The scheme it will make of an `[N, K]` weight, known before any work.
+   * @throws RangeError when the shape does not fit the options (a group that does not divide K).
+   */
+  outline(rows: number, columns: number, options: Options): WeightOutline;
+  /** Quantizes one weight `[N, K]`. Deterministic; the same codes on any kernel path and number of threads. */
+  quantize(weight: Matrix, options: Options, kernels: Kernels): Promise<WeightScheme>;
+}

@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/assets/**"],
+          testTimeout: 60_000,
+        },
+      },
+      { test: { name: "assets", include: ["test/assets/**/*.test.ts"], testTimeout: 600_000 } },
+    ],
+  },
+});
