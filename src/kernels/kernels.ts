@@ -1,20 +1,61 @@
 import type { FloatDtype } from "../tensor/dtype.js";
+import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
+import type { TernaryResult, TernaryRule } from "./ternary.js";
+import type { TritPlanesResult } from "./trit-planes.js";
 
 /** Where hot work is computed. Every path gives the same bits; `reference` is the TypeScript specification. */
 export const kernelPaths = ["reference", "portable", "avx2", "avx512"] as const;
 
 export type KernelPath = (typeof kernelPaths)[number];
 
-/** The hot functions, by one path and number of threads. See the file of each for shapes and rounding. */
+/** The hot functions, by one path and number of threads. The file of each has its rule, shapes and rounding. */
 export interface Kernels {
   readonly path: KernelPath;
   readonly threads: number;
   /** The addon, for arithmetics that have a native twin; null on the reference path. */
-  readonly native: NativeKernels | null;
+  readonly native: NativeAddon | null;
+  /** Float bytes, little-endian, as float32. */
   widen(dtype: FloatDtype, bytes: Uint8Array): Promise<Float32Array>;
+  roundToNearest(weights: Float32Array, task: RoundToNearestTask): Promise<RoundToNearestResult>;
+  ternary(weights: Float32Array, group: number, rule: TernaryRule): Promise<TernaryResult>;
+  tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
 }
 
-/** The typed face of the addon. Sizes are checked there again: a wrong length throws, it never reads out of bounds. */
-export interface NativeKernels {
-  widen(dtype: FloatDtype, bytes: Uint8Array, out: Float32Array): Promise<void>;
+/**
+ * The addon's exports. Lengths are checked there again: a wrong one throws, nothing is read out of bounds.
+ * Arithmetics of targets add their own functions, each typed beside its reference.
+ */
+export interface NativeAddon {
+  /** Paths that this processor can run, best first. */
+  paths(): readonly KernelPath[];
+  widen(threads: number, dtype: FloatDtype, bytes: Uint8Array, out: Float32Array): Promise<void>;
+  roundToNearest(
+    path: KernelPath,
+    threads: number,
+    weights: Float32Array,
+    group: number,
+    bits: number,
+    symmetric: boolean,
+    clip: boolean,
+    codes: Uint8Array,
+    scales: Float32Array,
+    zeroPoints: Uint8Array,
+  ): Promise<void>;
+  ternary(
+    threads: number,
+    weights: Float32Array,
+    group: number,
+    rule: TernaryRule,
+    codes: Int8Array,
+    scales: Float32Array,
+  ): Promise<void>;
+  tritPlanes(
+    path: KernelPath,
+    threads: number,
+    weights: Float32Array,
+    group: number,
+    planes: number,
+    codes: Int8Array,
+    scales: Float32Array,
+  ): Promise<void>;
 }

@@ -1,0 +1,30 @@
+#include "bindings/bindings.hpp"
+#include "paths.hpp"
+
+namespace luthier {
+namespace {
+
+/// The paths that this processor can run, best first.
+Napi::Value paths(const Napi::CallbackInfo& info) {
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (const char* name : {"avx512", "avx2", "portable"}) {
+    if (find_path(name)) names.Set(names.Length(), name);
+  }
+  return names;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("paths", Napi::Function::New(env, paths));
+  exports.Set("widen", Napi::Function::New(env, widen));
+  exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
+  exports.Set("ternary", Napi::Function::New(env, ternary));
+  exports.Set("tritPlanes", Napi::Function::New(env, trit_planes));
+  return exports;
+}
+
+}  // namespace
+}  // namespace luthier
+
+static Napi::Object initialize_addon(Napi::Env env, Napi::Object exports) { return luthier::initialize(env, exports); }
+
+NODE_API_MODULE(luthier, initialize_addon)

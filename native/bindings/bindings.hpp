@@ -1,0 +1,12 @@
+#pragma once
+#include <napi.h>
+
+// What the addon exports, one function a kernel; addon.cpp registers them.
+namespace luthier {
+
+Napi::Value widen(const Napi::CallbackInfo& info);
+Napi::Value round_to_nearest(const Napi::CallbackInfo& info);
+Napi::Value ternary(const Napi::CallbackInfo& info);
+Napi::Value trit_planes(const Napi::CallbackInfo& info);
+
+}  // namespace luthier

@@ -1,0 +1,66 @@
+// The quantizer kernels as seen from JavaScript; shapes and rules in src/kernels.
+#include "bind.hpp"
+#include "bindings.hpp"
+#include "pool.hpp"
+
+#include <algorithm>
+
+namespace luthier {
+namespace {
+
+/// Runs a task of a thread takes: enough work to be worth a wake-up, a multiple of the sixteen lanes.
+constexpr std::size_t runs_per_task = 256;
+
+void for_runs(std::size_t runs, unsigned threads, const std::function<void(std::size_t, std::size_t)>& work) {
+  parallel_for((runs + runs_per_task - 1) / runs_per_task, threads, [&](std::size_t task) {
+    work(task * runs_per_task, std::min(runs, (task + 1) * runs_per_task));
+  });
+}
+
+}  // namespace
+
+/// roundToNearest(path, threads, weights, group, bits, symmetric, clip, codes, scales, zeroPoints)
+Napi::Value round_to_nearest(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Path& path = arguments.path();
+  const unsigned threads = arguments.threads();
+  std::size_t length;
+  const float* weights = arguments.array<float>("weights", length);
+  RoundToNearest task{};
+  task.group = arguments.count("group", 1, std::max<std::size_t>(length, 1));
+  task.symmetric = false;
+  task.bits = static_cast<int>(arguments.count("bits", 1, 8));
+  task.symmetric = arguments.flag();
+  task.clip = arguments.flag();
+  const std::size_t runs = length / task.group;
+  auto* codes = arguments.array<std::uint8_t>(runs * task.group, "codes");
+  auto* scales = arguments.array<float>(runs, "scales");
+  auto* zero_points = arguments.array<std::uint8_t>(task.symmetric ? 0 : runs, "zeroPoints");
+  if (task.symmetric) zero_points = nullptr;
+  return run_async(info, [=, &path] {
+    for_runs(runs, threads, [&](std::size_t first, std::size_t last) {
+      path.round_to_nearest(task, weights, first, last, codes, scales, zero_points);
+    });
+  });
+}
+
+/// tritPlanes(path, threads, weights, group, planes, codes, scales)
+Napi::Value trit_planes(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Path& path = arguments.path();
+  const unsigned threads = arguments.threads();
+  std::size_t length;
+  const float* weights = arguments.array<float>("weights", length);
+  const std::size_t group = arguments.count("group", 1, std::max<std::size_t>(length, 1));
+  const int planes = static_cast<int>(arguments.count("planes", 1, 3));
+  const std::size_t runs = length / group;
+  auto* codes = arguments.array<std::int8_t>(planes * runs * group, "codes");
+  auto* scales = arguments.array<float>(planes * runs, "scales");
+  return run_async(info, [=, &path] {
+    for_runs(runs, threads, [&](std::size_t first, std::size_t last) {
+      path.trit_planes(weights, group, runs, planes, first, last, codes, scales);
+    });
+  });
+}
+
+}  // namespace luthier

@@ -1,0 +1,28 @@
+// Compiled once for each instruction set (native/build.mjs), each time into its own namespace.
+#include "paths.hpp"
+
+#include <cstdlib>
+
+#define LUTHIER_JOIN_(a, b) a##b
+#define LUTHIER_JOIN(a, b) LUTHIER_JOIN_(a, b)
+#define LUTHIER_TABLE LUTHIER_JOIN(path_, LUTHIER_PATH)
+#define LUTHIER_TEXT_(a) #a
+#define LUTHIER_TEXT(a) LUTHIER_TEXT_(a)
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace luthier::LUTHIER_PATH {
+#include "kernels/lanes.hpp"
+#include "kernels/round_to_nearest.hpp"
+#include "kernels/trit_planes.hpp"
+}  // namespace luthier::LUTHIER_PATH
+
+namespace luthier {
+const Path LUTHIER_TABLE = {
+    LUTHIER_TEXT(LUTHIER_PATH),
+    LUTHIER_PATH::round_to_nearest,
+    LUTHIER_PATH::trit_planes,
+};
+}  // namespace luthier

@@ -1,0 +1,90 @@
+#include "pool.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace luthier {
+namespace {
+
+/// One parallel_for under way. Workers draw indices until none is left.
+struct Job {
+  std::size_t tasks;
+  const std::function<void(std::size_t)>* task;
+  std::atomic<std::size_t> next{0};
+  std::atomic<unsigned> seats;  // workers that may still join
+  unsigned working = 0;         // workers inside, guarded by the pool's mutex
+
+  void work() {
+    for (std::size_t i; (i = next.fetch_add(1)) < tasks;) (*task)(i);
+  }
+};
+
+/// Threads that wait for jobs. They are started when first wanted and live as long as the process.
+class Pool {
+ public:
+  void run(std::size_t tasks, unsigned threads, const std::function<void(std::size_t)>& task) {
+    auto job = std::make_shared<Job>();
+    job->tasks = tasks;
+    job->task = &task;
+    job->seats = threads - 1;
+    {
+      std::lock_guard lock(mutex_);
+      while (workers_ < threads - 1) {
+        std::thread([this] { serve(); }).detach();
+        ++workers_;
+      }
+      jobs_.push_back(job);
+    }
+    wake_.notify_all();
+    job->work();
+    std::unique_lock lock(mutex_);
+    std::erase(jobs_, job);
+    done_.wait(lock, [&] { return job->working == 0; });
+  }
+
+ private:
+  void serve() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      std::shared_ptr<Job> job;
+      wake_.wait(lock, [&] { return (job = open_job()) != nullptr; });
+      --job->seats;
+      ++job->working;
+      lock.unlock();
+      job->work();
+      lock.lock();
+      --job->working;
+      done_.notify_all();
+    }
+  }
+
+  std::shared_ptr<Job> open_job() {
+    for (auto& job : jobs_) {
+      if (job->seats > 0 && job->next < job->tasks) return job;
+    }
+    return nullptr;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  std::vector<std::shared_ptr<Job>> jobs_;
+  unsigned workers_ = 0;
+};
+
+}  // namespace
+
+void parallel_for(std::size_t tasks, unsigned threads, const std::function<void(std::size_t)>& task) {
+  if (threads <= 1 || tasks <= 1) {
+    for (std::size_t i = 0; i < tasks; ++i) task(i);
+    return;
+  }
+  static Pool& pool = *new Pool;  // never destroyed: detached workers may outlive static destructors
+  pool.run(tasks, threads, task);
+}
+
+}  // namespace luthier

@@ -1,0 +1,117 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { LuthierError } from "../error.js";
+import { dtypeBytes } from "../tensor/dtype.js";
+import { widen } from "../tensor/float.js";
+import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
+import { roundToNearest } from "./round-to-nearest.js";
+import { ternary } from "./ternary.js";
+import { tritPlanes } from "./trit-planes.js";
+
+export interface KernelOptions {
+  /** Defaults to `LUTHIER_THREADS`, else all cores. */
+  readonly threads?: number;
+  /** Defaults to `LUTHIER_KERNELS`, else the best that this machine has. */
+  readonly path?: KernelPath;
+}
+
+/**
+ * The hot functions on the best path of this machine.
+ * @throws LuthierError when a path is asked for that is not to be had here, or the number of threads is no count.
+ */
+export function openKernels(options: KernelOptions = {}): Kernels {
+  const threads = options.threads ?? threadsWanted(process.env.LUTHIER_THREADS);
+  const addon = loadAddon();
+  const paths: readonly KernelPath[] = [...(addon?.paths() ?? []), "reference"];
+  const path = options.path ?? pathWanted(process.env.LUTHIER_KERNELS) ?? paths[0];
+  if (!paths.includes(path)) {
+    throw new LuthierError(
+      `the kernel path '${path}' is not available here; available: ${paths.join(", ")}`,
+      addon ? "choose one of those with LUTHIER_KERNELS" : "build the addon with `npm run build` (needs a C++20 compiler)",
+      { usage: true },
+    );
+  }
+  return path === "reference" || addon === null ? referenceKernels() : nativeKernels(addon, path, threads);
+}
+
+function threadsWanted(text: string | undefined): number {
+  if (text === undefined || text === "") return availableParallelism();
+  const threads = Number(text);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return threads;
+  throw new LuthierError(`LUTHIER_THREADS is '${text}'`, "set it to a whole number from 1 to 1024", { usage: true });
+}
+
+function pathWanted(text: string | undefined): KernelPath | undefined {
+  if (text === undefined || text === "") return undefined;
+  if ((kernelPaths as readonly string[]).includes(text)) return text as KernelPath;
+  throw new LuthierError(`LUTHIER_KERNELS is '${text}'`, `set it to one of ${kernelPaths.join(", ")}`, { usage: true });
+}
+
+/** Where `native/build.mjs` puts the addon: found from src/ and from dist/src/ alike. */
+export function addonPath(): string | null {
+  const here = path.dirname(fileURLToPath(import.meta.url));
+  const candidates = ["../..", "../../.."].map((up) => path.join(here, up, "native", "build", "luthier.node"));
+  return candidates.find((candidate) => existsSync(candidate)) ?? null;
+}
+
+function loadAddon(): NativeAddon | null {
+  const file = addonPath();
+  if (file === null) return null;
+  try {
+    return createRequire(import.meta.url)(file) as NativeAddon;
+  } catch {
+    return null; // built for another Node or processor: the reference serves, and `luthier doctor` says so
+  }
+}
+
+function referenceKernels(): Kernels {
+  return {
+    path: "reference",
+    threads: 1,
+    native: null,
+    async widen(dtype, bytes) {
+      const out = new Float32Array(bytes.length / dtypeBytes[dtype]);
+      widen(dtype, bytes, out);
+      return out;
+    },
+    roundToNearest: async (weights, task) => roundToNearest(weights, task),
+    ternary: async (weights, group, rule) => ternary(weights, group, rule),
+    tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
+  };
+}
+
+function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): Kernels {
+  return {
+    path,
+    threads,
+    native: addon,
+    async widen(dtype, bytes) {
+      const out = new Float32Array(bytes.length / dtypeBytes[dtype]);
+      await addon.widen(threads, dtype, bytes, out);
+      return out;
+    },
+    async roundToNearest(weights, { group, bits, symmetric, clip }) {
+      const runs = weights.length / group;
+      const codes = new Uint8Array(weights.length);
+      const scales = new Float32Array(runs);
+      const zeroPoints = new Uint8Array(symmetric ? 0 : runs);
+      await addon.roundToNearest(path, threads, weights, group, bits, symmetric, clip, codes, scales, zeroPoints);
+      return { codes, scales, zeroPoints: symmetric ? null : zeroPoints };
+    },
+    async ternary(weights, group, rule) {
+      const codes = new Int8Array(weights.length);
+      const scales = new Float32Array(weights.length / group);
+      await addon.ternary(threads, weights, group, rule, codes, scales);
+      return { codes, scales };
+    },
+    async tritPlanes(weights, group, planes) {
+      const codes = new Int8Array(planes * weights.length);
+      const scales = new Float32Array((planes * weights.length) / group);
+      await addon.tritPlanes(path, threads, weights, group, planes, codes, scales);
+      return { codes, scales };
+    },
+  };
+}
