@@ -8,7 +8,7 @@
 namespace luthier {
 namespace {
 
-/// Runs a task of a thread takes: enough work to be worth a wake-up, a multiple of the sixteen lanes.
+/// Runs a task of a thread takes: enough work to be worth a wake-up, a multiple of the lanes of every path.
 constexpr std::size_t runs_per_task = 256;
 
 void for_runs(std::size_t runs, unsigned threads, const std::function<void(std::size_t, std::size_t)>& work) {

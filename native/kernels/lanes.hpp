@@ -1,12 +1,18 @@
-// Sixteen independent runs of weights side by side, one a lane. Work inside a lane goes in the order of the TypeScript
-// reference, so a lane rounds exactly as the reference does, whatever the width of the machine's registers.
+// Independent runs of weights side by side, one a lane, as many as a register of this path holds. Work inside a lane goes
+// in the order of the TypeScript reference, so a lane rounds exactly as the reference does, whatever the width.
 
+#if defined(__AVX512F__)
 constexpr int lanes = 16;
+#elif defined(__AVX2__)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
 
-typedef float F32 __attribute__((vector_size(64)));
-typedef std::int32_t I32 __attribute__((vector_size(64)));
-typedef float F32Half __attribute__((vector_size(32)));
-typedef double F64Half __attribute__((vector_size(64)));
+typedef float F32 __attribute__((vector_size(4 * lanes)));
+typedef std::int32_t I32 __attribute__((vector_size(4 * lanes)));
+typedef float F32Half __attribute__((vector_size(2 * lanes)));
+typedef double F64Half __attribute__((vector_size(4 * lanes)));
 
 static inline F32 splat(float value) { return F32{} + value; }
 static inline I32 splat_int(std::int32_t value) { return I32{} + value; }
@@ -24,13 +30,13 @@ struct Sum {
   F64Half low{}, high{};
 
   void add(F32 x) {
-    const F32Half x_low = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7);
-    const F32Half x_high = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-    low += __builtin_convertvector(x_low, F64Half);
-    high += __builtin_convertvector(x_high, F64Half);
+    F32Half half[2];
+    __builtin_memcpy(half, &x, sizeof x);
+    low += __builtin_convertvector(half[0], F64Half);
+    high += __builtin_convertvector(half[1], F64Half);
   }
 
-  double operator[](int lane) const { return lane < 8 ? low[lane] : high[lane - 8]; }
+  double operator[](int lane) const { return lane < lanes / 2 ? low[lane] : high[lane - lanes / 2]; }
 };
 
 /// The nearest float16 value, half to even.
@@ -56,7 +62,7 @@ static inline float to_float16_value(float value) {
   return out;
 }
 
-/// Copies up to sixteen runs into lanes, `[group][16]`; missing runs repeat the last.
+/// Copies up to `lanes` runs side by side, `[group][lanes]`; missing runs repeat the last.
 static inline void gather_runs(const float* weights, std::size_t group, std::size_t first, std::size_t count, float* out) {
   for (int lane = 0; lane < lanes; ++lane) {
     const std::size_t run = first + ((std::size_t)lane < count ? (std::size_t)lane : count - 1);

@@ -1,4 +1,4 @@
-// Round-to-nearest on sixteen runs at once. The reference, with the sources, is src/kernels/round-to-nearest.ts.
+// Round-to-nearest on a register of runs at once. The reference, with the sources, is src/kernels/round-to-nearest.ts.
 
 struct Grid {
   F32 scale, zero_point, low, high;

@@ -1,4 +1,4 @@
-// PTQTP on sixteen runs at once. The reference, with the source of each constant, is src/kernels/trit-planes.ts.
+// PTQTP on a register of runs at once. The reference, with the source of each constant, is src/kernels/trit-planes.ts.
 
 constexpr int max_iterations = 50;
 constexpr double tolerance = 1e-4;
@@ -118,28 +118,60 @@ static void solve_scales(const double (&gram)[planes][planes], const double (&ri
   }
 }
 
-/// One scale step of the lanes that have not settled. True when all have.
+/// What a register of runs has come to.
 template <int planes>
-static bool step(const Moments<planes>& moments, double (&scales)[lanes][planes], bool (&settled)[lanes]) {
-  bool all = true;
-  for (int lane = 0; lane < lanes; ++lane) {
-    if (settled[lane]) continue;
-    double gram[planes][planes], right[planes], fresh[planes];
+struct Fit {
+  double scales[lanes][planes];
+  double settled_below[lanes];
+  bool settled[lanes]{};
+
+  /// All planes start as sign(w); the first scales are set apart by a thousandth.
+  Fit(const float* w, std::size_t group) {
+    Moments<planes> moments;
+    Sum squares;
+    for (std::size_t i = 0; i < group; ++i) {
+      const F32 value = *(const F32*)(w + i * lanes);
+      const I32 sign = (value < 0.0f) - (value > 0.0f);  // a comparison is 0 or −1
+      I32 trit[planes];
+      for (int p = 0; p < planes; ++p) trit[p] = sign;
+      moments.add(value, trit);
+      squares.add(value * value);
+    }
+    for (int lane = 0; lane < lanes; ++lane) {
+      solve(moments, lane, scales[lane]);
+      for (int p = 0; p < planes; ++p) scales[lane][p] *= 1 - p * (1.0 / 1024);
+      settled_below[lane] = tolerance * __builtin_sqrt(squares[lane] / (double)group);
+    }
+  }
+
+  /// One scale step of the lanes that have not settled. True when all have.
+  bool step(const Moments<planes>& moments) {
+    bool all = true;
+    for (int lane = 0; lane < lanes; ++lane) {
+      if (settled[lane]) continue;
+      double fresh[planes];
+      solve(moments, lane, fresh);
+      double change = 0;
+      for (int p = 0; p < planes; ++p) {
+        change += (fresh[p] - scales[lane][p]) * (fresh[p] - scales[lane][p]);
+        scales[lane][p] = fresh[p];
+      }
+      settled[lane] = __builtin_sqrt(change) < settled_below[lane];
+      all &= settled[lane];
+    }
+    return all;
+  }
+
+ private:
+  static void solve(const Moments<planes>& moments, int lane, double (&out)[planes]) {
+    double gram[planes][planes], right[planes];
     for (int p = 0; p < planes; ++p) {
       right[p] = moments.right[p][lane];
       for (int q = p; q < planes; ++q) gram[p][q] = gram[q][p] = moments.gram[p][q][lane];
     }
-    solve_scales<planes>(gram, right, fresh);
-    double change = 0;
-    for (int p = 0; p < planes; ++p) {
-      change += (fresh[p] - scales[lane][p]) * (fresh[p] - scales[lane][p]);
-      scales[lane][p] = fresh[p];
-    }
-    settled[lane] = __builtin_sqrt(change) < tolerance;
-    all &= settled[lane];
+    solve_scales<planes>(gram, right, out);
   }
-  return all;
-}
+};
 
 /// Positive, falling, float16.
 template <int planes>
@@ -162,19 +194,10 @@ static void trit_planes_of(const float* weights, std::size_t group, std::size_t 
     const std::size_t count = last - run < lanes ? last - run : lanes;
     gather_runs(weights, group, run, count, w);
 
-    Moments<planes> start;
-    for (std::size_t i = 0; i < group; ++i) {
-      const F32 value = *(const F32*)(w + i * lanes);
-      const I32 sign = (value < 0.0f) - (value > 0.0f);  // a comparison is 0 or −1
-      I32 trit[planes];
-      for (int p = 0; p < planes; ++p) trit[p] = sign;
-      start.add(value, trit);
-    }
-    double scales[lanes][planes]{};
-    bool settled[lanes]{};
-    bool done = step<planes>(start, scales, settled);
+    Fit<planes> fit(w, group);
+    bool done = false;
     for (int iteration = 1; iteration < max_iterations && !done; ++iteration) {
-      const Levels<planes> levels(scales);
+      const Levels<planes> levels(fit.scales);
       Moments<planes> moments;
       for (std::size_t i = 0; i < group; ++i) {
         const F32 value = *(const F32*)(w + i * lanes);
@@ -182,11 +205,11 @@ static void trit_planes_of(const float* weights, std::size_t group, std::size_t 
         levels.nearest(value, trit);
         moments.add(value, trit);
       }
-      done = step<planes>(moments, scales, settled);
+      done = fit.step(moments);
     }
 
-    for (auto& lane_scales : scales) store_scales<planes>(lane_scales);
-    const Levels<planes> levels(scales);
+    for (auto& lane_scales : fit.scales) store_scales<planes>(lane_scales);
+    const Levels<planes> levels(fit.scales);
     for (std::size_t i = 0; i < group; ++i) {
       I32 trit[planes];
       levels.nearest(*(const F32*)(w + i * lanes), trit);
@@ -197,7 +220,7 @@ static void trit_planes_of(const float* weights, std::size_t group, std::size_t 
       }
     }
     for (int p = 0; p < planes; ++p) {
-      for (std::size_t lane = 0; lane < count; ++lane) out_scales[p * runs + run + lane] = (float)scales[lane][p];
+      for (std::size_t lane = 0; lane < count; ++lane) out_scales[p * runs + run + lane] = (float)fit.scales[lane][p];
     }
   }
   release(w);

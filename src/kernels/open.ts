@@ -30,7 +30,9 @@ export function openKernels(options: KernelOptions = {}): Kernels {
   if (!paths.includes(path)) {
     throw new LuthierError(
       `the kernel path '${path}' is not available here; available: ${paths.join(", ")}`,
-      addon ? "choose one of those with LUTHIER_KERNELS" : "build the addon with `npm run build` (needs a C++20 compiler)",
+      addon
+        ? "choose one of those with LUTHIER_KERNELS"
+        : "build the addon with `npm run build` (needs a C++20 compiler)",
       { usage: true },
     );
   }
@@ -41,19 +43,25 @@ function threadsWanted(text: string | undefined): number {
   if (text === undefined || text === "") return availableParallelism();
   const threads = Number(text);
   if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return threads;
-  throw new LuthierError(`LUTHIER_THREADS is '${text}'`, "set it to a whole number from 1 to 1024", { usage: true });
+  throw new LuthierError(`LUTHIER_THREADS is '${text}'`, "set it to a whole number from 1 to 1024", {
+    usage: true,
+  });
 }
 
 function pathWanted(text: string | undefined): KernelPath | undefined {
   if (text === undefined || text === "") return undefined;
   if ((kernelPaths as readonly string[]).includes(text)) return text as KernelPath;
-  throw new LuthierError(`LUTHIER_KERNELS is '${text}'`, `set it to one of ${kernelPaths.join(", ")}`, { usage: true });
+  throw new LuthierError(`LUTHIER_KERNELS is '${text}'`, `set it to one of ${kernelPaths.join(", ")}`, {
+    usage: true,
+  });
 }
 
 /** Where `native/build.mjs` puts the addon: found from src/ and from dist/src/ alike. */
 export function addonPath(): string | null {
   const here = path.dirname(fileURLToPath(import.meta.url));
-  const candidates = ["../..", "../../.."].map((up) => path.join(here, up, "native", "build", "luthier.node"));
+  const candidates = ["../..", "../../.."].map((up) =>
+    path.join(here, up, "native", "build", "luthier.node"),
+  );
   return candidates.find((candidate) => existsSync(candidate)) ?? null;
 }
 
@@ -98,7 +106,18 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       const codes = new Uint8Array(weights.length);
       const scales = new Float32Array(runs);
       const zeroPoints = new Uint8Array(symmetric ? 0 : runs);
-      await addon.roundToNearest(path, threads, weights, group, bits, symmetric, clip, codes, scales, zeroPoints);
+      await addon.roundToNearest(
+        path,
+        threads,
+        weights,
+        group,
+        bits,
+        symmetric,
+        clip,
+        codes,
+        scales,
+        zeroPoints,
+      );
       return { codes, scales, zeroPoints: symmetric ? null : zeroPoints };
     },
     async ternary(weights, group, rule) {

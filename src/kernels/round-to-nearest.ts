@@ -1,4 +1,4 @@
-import { numberToFloat16, float16ToNumber } from "../tensor/float.js";
+import { float16ToNumber, numberToFloat16 } from "../tensor/float.js";
 
 /** What to round: runs of `group` consecutive weights, one scale (and zero point) a run. */
 export interface RoundToNearestTask {

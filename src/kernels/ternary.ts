@@ -32,7 +32,7 @@ export function ternary(weights: Float32Array, group: number, rule: TernaryRule)
   const scales = new Float32Array(runs);
   for (let run = 0; run < runs; run++) {
     const w = weights.subarray(run * group, (run + 1) * group);
-    const { scale, threshold } = ternaryMagnitude(w) ?? fit(w, rule);
+    const { scale, threshold } = ternaryMagnitude(w) ?? fitted(w, rule);
     scales[run] = scale;
     for (let i = 0; i < group; i++) {
       if (Math.abs(w[i]) > threshold) codes[run * group + i] = Math.sign(w[i]);
@@ -57,7 +57,7 @@ function ternaryMagnitude(w: Float32Array): Fit | null {
   return { scale: magnitude, threshold: 0 };
 }
 
-function fit(w: Float32Array, rule: TernaryRule): Fit {
+function fitted(w: Float32Array, rule: TernaryRule): Fit {
   if (rule === "twn-exact") return exactFit(w);
   let sum = 0;
   for (const value of w) sum += Math.abs(value);

@@ -1,4 +1,4 @@
-import { numberToFloat16, float16ToNumber } from "../tensor/float.js";
+import { float16ToNumber, numberToFloat16 } from "../tensor/float.js";
 
 export interface TritPlanesResult {
   /** `[planes, weights]`, each −1, 0 or 1. */
@@ -8,7 +8,8 @@ export interface TritPlanesResult {
 }
 
 const maxIterations = 50;
-const tolerance = 1e-4; // ε: the scales have settled
+const tolerance = 1e-4; // ε: the scales have settled, in units of the run's root mean square
+const split = 1 / 1024; // what sets identical planes apart after the first solve
 const conditionLimit = 1e6;
 const firstRidge = 1e-8; // λ
 const lastRidge = 1;
@@ -20,6 +21,11 @@ const lastRidge = 1;
  * What the paper leaves open is fixed here: distances in float32, sums in float64 in index order, ties to the candidate
  * that comes first in `candidates`, planes sorted by falling scale at the end, scales made positive and rounded to
  * float16, and one more choice of trits so that they are nearest for the scales that are stored.
+ *
+ * Two of its rules depend on accidents and are made explicit. All planes start as sign(w), so the first solve gives
+ * them equal scales and only rounding errors would tell the planes apart: plane p takes (1 − p/1024) of its first scale
+ * instead. And ε is an absolute 1e-4 there, which stops a run of small weights at once: here it is relative to the
+ * run's root mean square, the same rule on weights of unit variance.
  */
 export function tritPlanes(weights: Float32Array, group: number, planes: number): TritPlanesResult {
   const runs = weights.length / group;
@@ -38,20 +44,21 @@ export function tritPlanes(weights: Float32Array, group: number, planes: number)
 }
 
 function fitScales(w: Float32Array, planes: number): readonly number[] {
-  let trits = Array.from({ length: planes }, () => Int8Array.from(w, Math.sign));
-  let scales: readonly number[] = new Array(planes).fill(0);
-  for (let iteration = 0; iteration < maxIterations; iteration++) {
+  const settled = tolerance * Math.sqrt(w.reduce((sum, value) => sum + Math.fround(value * value), 0) / w.length);
+  let trits: readonly Int8Array[] = Array.from({ length: planes }, () => Int8Array.from(w, Math.sign));
+  let scales = solveScales(w, trits).map((scale, p) => scale * (1 - p * split));
+  for (let iteration = 1; iteration < maxIterations; iteration++) {
+    trits = nearestTrits(w, scales);
     const previous = scales;
     scales = solveScales(w, trits);
     const change = Math.sqrt(scales.reduce((sum, scale, p) => sum + (scale - previous[p]) ** 2, 0));
-    if (change < tolerance) break;
-    trits = nearestTrits(w, scales);
+    if (change < settled) break;
   }
   return scales;
 }
 
 /** `α = (SᵀS + λI)⁻¹ Sᵀw`, λ raised tenfold while the Frobenius condition number exceeds its limit (§3 of the paper). */
-function solveScales(w: Float32Array, trits: readonly Int8Array[]): readonly number[] {
+function solveScales(w: Float32Array, trits: readonly Int8Array[]): number[] {
   const gram = trits.map((a) => trits.map((b) => a.reduce((sum, trit, i) => sum + trit * b[i], 0)));
   const right = trits.map((trit) => w.reduce((sum, value, i) => sum + trit[i] * value, 0));
   for (let ridge = firstRidge; ; ridge *= 10) {
@@ -76,7 +83,8 @@ function invert(gram: readonly (readonly number[])[], ridge: number) {
     }
   }
   // A determinant that rounding made zero or negative is as singular as can be.
-  const condition = determinant > 0 ? Math.sqrt(squares * adjugateSquares) / determinant : Number.POSITIVE_INFINITY;
+  const condition =
+    determinant > 0 ? Math.sqrt(squares * adjugateSquares) / determinant : Number.POSITIVE_INFINITY;
   return { adjugate, determinant, condition };
 }
 
@@ -100,9 +108,11 @@ function adjugateOf(at: (i: number, j: number) => number, size: number): readonl
 }
 
 /** For every weight the trits whose level `Σ α_p c_p` is nearest; a later candidate must be strictly nearer. */
-function nearestTrits(w: Float32Array, scales: readonly number[]): Int8Array[] {
+function nearestTrits(w: Float32Array, scales: readonly number[]): readonly Int8Array[] {
   const choices = candidates(scales.length);
-  const levels = choices.map((choice) => Math.fround(choice.reduce((sum, trit, p) => sum + trit * scales[p], 0)));
+  const levels = choices.map((choice) =>
+    Math.fround(choice.reduce((sum, trit, p) => sum + trit * scales[p], 0)),
+  );
   const trits = scales.map(() => new Int8Array(w.length));
   for (let i = 0; i < w.length; i++) {
     let best = 0;
@@ -131,14 +141,13 @@ export function candidates(planes: number): readonly (readonly number[])[] {
 
 function listCandidates(planes: number): readonly (readonly number[])[] {
   let vectors: number[][] = [[]];
-  for (let p = 0; p < planes; p++) vectors = vectors.flatMap((head) => [0, 1, -1].map((trit) => [...head, trit]));
+  for (let p = 0; p < planes; p++)
+    vectors = vectors.flatMap((head) => [0, 1, -1].map((trit) => [...head, trit]));
   const nonZeros = (vector: readonly number[]) => vector.filter((trit) => trit !== 0).length;
   return vectors.sort((a, b) => nonZeros(a) - nonZeros(b)); // stable: keeps the order above within a class
 }
 
 /** Positive (a negative scale flips its plane, which the last choice of trits does), falling, float16. */
 function storedScales(scales: readonly number[]): readonly number[] {
-  return scales
-    .map((scale) => float16ToNumber(numberToFloat16(Math.abs(scale))))
-    .sort((a, b) => b - a);
+  return scales.map((scale) => float16ToNumber(numberToFloat16(Math.abs(scale)))).sort((a, b) => b - a);
 }

@@ -1,5 +1,8 @@
+import { z } from "zod";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import { type ScaleGrid, scaleBits, scaleCount } from "./scheme.js";
+import type { Tensors } from "../tensor/tensor.js";
+import { packCodes, unpackCodes } from "./codes.js";
+import { type ScaleGrid, scaleCount, scaleDtype, scalesFromBytes, scalesToBytes } from "./scale-grid.js";
 
 /** Uniform codes of `bits` bits: `w = scale · (code − zeroPoint)`. */
 export interface IntOutline extends ScaleGrid {
@@ -13,17 +16,22 @@ export interface IntOutline extends ScaleGrid {
 export interface IntScheme extends IntOutline {
   /** `[N, K]`, one code a byte, `0 … 2^bits − 1`. */
   readonly codes: Uint8Array;
-  /** `[scaleRows, K / group]`; values that a float16 holds exactly, unless one scale serves the tensor. */
+  /** `[scaleRows, K / group]`; values of `scaleDtype`. */
   readonly scales: Float32Array;
   /** `[scaleRows, K / group]`, `0 … 2^bits − 1`; null when symmetric. */
   readonly zeroPoints: Uint8Array | null;
 }
 
-/** Stored bits of the weight, scales and zero points included. */
-export function intBits(outline: IntOutline): number {
-  const perScale = scaleBits(outline) + (outline.symmetric ? 0 : outline.bits);
-  return outline.rows * outline.columns * outline.bits + scaleCount(outline) * perScale;
-}
+/** An outline as a file states it; the shape is checked against the grid by whoever knows the linear. */
+export const intOutline = z.strictObject({
+  scheme: z.literal("int"),
+  rows: z.int().positive(),
+  columns: z.int().positive(),
+  group: z.int().positive(),
+  scaleRows: z.int().positive(),
+  bits: z.int().min(1).max(8),
+  symmetric: z.boolean(),
+});
 
 /** The weight that the codes stand for, `[N, K]`, each value rounded once to float32. */
 export function dequantizeInt(weight: IntScheme): Matrix {
@@ -31,13 +39,41 @@ export function dequantizeInt(weight: IntScheme): Matrix {
   const out = matrix(rows, columns);
   const groupsPerRow = columns / group;
   const symmetricZero = 2 ** (weight.bits - 1);
-  for (let row = 0; row < rows; row++) {
-    const firstScale = scaleRows === 1 ? 0 : row * groupsPerRow;
-    for (let column = 0; column < columns; column++) {
-      const at = firstScale + Math.floor(column / group);
-      const zeroPoint = zeroPoints === null ? symmetricZero : zeroPoints[at];
-      out.data[row * columns + column] = scales[at] * (codes[row * columns + column] - zeroPoint);
-    }
+  for (let run = 0, at = 0; at < codes.length; run++) {
+    const scale = scaleRows === 1 ? run % groupsPerRow : run;
+    const zeroPoint = zeroPoints === null ? symmetricZero : zeroPoints[scale];
+    for (const end = at + group; at < end; at++) out.data[at] = scales[scale] * (codes[at] - zeroPoint);
   }
   return out;
+}
+
+/** The tensors of a file: `codes` in `bits` bits each, `scales`, and `zero_points` unless symmetric. */
+export function intTensors(weight: IntScheme): Tensors {
+  const scaleShape = [weight.scaleRows, weight.columns / weight.group];
+  const codes = packCodes(weight.codes, weight.bits);
+  return {
+    codes: { dtype: "U8", shape: [codes.length], bytes: codes },
+    scales: { dtype: scaleDtype(weight), shape: scaleShape, bytes: scalesToBytes(weight, weight.scales) },
+    ...(weight.zeroPoints && { zero_points: { dtype: "U8", shape: scaleShape, bytes: weight.zeroPoints } }),
+  };
+}
+
+/** @throws RangeError when a tensor does not fit the outline or a value is out of its range. */
+export function intFromTensors(outline: IntOutline, bytesOf: (name: string) => Uint8Array): IntScheme {
+  const count = scaleCount(outline);
+  const codes = unpackCodes(bytesOf("codes"), outline.bits, outline.rows * outline.columns);
+  const scales = scalesFromBytes(outline, bytesOf("scales"), count);
+  if (outline.symmetric) return { ...outline, codes, scales, zeroPoints: null };
+  const zeroPoints = bytesOf("zero_points");
+  if (zeroPoints.length !== count)
+    throw new RangeError(`${zeroPoints.length} zero points, expected ${count}`);
+  if (zeroPoints.some((zero) => zero >= 2 ** outline.bits))
+    throw new RangeError("a zero point exceeds its bits");
+  return { ...outline, codes, scales, zeroPoints };
+}
+
+/** Stored bytes of codes, scales and zero points. */
+export function intBytes(outline: IntOutline): number {
+  const perScale = (scaleDtype(outline) === "F32" ? 4 : 2) + (outline.symmetric ? 0 : 1);
+  return Math.ceil((outline.rows * outline.columns * outline.bits) / 8) + scaleCount(outline) * perScale;
 }

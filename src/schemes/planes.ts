@@ -1,5 +1,8 @@
+import { z } from "zod";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import { type ScaleGrid, scaleBits, scaleCount } from "./scheme.js";
+import type { Tensors } from "../tensor/tensor.js";
+import { packTrits, tritsPerByte, unpackTrits } from "./codes.js";
+import { type ScaleGrid, scaleCount, scaleDtype, scalesFromBytes, scalesToBytes } from "./scale-grid.js";
 
 /** `W ≈ Σ_p α_p ⊙ P_p`, each plane of trits {−1, 0, 1}. */
 export interface PlanesOutline extends ScaleGrid {
@@ -12,34 +15,68 @@ export interface PlanesOutline extends ScaleGrid {
 export interface PlanesScheme extends PlanesOutline {
   /** `[planes, N, K]`, each −1, 0 or 1. */
   readonly codes: Int8Array;
-  /** `[planes, scaleRows, K / group]`; values that a float16 holds exactly, unless one scale serves the tensor. */
+  /** `[planes, scaleRows, K / group]`; values of `scaleDtype`. */
   readonly scales: Float32Array;
 }
 
-/** Five trits fill a byte: 3^5 = 243. */
-export const tritsPerByte = 5;
-
-/** Stored bits of the weight at 1.6 bits a trit, scales included. */
-export function planesBits(outline: PlanesOutline): number {
-  const trits = outline.planes * outline.rows * outline.columns;
-  return Math.ceil(trits / tritsPerByte) * 8 + outline.planes * scaleCount(outline) * scaleBits(outline);
-}
+/** An outline as a file states it; the shape is checked against the grid by whoever knows the linear. */
+export const planesOutline = z.strictObject({
+  scheme: z.literal("planes"),
+  rows: z.int().positive(),
+  columns: z.int().positive(),
+  group: z.int().positive(),
+  scaleRows: z.int().positive(),
+  alphabet: z.literal("trits"),
+  planes: z.int().min(1).max(8),
+});
 
 /** The weight that the planes stand for, `[N, K]`: the planes' terms added in plane order, rounded once to float32. */
 export function dequantizePlanes(weight: PlanesScheme): Matrix {
   const { rows, columns, group, scaleRows, planes, codes, scales } = weight;
   const out = matrix(rows, columns);
   const groupsPerRow = columns / group;
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
+  const planeScales = scaleRows * groupsPerRow;
+  const planeCodes = rows * columns;
+  for (let run = 0, at = 0; at < planeCodes; run++) {
+    const scale = scaleRows === 1 ? run % groupsPerRow : run;
+    for (const end = at + group; at < end; at++) {
       let sum = 0;
       for (let plane = 0; plane < planes; plane++) {
-        const scaleRow = plane * scaleRows + (scaleRows === 1 ? 0 : row);
-        const scale = scales[scaleRow * groupsPerRow + Math.floor(column / group)];
-        sum += scale * codes[(plane * rows + row) * columns + column];
+        sum += scales[plane * planeScales + scale] * codes[plane * planeCodes + at];
       }
-      out.data[row * columns + column] = sum;
+      out.data[at] = sum;
     }
   }
   return out;
+}
+
+/** The tensors of a file: `codes`, five trits a byte over all planes, and `scales`. */
+export function planesTensors(weight: PlanesScheme): Tensors {
+  const codes = packTrits(weight.codes);
+  return {
+    codes: { dtype: "U8", shape: [codes.length], bytes: codes },
+    scales: {
+      dtype: scaleDtype(weight),
+      shape: [weight.planes, weight.scaleRows, weight.columns / weight.group],
+      bytes: scalesToBytes(weight, weight.scales),
+    },
+  };
+}
+
+/** @throws RangeError when a tensor does not fit the outline. */
+export function planesFromTensors(
+  outline: PlanesOutline,
+  bytesOf: (name: string) => Uint8Array,
+): PlanesScheme {
+  const trits = outline.planes * outline.rows * outline.columns;
+  const codes = unpackTrits(bytesOf("codes"), trits);
+  const scales = scalesFromBytes(outline, bytesOf("scales"), outline.planes * scaleCount(outline));
+  return { ...outline, codes, scales };
+}
+
+/** Stored bytes of trits (1.6 bits each) and scales. */
+export function planesBytes(outline: PlanesOutline): number {
+  const trits = outline.planes * outline.rows * outline.columns;
+  const scaleBytes = scaleDtype(outline) === "F32" ? 4 : 2;
+  return Math.ceil(trits / tritsPerByte) + outline.planes * scaleCount(outline) * scaleBytes;
 }

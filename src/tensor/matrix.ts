@@ -10,7 +10,11 @@ export interface Matrix {
 }
 
 /** @throws RangeError when `data` does not hold rows × columns values. */
-export function matrix(rows: number, columns: number, data = new Float32Array(rows * columns)): Matrix {
+export function matrix(
+  rows: number,
+  columns: number,
+  data: Float32Array = new Float32Array(rows * columns),
+): Matrix {
   if (data.length !== rows * columns) {
     throw new RangeError(`a ${rows} × ${columns} matrix needs ${rows * columns} values, got ${data.length}`);
   }

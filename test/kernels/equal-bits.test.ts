@@ -32,17 +32,27 @@ describe.each(each)("native $path with $threads threads gives the reference's bi
 
   test.each(floatDtypes)("widen %s", async (dtype) => {
     const everyPattern = Uint8Array.from({ length: 1 << 17 }, (_, i) => (i >> 1) >> ((i & 1) * 8));
-    const [a, b] = await Promise.all([native.widen(dtype, everyPattern), reference.widen(dtype, everyPattern)]);
-    const payloadFree = (values: Float32Array) => values.map((value) => (Number.isNaN(value) ? Number.NaN : value));
+    const [a, b] = await Promise.all([
+      native.widen(dtype, everyPattern),
+      reference.widen(dtype, everyPattern),
+    ]);
+    const payloadFree = (values: Float32Array) =>
+      values.map((value) => (Number.isNaN(value) ? Number.NaN : value));
     expect(payloadFree(a)).toEqual(payloadFree(b));
   });
 
   test("round-to-nearest, every bit width, symmetry and clipping", async () => {
     await fc.assert(
-      fc.asyncProperty(weights(8), fc.integer({ min: 2, max: 8 }), fc.boolean(), fc.boolean(), async (w, bits, symmetric, clip) => {
-        const task = { group: 8, bits, symmetric, clip };
-        expect(await native.roundToNearest(w, task)).toEqual(await reference.roundToNearest(w, task));
-      }),
+      fc.asyncProperty(
+        weights(8),
+        fc.integer({ min: 2, max: 8 }),
+        fc.boolean(),
+        fc.boolean(),
+        async (w, bits, symmetric, clip) => {
+          const task = { group: 8, bits, symmetric, clip };
+          expect(await native.roundToNearest(w, task)).toEqual(await reference.roundToNearest(w, task));
+        },
+      ),
       { numRuns: 60, seed: 1 },
     );
   });

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { LuthierError } from "../error.js";
+import type { Matrix } from "../tensor/matrix.js";
+import type { Tensors } from "../tensor/tensor.js";
+import { dequantizeInt, intBytes, intFromTensors, intOutline, intTensors } from "./int.js";
+import { dequantizePlanes, planesBytes, planesFromTensors, planesOutline, planesTensors } from "./planes.js";
+import { granularityName } from "./scale-grid.js";
+import type { WeightOutline, WeightScheme } from "./scheme.js";
+
+/*
+ * What every representation can do, whichever it is. A new representation adds its file, its members to the unions of
+ * scheme.ts and a case here.
+ */
+
+/** The float32 weight `[N, K]` that a scheme stands for. */
+export function dequantize(weight: WeightScheme): Matrix {
+  return weight.scheme === "int" ? dequantizeInt(weight) : dequantizePlanes(weight);
+}
+
+/** Bytes that the scheme takes in a run's `quantized/`, file header aside. */
+export function storedBytes(outline: WeightOutline): number {
+  return outline.scheme === "int" ? intBytes(outline) : planesBytes(outline);
+}
+
+/** Stored bits a weight, scales and zero points included. */
+export function bitsPerWeight(outline: WeightOutline): number {
+  return (storedBytes(outline) * 8) / (outline.rows * outline.columns);
+}
+
+/** A scheme in a few words, for tables: `int4 g128`, `2 trit planes g128`. */
+export function describeWeight(outline: WeightOutline): string {
+  const scope = granularityName(outline);
+  if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
+  return outline.planes === 1 ? `ternary ${scope}` : `${outline.planes} trit planes ${scope}`;
+}
+
+/** The tensors of a scheme's file. */
+export function weightTensors(weight: WeightScheme): Tensors {
+  return weight.scheme === "int" ? intTensors(weight) : planesTensors(weight);
+}
+
+const outlines = z.discriminatedUnion("scheme", [intOutline, planesOutline]);
+
+/**
+ * An outline read from a file.
+ * @throws LuthierError when it is not one, or its scales do not cover its weights; `where` names the file.
+ */
+export function parseOutline(value: unknown, where: string): WeightOutline {
+  const parsed = outlines.safeParse(value);
+  if (!parsed.success) throw damaged(where, z.prettifyError(parsed.error).replaceAll("\n", " "));
+  const { rows, columns, group, scaleRows } = parsed.data;
+  if (!Number.isSafeInteger(rows * columns * 8))
+    throw damaged(where, `${rows} × ${columns} weights are too many`);
+  if (columns % group !== 0) throw damaged(where, `a group of ${group} does not divide ${columns} columns`);
+  if (scaleRows !== rows && scaleRows !== 1)
+    throw damaged(where, `${scaleRows} rows of scales for ${rows} rows`);
+  return parsed.data;
+}
+
+/**
+ * A scheme from its outline and its tensors' bytes.
+ * @throws LuthierError when they do not fit each other; `where` names the file.
+ */
+export function weightFromTensors(
+  outline: WeightOutline,
+  bytesOf: (name: string) => Uint8Array,
+  where: string,
+): WeightScheme {
+  try {
+    return outline.scheme === "int" ? intFromTensors(outline, bytesOf) : planesFromTensors(outline, bytesOf);
+  } catch (error) {
+    if (error instanceof RangeError) throw damaged(where, error.message);
+    throw error;
+  }
+}
+
+function damaged(where: string, what: string): LuthierError {
+  return new LuthierError(
+    `${where} is not a quantized linear: ${what}`,
+    "delete it and run again, or restore it from a copy",
+  );
+}
