@@ -11,11 +11,11 @@ export interface Quantizer<Options extends object = object> {
   readonly summary: string;
   /** The paper or code that defines it. */
   readonly source: string;
-  /** What a recipe may set, with defaults. */
-  readonly options: z.ZodType<Options>;
+  /** What a recipe may set, with defaults: a strict object. */
+  readonly options: z.ZodObject & z.ZodType<Options>;
   /**
    * The scheme it will make of an `[N, K]` weight, known before any work.
-   * @throws RangeError when the shape does not fit the options (a group that does not divide K).
+   * @throws RangeError when the shape does not fit the options (a group that does not divide K), or they each other.
    */
   outline(rows: number, columns: number, options: Options): WeightOutline;
   /** Quantizes one weight `[N, K]`. Deterministic; the same codes on any kernel path and number of threads. */

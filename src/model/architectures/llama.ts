@@ -1,0 +1,224 @@
+import { z } from "zod";
+import { readVector, type TensorSource } from "../../checkpoint/tensors.js";
+import { LuthierError } from "../../error.js";
+import { type Matrix, matrix } from "../../tensor/matrix.js";
+import type { Architecture, Block, LinearInfo, ModelContext, ModelDescription } from "../architecture.js";
+import { type Rope, ropeKind, ropeScaling, rotaryTables } from "../rope.js";
+
+/*
+ * Llama and the families that compute like it: Mistral, Qwen2 and 2.5 (biases on q, k, v), Qwen3 (norms on q and k),
+ * TriLM (a Llama by its configuration).
+ */
+
+const configSchema = z.looseObject({
+  model_type: z.enum(["llama", "mistral", "qwen2", "qwen3"]),
+  hidden_size: z.int().positive(),
+  intermediate_size: z.int().positive(),
+  num_hidden_layers: z.int().positive(),
+  num_attention_heads: z.int().positive(),
+  num_key_value_heads: z.int().positive().nullish(),
+  head_dim: z.int().positive().nullish(),
+  vocab_size: z.int().positive(),
+  max_position_embeddings: z.int().positive(),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  rope_theta: z.number().positive().nullish(),
+  rope_scaling: ropeScaling.nullish(),
+  rope_parameters: ropeScaling.nullish(),
+  tie_word_embeddings: z.boolean().default(false),
+  attention_bias: z.boolean().nullish(),
+  mlp_bias: z.boolean().nullish(),
+  hidden_act: z.literal("silu").default("silu"),
+  sliding_window: z.int().positive().nullish(),
+  use_sliding_window: z.boolean().nullish(),
+  max_window_layers: z.int().nullish(),
+});
+
+type Config = z.infer<typeof configSchema>;
+
+export const llama: Architecture = {
+  name: "llama",
+  modelTypes: configSchema.shape.model_type.options,
+
+  describe(rawConfig, source): ModelDescription {
+    const config = parseConfig(rawConfig);
+    ropeKind(ropeOf(config));
+    const embedding = "model.embed_tokens.weight";
+    const blocks = Array.from({ length: config.num_hidden_layers }, (_, index) =>
+      blockLinears(index, config),
+    );
+    const head: LinearInfo = {
+      name: "lm_head",
+      rows: config.vocab_size,
+      columns: config.hidden_size,
+      tensor: config.tie_word_embeddings ? embedding : "lm_head.weight",
+      bias: null,
+    };
+    const norms = [
+      ...blocks.flatMap((_, index) => blockNorms(index, config)),
+      { tensor: "model.norm.weight", size: config.hidden_size },
+    ];
+    expectShape(source, embedding, [config.vocab_size, config.hidden_size]);
+    for (const linear of [...blocks.flat(), head]) {
+      expectShape(source, linear.tensor, [linear.rows, linear.columns]);
+      if (linear.bias) expectShape(source, linear.bias, [linear.rows]);
+    }
+    for (const { tensor, size } of norms) expectShape(source, tensor, [size]);
+    const biases = blocks.flat().flatMap((linear) => linear.bias ?? []);
+    return {
+      modelType: config.model_type,
+      blocks,
+      head,
+      embedding,
+      hiddenSize: config.hidden_size,
+      vocabularySize: config.vocab_size,
+      contextLength: config.max_position_embeddings,
+      floatTensors: [embedding, ...norms.map(({ tensor }) => tensor), ...biases],
+    };
+  },
+
+  async openBlock(index, context): Promise<Block> {
+    const config = parseConfig(context.config);
+    const { ops, executor } = context;
+    const vector = (name: string) =>
+      readVector(context.source, `model.layers.${index}.${name}.weight`, context.kernels);
+    const inputNorm = await vector("input_layernorm");
+    const postAttentionNorm = await vector("post_attention_layernorm");
+    const headNorms = hasHeadNorms(config)
+      ? {
+          query: await vector("self_attn.q_norm"),
+          key: await vector("self_attn.k_norm"),
+          epsilon: config.rms_norm_eps,
+        }
+      : null;
+    const [q, k, v, o, gate, up, down] = blockLinears(index, config).map((linear) => linear.name);
+    const { heads, keyValueHeads, headSize } = headsOf(config);
+
+    return async (hidden, length) => {
+      const normed = await ops.rmsNorm(hidden, inputNorm, config.rms_norm_eps);
+      const [query, key, value] = await executor.run([q, k, v], normed);
+      const attended = await ops.attention({
+        query,
+        key,
+        value,
+        heads,
+        keyValueHeads,
+        headSize,
+        length,
+        rotary: rotaryTables(ropeOf(config), length),
+        norms: headNorms,
+        window: slidingWindow(config, index),
+      });
+      const [attentionOut] = await executor.run([o], attended);
+      const middle = add(hidden, attentionOut);
+
+      const normedMiddle = await ops.rmsNorm(middle, postAttentionNorm, config.rms_norm_eps);
+      const [gated, upped] = await executor.run([gate, up], normedMiddle);
+      const [feedForwardOut] = await executor.run([down], await ops.gatedActivation(gated, upped));
+      return add(middle, feedForwardOut);
+    };
+  },
+
+  async finalNorm(hidden, { config, ops, source, kernels }: ModelContext) {
+    const { rms_norm_eps: epsilon } = parseConfig(config);
+    return ops.rmsNorm(hidden, await readVector(source, "model.norm.weight", kernels), epsilon);
+  },
+};
+
+function parseConfig(config: Readonly<Record<string, unknown>>): Config {
+  const parsed = configSchema.safeParse(config);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new LuthierError(
+      `config.json: ${issue.path.join(".") || "the configuration"}: ${issue.message}`,
+      "check that config.json is that of a Llama, Mistral, Qwen2, Qwen2.5 or Qwen3 checkpoint",
+    );
+  }
+  const { heads, keyValueHeads, headSize } = headsOf(parsed.data);
+  if (heads % keyValueHeads !== 0 || headSize % 2 !== 0) {
+    throw new LuthierError(
+      `config.json: ${heads} heads, ${keyValueHeads} key-value heads of size ${headSize} make no grouped attention`,
+      "check num_attention_heads, num_key_value_heads and head_dim",
+    );
+  }
+  return parsed.data;
+}
+
+function headsOf(config: Config) {
+  const heads = config.num_attention_heads;
+  return {
+    heads,
+    keyValueHeads: config.num_key_value_heads ?? heads,
+    headSize: config.head_dim ?? Math.floor(config.hidden_size / heads),
+  };
+}
+
+function ropeOf(config: Config): Rope {
+  const scaling = config.rope_scaling ?? config.rope_parameters ?? null;
+  return {
+    headSize: headsOf(config).headSize,
+    theta: config.rope_theta ?? scaling?.rope_theta ?? 10_000,
+    contextLength: config.max_position_embeddings,
+    scaling,
+  };
+}
+
+function hasHeadNorms(config: Config): boolean {
+  return config.model_type === "qwen3";
+}
+
+/** Mistral slides in every layer that has a window; Qwen only where it is switched on, from `max_window_layers` up. */
+function slidingWindow(config: Config, layer: number): number | null {
+  if (config.model_type === "mistral") return config.sliding_window ?? null;
+  const slides = config.use_sliding_window === true && layer >= (config.max_window_layers ?? 0);
+  return slides ? (config.sliding_window ?? null) : null;
+}
+
+function blockLinears(index: number, config: Config): readonly LinearInfo[] {
+  const { heads, keyValueHeads, headSize } = headsOf(config);
+  const hidden = config.hidden_size;
+  const intermediate = config.intermediate_size;
+  const attentionBias = config.attention_bias ?? false;
+  const queryBias = attentionBias || config.model_type === "qwen2";
+  const feedForwardBias = config.mlp_bias ?? false;
+  const linear = (name: string, rows: number, columns: number, biased: boolean): LinearInfo => {
+    const full = `model.layers.${index}.${name}`;
+    return { name: full, rows, columns, tensor: `${full}.weight`, bias: biased ? `${full}.bias` : null };
+  };
+  return [
+    linear("self_attn.q_proj", heads * headSize, hidden, queryBias),
+    linear("self_attn.k_proj", keyValueHeads * headSize, hidden, queryBias),
+    linear("self_attn.v_proj", keyValueHeads * headSize, hidden, queryBias),
+    linear("self_attn.o_proj", hidden, heads * headSize, attentionBias),
+    linear("mlp.gate_proj", intermediate, hidden, feedForwardBias),
+    linear("mlp.up_proj", intermediate, hidden, feedForwardBias),
+    linear("mlp.down_proj", hidden, intermediate, feedForwardBias),
+  ];
+}
+
+function blockNorms(
+  index: number,
+  config: Config,
+): readonly { readonly tensor: string; readonly size: number }[] {
+  const norm = (name: string, size: number) => ({ tensor: `model.layers.${index}.${name}.weight`, size });
+  const { headSize } = headsOf(config);
+  return [
+    norm("input_layernorm", config.hidden_size),
+    norm("post_attention_layernorm", config.hidden_size),
+    ...(hasHeadNorms(config) ? [norm("self_attn.q_norm", headSize), norm("self_attn.k_norm", headSize)] : []),
+  ];
+}
+
+function expectShape(source: Pick<TensorSource, "tensors">, name: string, expected: readonly number[]): void {
+  const info = source.tensors.get(name);
+  if (info?.shape.join() === expected.join()) return;
+  throw new LuthierError(
+    `tensor ${name} ${info ? `has shape [${info.shape.join(", ")}]` : "is missing"}, config.json asks for [${expected.join(", ")}]`,
+    "check that config.json belongs to these weights",
+  );
+}
+
+function add(a: Matrix, b: Matrix): Matrix {
+  const out = matrix(a.rows, a.columns);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = a.data[i] + b.data[i];
+  return out;
+}

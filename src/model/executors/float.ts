@@ -1,0 +1,37 @@
+import type { Matrix } from "../../tensor/matrix.js";
+import type { LinearInfo } from "../architecture.js";
+import type { Executor } from "../executor.js";
+import type { Ops } from "../ops.js";
+
+/** Where a linear's float32 weight and bias come from: a checkpoint, or a run's dequantized schemes. */
+export interface WeightSource {
+  /** `[N, K]`. */
+  weight(linear: LinearInfo): Promise<Matrix>;
+  /** `[N]`, or null for a linear without one. */
+  bias(linear: LinearInfo): Promise<Float32Array | null>;
+}
+
+/** Computes linears in float32 by onnxruntime; holds the weights of the linears entered last and no others. */
+export function openFloatExecutor(linears: readonly LinearInfo[], weights: WeightSource, ops: Ops): Executor {
+  const byName = new Map(linears.map((linear) => [linear.name, linear]));
+  let loaded = new Map<string, { readonly weight: Matrix; readonly bias: Float32Array | null }>();
+  return {
+    async enter(names) {
+      loaded = new Map();
+      for (const name of names) {
+        const linear = byName.get(name);
+        if (linear === undefined) throw new RangeError(`no linear ${name}`);
+        loaded.set(name, { weight: await weights.weight(linear), bias: await weights.bias(linear) });
+      }
+    },
+    async run(names, input) {
+      const outputs: Matrix[] = [];
+      for (const name of names) {
+        const entered = loaded.get(name);
+        if (entered === undefined) throw new RangeError(`linear ${name} was not entered`);
+        outputs.push(await ops.linear(input, entered.weight, entered.bias));
+      }
+      return outputs;
+    },
+  };
+}

@@ -1,0 +1,215 @@
+import { readMatrix, type TensorSource } from "../checkpoint/tensors.js";
+import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
+import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
+import type { ModelContext, ModelDescription } from "./architecture.js";
+import { findArchitecture } from "./architectures/registry.js";
+import type { Executor } from "./executor.js";
+import type { Ops } from "./ops.js";
+
+/** A causal language model that can be computed on windows of tokens, block by block. */
+export interface Model {
+  readonly description: ModelDescription;
+  /**
+   * For each window, the natural-log probability of each token from the second on, given those before it.
+   *
+   * Blocks are the outer loop: each is loaded once a pass and computed on all windows, so that peak memory is one block
+   * and the activations, of which a pass holds at most 512 MiB.
+   */
+  score(
+    windows: readonly Int32Array[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<Float32Array[]>;
+  /** Logits `[tokens, vocabulary]` of one short sequence. */
+  logits(tokens: Int32Array): Promise<Matrix>;
+}
+
+const batchTokens = 2048;
+const passBytes = 512 * 2 ** 20;
+/** Logits that are held at a time: 64 MiB. */
+const logitsHeld = 2 ** 24;
+
+export interface ModelParts {
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Embedding, norms and, where the executor does not have it, the head. */
+  readonly source: TensorSource;
+  readonly executor: Executor;
+  /** True when the executor computes the head too; else it is read from `source` in parts, never whole. */
+  readonly headInExecutor: boolean;
+  readonly ops: Ops;
+  readonly kernels: Kernels;
+}
+
+/** @throws LuthierError when the configuration is of no known family or the tensors do not fit it. */
+export function openModel(parts: ModelParts): Model {
+  const architecture = findArchitecture(parts.config);
+  const description = architecture.describe(parts.config, parts.source);
+  const context: ModelContext = parts;
+  const { ops, executor, source, kernels } = parts;
+  const { head, hiddenSize, vocabularySize } = description;
+
+  /** Hidden states after the last block and norm, for each batch of equally long windows. */
+  async function forward(batches: readonly Batch[], onBlock: () => void): Promise<Matrix[]> {
+    let hidden: Matrix[] = [];
+    for (const batch of batches) hidden.push(await embed(batch));
+    for (const [index, linears] of description.blocks.entries()) {
+      await executor.enter(linears.map((linear) => linear.name));
+      const block = await architecture.openBlock(index, context);
+      for (const [at, batch] of batches.entries()) hidden[at] = await block(hidden[at], batch.length);
+      onBlock();
+    }
+    await executor.enter([]);
+    const normed: Matrix[] = [];
+    for (const states of hidden) normed.push(await architecture.finalNorm(states, context));
+    hidden = [];
+    return normed;
+  }
+
+  /** `[tokens, hidden]`; only the rows of tokens that occur are read. */
+  async function embed({ tokens }: Batch): Promise<Matrix> {
+    const out = matrix(tokens.length, hiddenSize);
+    const rows = new Map<number, Float32Array>();
+    for (const [at, token] of tokens.entries()) {
+      let row = rows.get(token);
+      if (row === undefined) {
+        if (token < 0 || token >= vocabularySize) throw outsideVocabulary(token, vocabularySize);
+        row = (await readMatrix(source, description.embedding, kernels, { first: token, last: token + 1 }))
+          .data;
+        rows.set(token, row);
+      }
+      out.data.set(row, at * hiddenSize);
+    }
+    return out;
+  }
+
+  /** Calls `use` with the logits of all tokens for a part of the vocabulary at a time. */
+  async function eachLogits(
+    hidden: Matrix,
+    use: (logits: Matrix, firstRow: number) => Promise<void>,
+  ): Promise<void> {
+    if (parts.headInExecutor) {
+      const [logits] = await executor.run([head.name], hidden);
+      return use(logits, 0);
+    }
+    const step = Math.max(
+      1,
+      Math.min(vocabularySize, Math.floor(logitsHeld / Math.max(hidden.rows, hiddenSize))),
+    );
+    for (let first = 0; first < vocabularySize; first += step) {
+      const rows = { first, last: Math.min(first + step, vocabularySize) };
+      await use(await ops.linear(hidden, await readMatrix(source, head.tensor, kernels, rows), null), first);
+    }
+  }
+
+  async function enterHead(): Promise<void> {
+    if (parts.headInExecutor) await executor.enter([head.name]);
+  }
+
+  return {
+    description,
+    async score(windows, onProgress) {
+      const batches = batchesOf(windows);
+      const passes = passesOf(batches, hiddenSize);
+      const total = passes.length * (description.blocks.length + 1);
+      let done = 0;
+      const step = () => onProgress?.(++done, total);
+      const scores: Float32Array[] = [];
+      for (const pass of passes) {
+        const hidden = await forward(pass, step);
+        await enterHead();
+        for (const [at, batch] of pass.entries()) {
+          const next = Int32Array.from(
+            batch.tokens,
+            (_, i) => batch.tokens[Math.min(i + 1, batch.tokens.length - 1)],
+          );
+          const logProbabilities = await logProbabilitiesOf(hidden[at], next, eachLogits, ops);
+          for (let first = 0; first < batch.tokens.length; first += batch.length) {
+            scores.push(logProbabilities.slice(first, first + batch.length - 1)); // the last token has no next
+          }
+          hidden[at] = matrix(0, 0);
+        }
+        step();
+      }
+      return scores;
+    },
+    async logits(tokens) {
+      const [hidden] = await forward([{ tokens, length: tokens.length }], () => {});
+      await enterHead();
+      const out = matrix(tokens.length, vocabularySize);
+      await eachLogits(hidden, async (logits, firstRow) => {
+        for (let t = 0; t < logits.rows; t++) {
+          out.data.set(rowsOf(logits, t, t + 1).data, t * vocabularySize + firstRow);
+        }
+      });
+      return out;
+    },
+  };
+}
+
+/** Windows of one length, one after another. */
+interface Batch {
+  readonly tokens: Int32Array;
+  readonly length: number;
+}
+
+/** Neighbouring windows of equal length, about 2,048 tokens at a time. */
+function batchesOf(windows: readonly Int32Array[]): readonly Batch[] {
+  const batches: Batch[] = [];
+  for (let first = 0; first < windows.length; ) {
+    const { length } = windows[first];
+    const most = Math.max(1, Math.floor(batchTokens / length));
+    let last = first + 1;
+    while (last < windows.length && last - first < most && windows[last].length === length) last++;
+    const tokens = new Int32Array((last - first) * length);
+    for (let i = first; i < last; i++) tokens.set(windows[i], (i - first) * length);
+    batches.push({ tokens, length });
+    first = last;
+  }
+  return batches;
+}
+
+/** Batches whose hidden states fit in memory together. */
+function passesOf(batches: readonly Batch[], hiddenSize: number): readonly (readonly Batch[])[] {
+  const passes: Batch[][] = [];
+  let held = Number.POSITIVE_INFINITY;
+  for (const batch of batches) {
+    const bytes = batch.tokens.length * hiddenSize * 4;
+    if (held + bytes > passBytes) {
+      passes.push([]);
+      held = 0;
+    }
+    passes[passes.length - 1].push(batch);
+    held += bytes;
+  }
+  return passes;
+}
+
+/** Log-softmax at the targets, joined over parts of the vocabulary. */
+async function logProbabilitiesOf(
+  hidden: Matrix,
+  targets: Int32Array,
+  eachLogits: (hidden: Matrix, use: (logits: Matrix, firstRow: number) => Promise<void>) => Promise<void>,
+  ops: Ops,
+): Promise<Float32Array> {
+  const logSumExps: Float32Array[] = [];
+  const targetLogits = new Float32Array(targets.length);
+  await eachLogits(hidden, async (logits, firstRow) => {
+    const inPart = (target: number) => target >= firstRow && target < firstRow + logits.columns;
+    const local = targets.map((target) => (inPart(target) ? target - firstRow : 0));
+    const scored = await ops.score(logits, local);
+    logSumExps.push(scored.logSumExp);
+    for (const [t, target] of targets.entries()) if (inPart(target)) targetLogits[t] = scored.targetLogits[t];
+  });
+  return targetLogits.map((logit, t) => {
+    const most = Math.max(...logSumExps.map((part) => part[t]));
+    const sum = logSumExps.reduce((total, part) => total + Math.exp(part[t] - most), 0);
+    return logit - (most + Math.log(sum));
+  });
+}
+
+function outsideVocabulary(token: number, vocabularySize: number): LuthierError {
+  return new LuthierError(
+    `token id ${token} is outside the model's vocabulary of ${vocabularySize}`,
+    "check that tokenizer.json belongs to this checkpoint",
+  );
+}

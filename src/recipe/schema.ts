@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { quantizers } from "../quantizers/registry.js";
+import { targets } from "../targets/registry.js";
+
+/*
+ * What a recipe may say. One schema serves the parser, the types and the JSON Schema that editors complete from.
+ */
+
+const quantize = z
+  .discriminatedUnion(
+    "method",
+    asUnion(quantizers.map(({ name, options }) => options.extend({ method: z.literal(name) }))),
+  )
+  .describe("a quantizer and its options");
+
+const activation = z
+  .discriminatedUnion("scheme", [
+    z.strictObject({ scheme: z.literal("float") }),
+    z.strictObject({ scheme: z.literal("int8"), per: z.literal("token").default("token") }),
+  ])
+  .describe("how the linear's input is represented");
+
+const rule = z.strictObject({
+  match: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .describe(
+      "names of linears, with * for any run of characters; the first rule that matches a linear decides",
+    ),
+  keep: z.literal("float").optional().describe("leave these linears as they are"),
+  quantize: quantize.optional(),
+  activation: activation.optional(),
+});
+
+const target = z
+  .discriminatedUnion(
+    "target",
+    asUnion(targets.map(({ name, parameters }) => parameters.extend({ target: z.literal(name) }))),
+  )
+  .describe("a hardware to pack for, and its layout's parameters");
+
+const perplexity = z.strictObject({
+  task: z.literal("perplexity"),
+  text: z.string().optional().describe("a UTF-8 text file"),
+  dataset: z.string().optional().describe("a named data set or a hub id, instead of a text file"),
+  config: z.string().optional().describe("the hub data set's configuration"),
+  split: z.string().default("test"),
+  column: z.string().default("text").describe("the hub data set's column"),
+  context: z
+    .int()
+    .min(2)
+    .optional()
+    .describe("tokens a window; by default the model's context, at most 2048"),
+});
+
+export const recipeSchema = z.strictObject({
+  version: z.literal(1),
+  seed: z.int().min(0).default(0).describe("of everything random; recorded with the run"),
+  rules: z.array(rule).min(1),
+  targets: z.array(target).default([]),
+  evaluate: z.array(perplexity).default([]),
+});
+
+/** A recipe as resolved: every default filled in. */
+export type Recipe = z.infer<typeof recipeSchema>;
+export type Rule = Recipe["rules"][number];
+export type QuantizeChoice = NonNullable<Rule["quantize"]>;
+export type TargetChoice = Recipe["targets"][number];
+export type EvaluationChoice = Recipe["evaluate"][number];
+
+/** The JSON Schema of a recipe file, draft 2020-12. */
+export function recipeJsonSchema(): object {
+  return { title: "Luthier recipe", ...z.toJSONSchema(recipeSchema, { io: "input" }) };
+}
+
+/** A registry as the non-empty tuple that zod's unions ask for. */
+function asUnion<T>(options: readonly T[]): readonly [T, ...T[]] {
+  const [first, ...rest] = options;
+  return [first, ...rest];
+}

@@ -1,0 +1,62 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { LuthierError } from "../error.js";
+import { nearest } from "./nearest.js";
+import { parseRecipe } from "./parse.js";
+import type { Recipe } from "./schema.js";
+
+export interface LoadedRecipe {
+  /** The shipped recipe's name, or the file's path as given. */
+  readonly name: string;
+  readonly file: string;
+  readonly text: string;
+  readonly recipe: Recipe;
+}
+
+/** `recipes/` of this package: found from src/ and from dist/src/ alike. */
+function recipesFolder(): string {
+  const here = path.dirname(fileURLToPath(import.meta.url));
+  const folders = ["../../recipes", "../../../recipes"].map((up) => path.join(here, up));
+  return folders.find((folder) => existsSync(path.join(folder, "recipe.schema.json"))) ?? folders[0];
+}
+
+export async function shippedRecipeNames(): Promise<readonly string[]> {
+  const files = await readdir(recipesFolder());
+  return files
+    .filter((file) => file.endsWith(".yaml"))
+    .map((file) => path.basename(file, ".yaml"))
+    .sort();
+}
+
+/** The comment at the head of a recipe, a line each. */
+export function headerOf(text: string): readonly string[] {
+  const lines = text.split("\n");
+  const end = lines.findIndex((line) => !line.startsWith("#"));
+  return lines
+    .slice(0, end < 0 ? undefined : end)
+    .filter((line) => !line.includes("yaml-language-server"))
+    .map((line) => line.replace(/^# ?/, ""));
+}
+
+/**
+ * A shipped recipe by its name, or a recipe file by its path.
+ * @throws LuthierError (usage) when there is none, or it has a fault.
+ */
+export async function loadRecipe(nameOrFile: string): Promise<LoadedRecipe> {
+  const names = await shippedRecipeNames();
+  const file = names.includes(nameOrFile) ? path.join(recipesFolder(), `${nameOrFile}.yaml`) : nameOrFile;
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    const right = nearest(nameOrFile, names);
+    throw new LuthierError(
+      `there is no recipe '${nameOrFile}': neither a file nor one of ${names.join(", ")}`,
+      right ? `did you mean '${right}'?` : "give a path to a YAML file, or one of those names",
+      { usage: true, cause },
+    );
+  }
+  return { name: nameOrFile, file, text, recipe: parseRecipe(text, file) };
+}
