@@ -6,9 +6,8 @@ import { readMatrix, readVector } from "../../src/checkpoint/tensors.js";
 import { openTokenizer } from "../../src/checkpoint/tokenizer.js";
 import { perplexity } from "../../src/evaluation/perplexity.js";
 import { openKernels } from "../../src/kernels/open.js";
-import { findArchitecture } from "../../src/model/architectures/registry.js";
 import { openFloatExecutor } from "../../src/model/executors/float.js";
-import { type Model, openModel } from "../../src/model/model.js";
+import { describeModel, type Model, openModel } from "../../src/model/model.js";
 import { openOps } from "../../src/model/ops.js";
 import { rowsOf } from "../../src/tensor/matrix.js";
 import { assets } from "./assets.js";
@@ -22,16 +21,26 @@ afterAll(() => ops.close());
 async function open(name: string) {
   const directory = assets(name);
   const checkpoint = await openCheckpoint(directory);
-  const { blocks } = findArchitecture(checkpoint.config).describe(checkpoint.config, checkpoint);
+  const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
   const executor = openFloatExecutor(
-    blocks.flat(),
+    description.blocks.flat(),
     {
       weight: (linear) => readMatrix(checkpoint, linear.tensor, kernels),
       bias: async (linear) => (linear.bias ? readVector(checkpoint, linear.bias, kernels) : null),
+      activation: () => ({ scheme: "float" }),
     },
     ops,
   );
-  const model = openModel({ config: checkpoint.config, source: checkpoint, executor, headInExecutor: false, ops, kernels });
+  const { config } = checkpoint;
+  const model = openModel({
+    config,
+    description,
+    source: checkpoint,
+    executor,
+    headInExecutor: false,
+    ops,
+    kernels,
+  });
   const reference = JSON.parse(await readFile(path.join(directory, "reference.json"), "utf8"));
   return { model, tokenizer: await openTokenizer(directory), reference };
 }
@@ -57,7 +66,9 @@ describe("luthier-tiny (Qwen3, BF16, tied head)", async () => {
     expect([...tokenizer.encode(text)]).toEqual(tokenIds);
     const logits = await model.logits(Int32Array.from(tokenIds));
     const last = rowsOf(logits, logits.rows - 1, logits.rows).data;
-    expect(Math.max(...lastLogits.map((expected: number, i: number) => Math.abs(last[i] - expected)))).toBeLessThan(1e-3);
+    expect(
+      Math.max(...lastLogits.map((expected: number, i: number) => Math.abs(last[i] - expected))),
+    ).toBeLessThan(1e-3);
     for (let t = 0; t < tokenIds.length; t++) {
       const row = rowsOf(logits, t, t + 1).data;
       expect(argmax(row)).toBe(argmaxPerPosition[t]);
@@ -73,7 +84,11 @@ describe("luthier-tiny (Qwen3, BF16, tied head)", async () => {
     const expected = reference["heldout.txt"];
     const tokens = tokenizer.encode(await readFile(assets("luthier-tiny/heldout.txt"), "utf8"));
     const found = await perplexity(model, tokens, { context: expected.context });
-    expect(found).toMatchObject({ tokens: expected.tokens, windows: expected.windows, predictions: expected.predictions });
+    expect(found).toMatchObject({
+      tokens: expected.tokens,
+      windows: expected.windows,
+      predictions: expected.predictions,
+    });
     expect(Math.abs(found.perplexity / expected.perplexity - 1)).toBeLessThan(1e-3);
   });
 

@@ -1,15 +1,14 @@
 import { readFile } from "node:fs/promises";
-import path from "node:path";
 import { expect, test } from "vitest";
 import { openTokenizer } from "../../src/checkpoint/tokenizer.js";
-import { assetsFolder } from "./folder.js";
+import { assets } from "./assets.js";
 
 async function read(name: string): Promise<string> {
-  return readFile(path.join(assetsFolder(), name), "utf8");
+  return readFile(assets(name), "utf8");
 }
 
 test("luthier-tiny: the held-out text has the token ids of the reference", async () => {
-  const tokenizer = await openTokenizer(path.join(assetsFolder(), "luthier-tiny"));
+  const tokenizer = await openTokenizer(assets("luthier-tiny"));
   const reference = JSON.parse(await read("luthier-tiny/reference.json"))["heldout.txt"];
   const text = await read("luthier-tiny/heldout.txt");
   const ids = tokenizer.encode(text);
@@ -19,7 +18,7 @@ test("luthier-tiny: the held-out text has the token ids of the reference", async
 });
 
 test("stories260K: TinyStories has the token ids of the reference", async () => {
-  const tokenizer = await openTokenizer(path.join(assetsFolder(), "stories260K"));
+  const tokenizer = await openTokenizer(assets("stories260K"));
   const reference = JSON.parse(await read("stories260K/reference.json"))["tinystories.txt"];
   const ids = tokenizer.encode(await read("data/tinystories/tinystories.txt"));
   expect(ids.length).toBe(reference.tokens);
@@ -29,7 +28,7 @@ test("stories260K: TinyStories has the token ids of the reference", async () => 
 test.each(["luthier-tiny", "stories260K", "luthier-bert-sst2"])(
   "%s: four times WikiText-2's test split takes about four times as long, not sixteen",
   async (model) => {
-    const tokenizer = await openTokenizer(path.join(assetsFolder(), model));
+    const tokenizer = await openTokenizer(assets(model));
     const text = await read("data/wikitext-2-raw/test.txt");
     const once = secondsOf(() => tokenizer.encode(text));
     const fourTimes = secondsOf(() => tokenizer.encode(text.repeat(4)));

@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { fileError } from "./file-error.js";
+
+export interface WrittenFile {
+  readonly bytes: number;
+  /** Of the file's bytes, in hexadecimal. */
+  readonly sha256: string;
+}
+
+/**
+ * Writes a file so that it is there whole or not at all: into a temporary file beside it, flushed to the disk, then
+ * renamed over `file`. When anything fails, `chunks` included, the temporary file is removed and `file` is as it was.
+ *
+ * @throws LuthierError when the file system refuses (no space, no permission, no such folder).
+ */
+export async function writeAtomically(
+  file: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<WrittenFile> {
+  const directory = path.dirname(file);
+  const temporary = path.join(directory, `.${path.basename(file)}.${process.pid}.tmp`);
+  try {
+    const written = await writeAndFlush(temporary, chunks);
+    await rename(temporary, file);
+    await flushDirectory(directory);
+    return written;
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to report
+    throw fileError("write", file, error);
+  }
+}
+
+/** A new name is safe from a power cut only when its directory has been flushed too. */
+export async function flushDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes all of `bytes` at a position of the file: one call of the system may write only a part. */
+export async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+  }
+}
+
+async function writeAndFlush(
+  file: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<WrittenFile> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  const handle = await open(file, "w");
+  try {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      await writeFully(handle, chunk, bytes);
+      bytes += chunk.length;
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}

@@ -1,0 +1,194 @@
+import { createHash, type Hash } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { LuthierError } from "../error.js";
+import { flushDirectory, writeFully } from "./atomic.js";
+import { fileError, isMissing } from "./file-error.js";
+import { sizeOf } from "./hub-cache.js";
+
+/** A file of a repository, as the hub lists it. */
+export interface RemoteFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** Names the blob: sha256 of the content for large files, the git object id for others. */
+  readonly hash: string;
+  readonly hashKind: "sha256" | "git";
+}
+
+export interface DownloadProgress {
+  readonly file: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Asks for a file's bytes from an offset on (`range` is a header, absent for the whole file). */
+export type RangeRequest = (headers: Readonly<Record<string, string>>) => Promise<Response>;
+
+/**
+ * Downloads a file into `blob`, by way of `<blob>.incomplete`, which is kept when the connection breaks and continued by
+ * the next call. As long as each attempt gets further, another one follows at once. Two processes may do this at the
+ * same time: they write the same bytes to the same places.
+ *
+ * @throws LuthierError when the connection gives way for good, the file is not what the hub listed, or the disk refuses.
+ */
+export async function downloadBlob(
+  file: RemoteFile,
+  blob: string,
+  get: RangeRequest,
+  onProgress: (progress: DownloadProgress) => void,
+): Promise<void> {
+  if ((await sizeOf(blob)) === file.bytes) {
+    onProgress({ file: file.path, doneBytes: file.bytes, totalBytes: file.bytes });
+    return;
+  }
+  const incomplete = `${blob}.incomplete`;
+  try {
+    let reached = -1;
+    for (;;) {
+      const attempt = await continueDownload(file, incomplete, get, onProgress);
+      if (attempt.doneBytes === file.bytes) break;
+      if (attempt.doneBytes <= reached) throw attempt.lost;
+      reached = attempt.doneBytes;
+    }
+    await putInPlace(incomplete, blob);
+  } catch (error) {
+    throw fileError("write", incomplete, error);
+  }
+}
+
+interface Attempt {
+  /** Bytes on the disk. */
+  readonly doneBytes: number;
+  /** Why it ended early, if it did. */
+  readonly lost: LuthierError | null;
+}
+
+/** An incomplete file and the hash of what it holds so far. */
+interface Partial {
+  readonly name: string;
+  readonly handle: FileHandle;
+  hash: Hash;
+  doneBytes: number;
+}
+
+async function continueDownload(
+  file: RemoteFile,
+  incomplete: string,
+  get: RangeRequest,
+  onProgress: (progress: DownloadProgress) => void,
+): Promise<Attempt> {
+  const partial = await openPartial(file, incomplete);
+  const report = () => onProgress({ file: file.path, doneBytes: partial.doneBytes, totalBytes: file.bytes });
+  try {
+    report();
+    const lost = partial.doneBytes < file.bytes ? await receive(partial, file, get, report) : null;
+    const { doneBytes, hash } = partial;
+    if (doneBytes === file.bytes) {
+      if (hash.digest("hex") !== file.hash)
+        throw await refused(partial, file, "has another content than listed");
+      await partial.handle.sync();
+    }
+    return { doneBytes, lost };
+  } finally {
+    await partial.handle.close();
+  }
+}
+
+/** Appends what the hub sends. Returns why it broke off, or null when the file is complete. */
+async function receive(
+  partial: Partial,
+  file: RemoteFile,
+  get: RangeRequest,
+  report: () => void,
+): Promise<LuthierError | null> {
+  const response = await get(partial.doneBytes > 0 ? { range: `bytes=${partial.doneBytes}-` } : {});
+  if (partial.doneBytes > 0 && !continuesAt(response, partial.doneBytes)) await restart(partial, file);
+  try {
+    for await (const chunk of response.body ?? []) {
+      await append(partial, file, chunk);
+      report();
+    }
+  } catch (error) {
+    if (error instanceof LuthierError) throw error; // of the disk or the content; all others are the connection's
+    return brokenOff(partial, file, error);
+  }
+  return partial.doneBytes < file.bytes ? brokenOff(partial, file, null) : null;
+}
+
+async function openPartial(file: RemoteFile, incomplete: string): Promise<Partial> {
+  await (await open(incomplete, "a")).close(); // "r+" alone does not make the file
+  const handle = await open(incomplete, "r+");
+  try {
+    const partial: Partial = { name: incomplete, handle, hash: newHash(file), doneBytes: 0 };
+    const { size } = await handle.stat();
+    if (size > file.bytes) {
+      await restart(partial, file);
+    } else {
+      for await (const chunk of handle.createReadStream({ start: 0, autoClose: false }))
+        partial.hash.update(chunk);
+      partial.doneBytes = size;
+    }
+    return partial;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function restart(partial: Partial, file: RemoteFile): Promise<void> {
+  await partial.handle.truncate(0);
+  partial.hash = newHash(file);
+  partial.doneBytes = 0;
+}
+
+async function append(partial: Partial, file: RemoteFile, chunk: Uint8Array): Promise<void> {
+  if (partial.doneBytes + chunk.length > file.bytes) {
+    throw await refused(partial, file, `has more than the ${file.bytes} bytes listed`);
+  }
+  try {
+    await writeFully(partial.handle, chunk, partial.doneBytes);
+  } catch (error) {
+    throw fileError("write", partial.name, error);
+  }
+  partial.hash.update(chunk);
+  partial.doneBytes += chunk.length;
+}
+
+function newHash({ hashKind, bytes }: RemoteFile): Hash {
+  if (hashKind === "sha256") return createHash("sha256");
+  // What git hashes of a file: a header, then the content.
+  return createHash("sha1").update(`blob ${bytes}\0`);
+}
+
+/** True when the answer holds the bytes from `offset` on; a server without ranges sends the whole file with status 200. */
+function continuesAt(response: Response, offset: number): boolean {
+  return (
+    response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${offset}-`) === true
+  );
+}
+
+async function putInPlace(incomplete: string, blob: string): Promise<void> {
+  try {
+    await rename(incomplete, blob);
+  } catch (error) {
+    if (isMissing(error) && (await sizeOf(blob)) !== null) return; // another process was first
+    throw error;
+  }
+  await flushDirectory(path.dirname(blob));
+}
+
+async function refused(partial: Partial, file: RemoteFile, what: string): Promise<LuthierError> {
+  await rm(partial.name, { force: true });
+  return new LuthierError(
+    `${file.path} as the hub sent it ${what} (${file.hashKind} ${file.hash})`,
+    "Run again: it will be downloaded from its beginning. If that repeats, check HF_ENDPOINT and proxies on the way.",
+  );
+}
+
+function brokenOff(partial: Partial, file: RemoteFile, cause: unknown): LuthierError {
+  return new LuthierError(
+    `the connection broke after ${partial.doneBytes} of ${file.bytes} bytes of ${file.path}`,
+    "Run again: the download goes on where it stopped.",
+    cause === null ? {} : { cause },
+  );
+}

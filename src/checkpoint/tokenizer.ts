@@ -1,0 +1,150 @@
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { LuthierError } from "../error.js";
+import { fileError } from "./file-error.js";
+import { isJsonObject, readJsonObject } from "./json-file.js";
+
+/** Text to token ids and back, as the checkpoint's `tokenizer.json` says. */
+export interface Tokenizer {
+  /** No special tokens are added. @throws LuthierError when a piece of the text has no id. */
+  encode(text: string): Int32Array;
+  decode(ids: ArrayLike<number>): string;
+  /** One more than the largest id. */
+  readonly vocabularySize: number;
+}
+
+const tokenizerFile = "tokenizer.json";
+const tokenizerConfigFile = "tokenizer_config.json";
+
+/** @throws LuthierError when there is no `tokenizer.json`, it is broken, or of a kind that is not known. */
+export async function openTokenizer(directory: string): Promise<Tokenizer> {
+  const file = path.join(directory, tokenizerFile);
+  const names = await namesIn(directory);
+  if (!names.includes(tokenizerFile)) throw noTokenizer(directory, names);
+  const definition = await readJsonObject(file);
+  const vocabularySize = vocabularySizeOf(definition, file);
+  const config = names.includes(tokenizerConfigFile)
+    ? await readJsonObject(path.join(directory, tokenizerConfigFile))
+    : {};
+  const tokenizer = build(splitAtWords(definition), config, file);
+  return {
+    encode: (text) => encode(tokenizer, text, file),
+    // The library refuses an empty list, and tidies blanks unless told not to.
+    decode: (ids) =>
+      ids.length === 0 ? "" : tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false }),
+    vocabularySize,
+  };
+}
+
+function build(
+  definition: Readonly<Record<string, unknown>>,
+  config: Readonly<Record<string, unknown>>,
+  file: string,
+): HuggingFaceTokenizer {
+  try {
+    return new HuggingFaceTokenizer(definition, config);
+  } catch (error) {
+    throw new LuthierError(
+      `${file} is no tokenizer that can be used: ${(error as Error).message}`,
+      "Fetch the file again, or save the tokenizer again with the transformers library.",
+      { cause: error },
+    );
+  }
+}
+
+function encode(tokenizer: HuggingFaceTokenizer, text: string, file: string): Int32Array {
+  const { ids, tokens } = (() => {
+    try {
+      return tokenizer.encode(text, { add_special_tokens: false });
+    } catch (error) {
+      // Models of other kinds than BPE and WordPiece pass a whole text as arguments, which overflows the stack.
+      throw new LuthierError(
+        `${file} cannot encode a text of ${text.length} characters: ${(error as Error).message}`,
+        "Use a shorter text.",
+        { cause: error },
+      );
+    }
+  })();
+  const unknown = ids.findIndex((id: number) => !Number.isInteger(id));
+  if (unknown >= 0) {
+    throw new LuthierError(
+      `${file} has no id for ${JSON.stringify(tokens[unknown])}, and no unknown token to stand for it`,
+      "Use the tokenizer that the model was trained with.",
+    );
+  }
+  return Int32Array.from(ids);
+}
+
+/**
+ * The same tokenizer with words split before the merges run, where that provably changes no id.
+ *
+ * Tokenizers converted from SentencePiece BPE (Llama 2, Mistral) have no pre-tokenizer: a whole text is one word, which
+ * costs half a kilobyte and four microseconds a character, and nothing of it can be remembered. But when no merge makes
+ * a token with the blank "▁" after another character, then no merge ever joins across such a place: the parts on its two
+ * sides are merged independently, and may as well be given one by one.
+ */
+function splitAtWords(definition: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { model, pre_tokenizer: preTokenizer } = definition;
+  if ((preTokenizer ?? null) !== null || !isJsonObject(model) || model.type !== "BPE") return definition;
+  const { merges, ignore_merges: wholeWordsFirst } = model;
+  // A suffix or prefix depends on where words end, and so does a look-up of the whole word.
+  const dependsOnWords =
+    wholeWordsFirst ||
+    model.end_of_word_suffix ||
+    model.continuing_subword_prefix ||
+    model.continuing_subword_suffix;
+  if (dependsOnWords || !Array.isArray(merges) || merges.some(joinsBlank)) return definition;
+  const split = { type: "Split", pattern: { Regex: "▁*[^▁]+|▁+" }, behavior: "Isolated", invert: true };
+  return { ...definition, pre_tokenizer: split };
+}
+
+/** True when a merge, `"a b"` or `["a", "b"]`, makes a token with a blank behind another character. */
+function joinsBlank(merge: unknown): boolean {
+  const token = Array.isArray(merge) ? merge.join("") : String(merge).replace(" ", "");
+  return /[^▁]▁/.test(token);
+}
+
+/** No model has more tokens; a larger id would make the library count up to it. */
+const idLimit = 10_000_000;
+
+/** One more than the largest id. @throws LuthierError when an id is no whole number below the limit. */
+function vocabularySizeOf(definition: Readonly<Record<string, unknown>>, file: string): number {
+  const { model, added_tokens: added } = definition;
+  const vocabulary = isJsonObject(model) ? model.vocab : null;
+  // A list (Unigram) numbers its tokens by their places.
+  let size = Array.isArray(vocabulary) ? vocabulary.length : 0;
+  const ids = isJsonObject(vocabulary) ? Object.values(vocabulary) : [];
+  const addedIds = Array.isArray(added) ? added.map((token) => token?.id) : [];
+  for (const id of [...ids, ...addedIds]) {
+    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= idLimit) {
+      throw new LuthierError(
+        `${file} gives a token the id ${JSON.stringify(id)}`,
+        "Fetch the file again, or save the tokenizer again with the transformers library.",
+      );
+    }
+    size = Math.max(size, (id as number) + 1);
+  }
+  return size;
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    throw fileError("read", directory, error);
+  }
+}
+
+function noTokenizer(directory: string, names: readonly string[]): LuthierError {
+  if (names.includes("tokenizer.model")) {
+    return new LuthierError(
+      `${directory} has its tokenizer only as a SentencePiece model (tokenizer.model)`,
+      "Convert it: in Python, AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder).",
+    );
+  }
+  return new LuthierError(
+    `${directory} has no ${tokenizerFile}`,
+    "Fetch tokenizer.json of the model into the folder, or save the tokenizer there with the transformers library.",
+  );
+}

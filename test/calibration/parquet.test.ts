@@ -1,0 +1,65 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { readTextColumn } from "../../src/calibration/parquet.js";
+import { LuthierError } from "../../src/error.js";
+import { temporaryFolder } from "../checkpoint/folder.js";
+import { parquetFile } from "./parquet-file.js";
+
+async function fileWith(content: Uint8Array): Promise<string> {
+  const file = path.join(await temporaryFolder(), "0000.parquet");
+  await writeFile(file, content);
+  return file;
+}
+
+test("a text column is read in order, empty texts included", async () => {
+  const file = await fileWith(
+    parquetFile({ name: "label", values: [1, 2, 3] }, { name: "text", values: ["één", "", "🎻"] }),
+  );
+  expect(await readTextColumn(file, "text")).toEqual(["één", "", "🎻"]);
+});
+
+test("a column that is not there is an error that names those that are", async () => {
+  const file = await fileWith(parquetFile({ name: "b", values: ["x"] }, { name: "a", values: ["y"] }));
+  const error = await readTextColumn(file, "text").catch((thrown) => thrown);
+  expect(error.message).toBe(`${file} has no column text`);
+  expect(error.fix).toBe("Choose one of: a, b.");
+});
+
+test("a column of numbers is refused", async () => {
+  const file = await fileWith(parquetFile({ name: "label", values: [1] }));
+  await expect(readTextColumn(file, "label")).rejects.toThrow(
+    /row 0 of column label .* is not text but number/,
+  );
+});
+
+test("a column that claims to unpack to gigabytes is refused before it is read", async () => {
+  const file = await fileWith(parquetFile({ name: "text", values: ["x"], claimedBytes: 4e9 }));
+  await expect(readTextColumn(file, "text")).rejects.toThrow(/unpacks to 4000000000 bytes/);
+});
+
+test("a file that is missing is named", async () => {
+  await expect(readTextColumn("/nonexistent.parquet", "text")).rejects.toThrow(
+    "cannot read /nonexistent.parquet: it does not exist",
+  );
+});
+
+test("damaged files never end in anything but a LuthierError or a text", async () => {
+  const sound = parquetFile({ name: "text", values: ["one", "two", "three"] });
+  const file = await fileWith(sound);
+  const change = fc.record({ at: fc.nat(sound.length - 1), byte: fc.nat(255) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 3 }), fc.nat(20), async (changes, cut) => {
+      const damaged = Buffer.from(sound.subarray(0, sound.length - cut));
+      for (const { at, byte } of changes) if (at < damaged.length) damaged[at] = byte;
+      await writeFile(file, damaged);
+      try {
+        for (const text of await readTextColumn(file, "text")) expect(typeof text).toBe("string");
+      } catch (error) {
+        expect(error).toBeInstanceOf(LuthierError);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
