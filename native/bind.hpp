@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "paths.hpp"
 
@@ -12,6 +13,10 @@ template <class T>
 inline constexpr napi_typedarray_type element_type = napi_uint8_array;
 template <>
 inline constexpr napi_typedarray_type element_type<std::int8_t> = napi_int8_array;
+template <>
+inline constexpr napi_typedarray_type element_type<std::int32_t> = napi_int32_array;
+template <>
+inline constexpr napi_typedarray_type element_type<std::uint32_t> = napi_uint32_array;
 template <>
 inline constexpr napi_typedarray_type element_type<float> = napi_float32_array;
 
@@ -24,18 +29,25 @@ class Arguments {
   /// A typed array of exactly `length` elements. `what` names it in the error.
   template <class T>
   T* array(std::size_t length, const char* what) {
-    Napi::TypedArray view = typed<T>(what);
-    if (view.ElementLength() != length) {
-      throw Napi::RangeError::New(info_.Env(), std::string(what) + " has " + std::to_string(view.ElementLength()) +
-                                                   " elements, needed are " + std::to_string(length));
+    return checked<T>(info_[next_++], length, what);
+  }
+
+  /// An array of typed arrays of exactly `length` elements each.
+  template <class T>
+  std::vector<T*> arrays(std::size_t length, const char* what) {
+    const Napi::Value value = info_[next_++];
+    if (!value.IsArray()) throw Napi::TypeError::New(info_.Env(), std::string(what) + " is not an array");
+    std::vector<T*> found;
+    for (std::uint32_t i = 0; i < value.As<Napi::Array>().Length(); ++i) {
+      found.push_back(checked<T>(value.As<Napi::Array>().Get(i), length, what));
     }
-    return data<T>(view);
+    return found;
   }
 
   /// A typed array whose length the caller needs.
   template <class T>
   T* array(const char* what, std::size_t& length) {
-    Napi::TypedArray view = typed<T>(what);
+    Napi::TypedArray view = typed<T>(info_[next_++], what);
     length = view.ElementLength();
     return data<T>(view);
   }
@@ -66,8 +78,17 @@ class Arguments {
 
  private:
   template <class T>
-  Napi::TypedArray typed(const char* what) {
-    const Napi::Value value = info_[next_++];
+  T* checked(const Napi::Value& value, std::size_t length, const char* what) {
+    Napi::TypedArray view = typed<T>(value, what);
+    if (view.ElementLength() != length) {
+      throw Napi::RangeError::New(info_.Env(), std::string(what) + " has " + std::to_string(view.ElementLength()) +
+                                                   " elements, needed are " + std::to_string(length));
+    }
+    return data<T>(view);
+  }
+
+  template <class T>
+  Napi::TypedArray typed(const Napi::Value& value, const char* what) {
     if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != element_type<T>) {
       throw Napi::TypeError::New(info_.Env(), std::string(what) + " is not a typed array of the right kind");
     }

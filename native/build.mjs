@@ -15,13 +15,15 @@ const failure = path.join(out, "failure.txt");
 const compiler = process.env.CXX ?? "c++";
 
 const require = createRequire(import.meta.url);
-const includes = [require("node-api-headers").include_dir, require("node-addon-api").include_dir, here].map((folder) =>
-  path.resolve(folder),
+const includes = [require("node-api-headers").include_dir, require("node-addon-api").include_dir, here].map(
+  (folder) => path.resolve(folder),
 );
 
 // No contraction and no fast math: every path must round exactly as the reference does.
 const flags = [
-  ..."-std=c++20 -O3 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi".split(" "),
+  ..."-std=c++20 -O3 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi".split(
+    " ",
+  ),
   ..."-DNAPI_VERSION=8 -DNAPI_CPP_EXCEPTIONS".split(" "),
   ...(process.env.LUTHIER_NATIVE_FLAGS?.split(" ") ?? []),
   ...includes.map((folder) => `-I${folder}`),
@@ -83,8 +85,18 @@ if (upToDate() && !process.env.LUTHIER_NATIVE_FLAGS) {
     );
     const fresh = `${addon}.${process.pid}.tmp`;
     const undefinedSymbols = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
-    const sanitizers = process.env.LUTHIER_NATIVE_FLAGS?.split(" ").filter((flag) => flag.startsWith("-fsanitize"));
-    await run(compiler, ["-shared", "-pthread", ...undefinedSymbols, ...(sanitizers ?? []), ...objects, "-o", fresh]);
+    const sanitizers = process.env.LUTHIER_NATIVE_FLAGS?.split(" ").filter((flag) =>
+      flag.startsWith("-fsanitize"),
+    );
+    await run(compiler, [
+      "-shared",
+      "-pthread",
+      ...undefinedSymbols,
+      ...(sanitizers ?? []),
+      ...objects,
+      "-o",
+      fresh,
+    ]);
     renameSync(fresh, addon);
     rmSync(failure, { force: true });
     console.log(`native addon: built with ${compiler} for ${Object.keys(paths).join(", ")}`);

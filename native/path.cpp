@@ -16,6 +16,8 @@
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
 #include "kernels/round_to_nearest.hpp"
+#include "kernels/t_mac.hpp"
+#include "kernels/tellme.hpp"
 #include "kernels/trit_planes.hpp"
 }  // namespace luthier::LUTHIER_PATH
 
@@ -24,5 +26,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_TEXT(LUTHIER_PATH),
     LUTHIER_PATH::round_to_nearest,
     LUTHIER_PATH::trit_planes,
+    LUTHIER_PATH::t_mac_tables,
+    LUTHIER_PATH::t_mac_units,
+    LUTHIER_PATH::tellme_sums,
 };
 }  // namespace luthier

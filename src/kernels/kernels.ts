@@ -58,4 +58,24 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
   ): Promise<void>;
+  /** `shape`: bits, tileRows, kFactor, activationGroup, rows, columns, group, hasZeros, oneScale. */
+  tMacMultiply(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    weights: readonly Uint8Array[],
+    scales: readonly Float32Array[],
+    out: Float32Array,
+  ): Promise<void>;
+  tellmeSums(
+    path: KernelPath,
+    threads: number,
+    codes: Int8Array,
+    rows: number,
+    columns: number,
+    leastFirst: boolean,
+    words: Uint8Array,
+    sums: Int32Array,
+  ): Promise<void>;
 }

@@ -44,7 +44,8 @@ export function tritPlanes(weights: Float32Array, group: number, planes: number)
 }
 
 function fitScales(w: Float32Array, planes: number): readonly number[] {
-  const settled = tolerance * Math.sqrt(w.reduce((sum, value) => sum + Math.fround(value * value), 0) / w.length);
+  const settled =
+    tolerance * Math.sqrt(w.reduce((sum, value) => sum + Math.fround(value * value), 0) / w.length);
   let trits: readonly Int8Array[] = Array.from({ length: planes }, () => Int8Array.from(w, Math.sign));
   let scales = solveScales(w, trits).map((scale, p) => scale * (1 - p * split));
   for (let iteration = 1; iteration < maxIterations; iteration++) {

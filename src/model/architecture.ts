@@ -34,16 +34,16 @@ export interface ModelDescription {
   readonly floatTensors: readonly string[];
 }
 
+/** The shape of a tensor of the checkpoint, as stored or as quantized; undefined when there is none of that name. */
+export type ShapeOf = (tensor: string) => readonly number[] | undefined;
+
 /** How a model family computes: one file a family. */
 export interface Architecture {
   readonly name: string;
   /** The `model_type`s of config.json that it serves. */
   readonly modelTypes: readonly string[];
   /** @throws LuthierError when the configuration is not one of its family or the tensors do not fit it, by name. */
-  describe(
-    config: Readonly<Record<string, unknown>>,
-    source: Pick<TensorSource, "tensors">,
-  ): ModelDescription;
+  describe(config: Readonly<Record<string, unknown>>, shapeOf: ShapeOf): ModelDescription;
   /** Loads what block `index` needs besides its linears, and computes it on batches of hidden states. */
   openBlock(index: number, context: ModelContext): Promise<Block>;
   /** What follows the last block, before the head. */

@@ -2,7 +2,7 @@ import { readMatrix, type TensorSource } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
-import type { ModelContext, ModelDescription } from "./architecture.js";
+import type { ModelContext, ModelDescription, ShapeOf } from "./architecture.js";
 import { findArchitecture } from "./architectures/registry.js";
 import type { Executor } from "./executor.js";
 import type { Ops } from "./ops.js";
@@ -31,6 +31,8 @@ const logitsHeld = 2 ** 24;
 
 export interface ModelParts {
   readonly config: Readonly<Record<string, unknown>>;
+  /** As `describeModel` gives it for the configuration. */
+  readonly description: ModelDescription;
   /** Embedding, norms and, where the executor does not have it, the head. */
   readonly source: TensorSource;
   readonly executor: Executor;
@@ -40,12 +42,16 @@ export interface ModelParts {
   readonly kernels: Kernels;
 }
 
-/** @throws LuthierError when the configuration is of no known family or the tensors do not fit it. */
+/** What a model is made of. @throws LuthierError when its family is not known or a tensor does not fit, by name. */
+export function describeModel(config: Readonly<Record<string, unknown>>, shapeOf: ShapeOf): ModelDescription {
+  return findArchitecture(config).describe(config, shapeOf);
+}
+
+/** @throws LuthierError when the configuration is of no known family. */
 export function openModel(parts: ModelParts): Model {
   const architecture = findArchitecture(parts.config);
-  const description = architecture.describe(parts.config, parts.source);
   const context: ModelContext = parts;
-  const { ops, executor, source, kernels } = parts;
+  const { description, ops, executor, source, kernels } = parts;
   const { head, hiddenSize, vocabularySize } = description;
 
   /** Hidden states after the last block and norm, for each batch of equally long windows. */
@@ -82,14 +88,16 @@ export function openModel(parts: ModelParts): Model {
     return out;
   }
 
-  /** Calls `use` with the logits of all tokens for a part of the vocabulary at a time. */
-  async function eachLogits(
-    hidden: Matrix,
-    use: (logits: Matrix, firstRow: number) => Promise<void>,
-  ): Promise<void> {
+  /** Calls `use` with logits of a part of the tokens (rows from `firstToken`) for a part of the vocabulary at a time. */
+  async function eachLogits(hidden: Matrix, use: UseLogits): Promise<void> {
     if (parts.headInExecutor) {
-      const [logits] = await executor.run([head.name], hidden);
-      return use(logits, 0);
+      const step = Math.max(1, Math.floor(logitsHeld / vocabularySize));
+      for (let first = 0; first < hidden.rows; first += step) {
+        const part = rowsOf(hidden, first, Math.min(first + step, hidden.rows));
+        const [logits] = await executor.run([head.name], part);
+        await use(logits, first, 0);
+      }
+      return;
     }
     const step = Math.max(
       1,
@@ -97,7 +105,11 @@ export function openModel(parts: ModelParts): Model {
     );
     for (let first = 0; first < vocabularySize; first += step) {
       const rows = { first, last: Math.min(first + step, vocabularySize) };
-      await use(await ops.linear(hidden, await readMatrix(source, head.tensor, kernels, rows), null), first);
+      await use(
+        await ops.linear(hidden, await readMatrix(source, head.tensor, kernels, rows), null),
+        0,
+        first,
+      );
     }
   }
 
@@ -136,9 +148,9 @@ export function openModel(parts: ModelParts): Model {
       const [hidden] = await forward([{ tokens, length: tokens.length }], () => {});
       await enterHead();
       const out = matrix(tokens.length, vocabularySize);
-      await eachLogits(hidden, async (logits, firstRow) => {
+      await eachLogits(hidden, async (logits, firstToken, firstId) => {
         for (let t = 0; t < logits.rows; t++) {
-          out.data.set(rowsOf(logits, t, t + 1).data, t * vocabularySize + firstRow);
+          out.data.set(rowsOf(logits, t, t + 1).data, (firstToken + t) * vocabularySize + firstId);
         }
       });
       return out;
@@ -184,27 +196,36 @@ function passesOf(batches: readonly Batch[], hiddenSize: number): readonly (read
   return passes;
 }
 
-/** Log-softmax at the targets, joined over parts of the vocabulary. */
+type UseLogits = (logits: Matrix, firstToken: number, firstId: number) => Promise<void>;
+
+/** Log-softmax at the targets, joined over parts of the tokens and of the vocabulary. */
 async function logProbabilitiesOf(
   hidden: Matrix,
   targets: Int32Array,
-  eachLogits: (hidden: Matrix, use: (logits: Matrix, firstRow: number) => Promise<void>) => Promise<void>,
+  eachLogits: (hidden: Matrix, use: UseLogits) => Promise<void>,
   ops: Ops,
 ): Promise<Float32Array> {
-  const logSumExps: Float32Array[] = [];
+  const logSumExp = new Float64Array(targets.length).fill(Number.NEGATIVE_INFINITY);
   const targetLogits = new Float32Array(targets.length);
-  await eachLogits(hidden, async (logits, firstRow) => {
-    const inPart = (target: number) => target >= firstRow && target < firstRow + logits.columns;
-    const local = targets.map((target) => (inPart(target) ? target - firstRow : 0));
-    const scored = await ops.score(logits, local);
-    logSumExps.push(scored.logSumExp);
-    for (const [t, target] of targets.entries()) if (inPart(target)) targetLogits[t] = scored.targetLogits[t];
+  await eachLogits(hidden, async (logits, firstToken, firstId) => {
+    const local = targets.slice(firstToken, firstToken + logits.rows).map((target) => target - firstId);
+    const inPart = (id: number) => id >= 0 && id < logits.columns;
+    const scored = await ops.score(
+      logits,
+      local.map((id) => (inPart(id) ? id : 0)),
+    );
+    for (const [t, id] of local.entries()) {
+      const at = firstToken + t;
+      logSumExp[at] = logAddExp(logSumExp[at], scored.logSumExp[t]);
+      if (inPart(id)) targetLogits[at] = scored.targetLogits[t];
+    }
   });
-  return targetLogits.map((logit, t) => {
-    const most = Math.max(...logSumExps.map((part) => part[t]));
-    const sum = logSumExps.reduce((total, part) => total + Math.exp(part[t] - most), 0);
-    return logit - (most + Math.log(sum));
-  });
+  return targetLogits.map((logit, t) => logit - logSumExp[t]);
+}
+
+function logAddExp(a: number, b: number): number {
+  const most = Math.max(a, b);
+  return most + Math.log(Math.exp(a - most) + Math.exp(b - most));
 }
 
 function outsideVocabulary(token: number, vocabularySize: number): LuthierError {

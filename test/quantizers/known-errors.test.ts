@@ -18,26 +18,94 @@ const normal = samples(gaussian(1));
 const student = samples(studentFive(2));
 
 const cases = [
-  ["rtn int4 asymmetric", (w: Matrix) => rtn.quantize(w, { bits: 4, group: 128, symmetric: false, clip: false }, kernels), 0.1007, 0.134],
-  ["rtn int4 symmetric", (w: Matrix) => rtn.quantize(w, { bits: 4, group: 128, symmetric: true, clip: false }, kernels), 0.1176, 0.173],
-  ["rtn int4 clipped", (w: Matrix) => rtn.quantize(w, { bits: 4, group: 128, symmetric: false, clip: true }, kernels), 0.0953, 0.127],
-  ["rtn int3 asymmetric", (w: Matrix) => rtn.quantize(w, { bits: 3, group: 128, symmetric: false, clip: false }, kernels), 0.2159, 0.284],
-  ["rtn int3 symmetric", (w: Matrix) => rtn.quantize(w, { bits: 3, group: 128, symmetric: true, clip: false }, kernels), 0.2747, 0.386],
-  ["rtn int3 clipped", (w: Matrix) => rtn.quantize(w, { bits: 3, group: 128, symmetric: false, clip: true }, kernels), 0.1876, 0.246],
-  ["rtn int2 asymmetric", (w: Matrix) => rtn.quantize(w, { bits: 2, group: 128, symmetric: false, clip: false }, kernels), 0.504, 0.597],
-  ["rtn int2 symmetric", (w: Matrix) => rtn.quantize(w, { bits: 2, group: 128, symmetric: true, clip: false }, kernels), 0.768, 0.803],
-  ["rtn int2 clipped", (w: Matrix) => rtn.quantize(w, { bits: 2, group: 128, symmetric: false, clip: true }, kernels), 0.3705, 0.437],
+  [
+    "rtn int4 asymmetric",
+    (w: Matrix) => rtn.quantize(w, { bits: 4, group: 128, symmetric: false, clip: false }, kernels),
+    0.1007,
+    0.134,
+  ],
+  [
+    "rtn int4 symmetric",
+    (w: Matrix) => rtn.quantize(w, { bits: 4, group: 128, symmetric: true, clip: false }, kernels),
+    0.1176,
+    0.173,
+  ],
+  [
+    "rtn int4 clipped",
+    (w: Matrix) => rtn.quantize(w, { bits: 4, group: 128, symmetric: false, clip: true }, kernels),
+    0.0953,
+    0.127,
+  ],
+  [
+    "rtn int3 asymmetric",
+    (w: Matrix) => rtn.quantize(w, { bits: 3, group: 128, symmetric: false, clip: false }, kernels),
+    0.2159,
+    0.284,
+  ],
+  [
+    "rtn int3 symmetric",
+    (w: Matrix) => rtn.quantize(w, { bits: 3, group: 128, symmetric: true, clip: false }, kernels),
+    0.2747,
+    0.386,
+  ],
+  [
+    "rtn int3 clipped",
+    (w: Matrix) => rtn.quantize(w, { bits: 3, group: 128, symmetric: false, clip: true }, kernels),
+    0.1876,
+    0.246,
+  ],
+  [
+    "rtn int2 asymmetric",
+    (w: Matrix) => rtn.quantize(w, { bits: 2, group: 128, symmetric: false, clip: false }, kernels),
+    0.504,
+    0.597,
+  ],
+  [
+    "rtn int2 symmetric",
+    (w: Matrix) => rtn.quantize(w, { bits: 2, group: 128, symmetric: true, clip: false }, kernels),
+    0.768,
+    0.803,
+  ],
+  [
+    "rtn int2 clipped",
+    (w: Matrix) => rtn.quantize(w, { bits: 2, group: 128, symmetric: false, clip: true }, kernels),
+    0.3705,
+    0.437,
+  ],
   ["absmean", (w: Matrix) => absmean.quantize(w, { group: 128 }, kernels), 0.511, 0.602],
-  ["twn approximate", (w: Matrix) => twn.quantize(w, { group: 128, threshold: "approximate" }, kernels), 0.4353, 0.528],
+  [
+    "twn approximate",
+    (w: Matrix) => twn.quantize(w, { group: 128, threshold: "approximate" }, kernels),
+    0.4353,
+    0.528,
+  ],
   ["twn exact", (w: Matrix) => twn.quantize(w, { group: 128, threshold: "exact" }, kernels), 0.4328, 0.514],
-  ["one trit plane", (w: Matrix) => tritPlanes.quantize(w, { planes: 1, group: 128 }, kernels), 0.4329, 0.516],
-  ["two trit planes", (w: Matrix) => tritPlanes.quantize(w, { planes: 2, group: 128 }, kernels), 0.1659, 0.212],
-  ["three trit planes", (w: Matrix) => tritPlanes.quantize(w, { planes: 3, group: 128 }, kernels), 0.071, 0.081],
+  [
+    "one trit plane",
+    (w: Matrix) => tritPlanes.quantize(w, { planes: 1, group: 128 }, kernels),
+    0.4329,
+    0.516,
+  ],
+  [
+    "two trit planes",
+    (w: Matrix) => tritPlanes.quantize(w, { planes: 2, group: 128 }, kernels),
+    0.1659,
+    0.212,
+  ],
+  [
+    "three trit planes",
+    (w: Matrix) => tritPlanes.quantize(w, { planes: 3, group: 128 }, kernels),
+    0.071,
+    0.081,
+  ],
 ] as const;
 
 describe("relative error on random weights", () => {
   test.each(cases)("%s", async (_, quantize, onNormal, onStudent) => {
-    const errors = [relativeError(normal, await quantize(normal)), relativeError(student, await quantize(student))];
+    const errors = [
+      relativeError(normal, await quantize(normal)),
+      relativeError(student, await quantize(student)),
+    ];
     expect(Math.abs(errors[0] / onNormal - 1), `N(0, 1): ${errors[0]}`).toBeLessThan(0.01);
     expect(Math.abs(errors[1] / onStudent - 1), `t(5): ${errors[1]}`).toBeLessThan(0.03);
   });

@@ -1,8 +1,15 @@
 import { z } from "zod";
-import { readVector, type TensorSource } from "../../checkpoint/tensors.js";
+import { readVector } from "../../checkpoint/tensors.js";
 import { LuthierError } from "../../error.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
-import type { Architecture, Block, LinearInfo, ModelContext, ModelDescription } from "../architecture.js";
+import type {
+  Architecture,
+  Block,
+  LinearInfo,
+  ModelContext,
+  ModelDescription,
+  ShapeOf,
+} from "../architecture.js";
 import { type Rope, ropeKind, ropeScaling, rotaryTables } from "../rope.js";
 
 /*
@@ -39,7 +46,7 @@ export const llama: Architecture = {
   name: "llama",
   modelTypes: configSchema.shape.model_type.options,
 
-  describe(rawConfig, source): ModelDescription {
+  describe(rawConfig, shapeOf): ModelDescription {
     const config = parseConfig(rawConfig);
     ropeKind(ropeOf(config));
     const embedding = "model.embed_tokens.weight";
@@ -57,12 +64,12 @@ export const llama: Architecture = {
       ...blocks.flatMap((_, index) => blockNorms(index, config)),
       { tensor: "model.norm.weight", size: config.hidden_size },
     ];
-    expectShape(source, embedding, [config.vocab_size, config.hidden_size]);
+    expectShape(shapeOf, embedding, [config.vocab_size, config.hidden_size]);
     for (const linear of [...blocks.flat(), head]) {
-      expectShape(source, linear.tensor, [linear.rows, linear.columns]);
-      if (linear.bias) expectShape(source, linear.bias, [linear.rows]);
+      expectShape(shapeOf, linear.tensor, [linear.rows, linear.columns]);
+      if (linear.bias) expectShape(shapeOf, linear.bias, [linear.rows]);
     }
-    for (const { tensor, size } of norms) expectShape(source, tensor, [size]);
+    for (const { tensor, size } of norms) expectShape(shapeOf, tensor, [size]);
     const biases = blocks.flat().flatMap((linear) => linear.bias ?? []);
     return {
       modelType: config.model_type,
@@ -208,11 +215,11 @@ function blockNorms(
   ];
 }
 
-function expectShape(source: Pick<TensorSource, "tensors">, name: string, expected: readonly number[]): void {
-  const info = source.tensors.get(name);
-  if (info?.shape.join() === expected.join()) return;
+function expectShape(shapeOf: ShapeOf, name: string, expected: readonly number[]): void {
+  const shape = shapeOf(name);
+  if (shape?.join() === expected.join()) return;
   throw new LuthierError(
-    `tensor ${name} ${info ? `has shape [${info.shape.join(", ")}]` : "is missing"}, config.json asks for [${expected.join(", ")}]`,
+    `tensor ${name} ${shape ? `has shape [${shape.join(", ")}]` : "is missing"}, config.json asks for [${expected.join(", ")}]`,
     "check that config.json belongs to these weights",
   );
 }

@@ -1,3 +1,5 @@
+import { asRepresented } from "../../schemes/activation.js";
+import type { ActivationScheme } from "../../schemes/scheme.js";
 import type { Matrix } from "../../tensor/matrix.js";
 import type { LinearInfo } from "../architecture.js";
 import type { Executor } from "../executor.js";
@@ -9,19 +11,28 @@ export interface WeightSource {
   weight(linear: LinearInfo): Promise<Matrix>;
   /** `[N]`, or null for a linear without one. */
   bias(linear: LinearInfo): Promise<Float32Array | null>;
+  /** How the input is represented before it is multiplied. */
+  activation(linear: LinearInfo): ActivationScheme;
+}
+
+interface Loaded {
+  readonly weight: Matrix;
+  readonly bias: Float32Array | null;
+  readonly activation: ActivationScheme;
 }
 
 /** Computes linears in float32 by onnxruntime; holds the weights of the linears entered last and no others. */
 export function openFloatExecutor(linears: readonly LinearInfo[], weights: WeightSource, ops: Ops): Executor {
   const byName = new Map(linears.map((linear) => [linear.name, linear]));
-  let loaded = new Map<string, { readonly weight: Matrix; readonly bias: Float32Array | null }>();
+  let loaded = new Map<string, Loaded>();
   return {
     async enter(names) {
       loaded = new Map();
       for (const name of names) {
         const linear = byName.get(name);
         if (linear === undefined) throw new RangeError(`no linear ${name}`);
-        loaded.set(name, { weight: await weights.weight(linear), bias: await weights.bias(linear) });
+        const [weight, bias] = [await weights.weight(linear), await weights.bias(linear)];
+        loaded.set(name, { weight, bias, activation: weights.activation(linear) });
       }
     },
     async run(names, input) {
@@ -29,7 +40,9 @@ export function openFloatExecutor(linears: readonly LinearInfo[], weights: Weigh
       for (const name of names) {
         const entered = loaded.get(name);
         if (entered === undefined) throw new RangeError(`linear ${name} was not entered`);
-        outputs.push(await ops.linear(input, entered.weight, entered.bias));
+        outputs.push(
+          await ops.linear(asRepresented(input, entered.activation), entered.weight, entered.bias),
+        );
       }
       return outputs;
     },

@@ -1,0 +1,113 @@
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { writeAtomically } from "../checkpoint/atomic.js";
+import { fileError, isMissing } from "../checkpoint/file-error.js";
+import { LuthierError } from "../error.js";
+import { recipeSchema } from "../recipe/schema.js";
+
+/*
+ * The folder of one run:
+ *
+ *   run.json           recipe as resolved, versions, sha256 of every input, stages with their times
+ *   quantized/         schemes, the tensors kept float, configuration and tokenizer
+ *   packs/<target>/
+ *   reports/
+ */
+
+const inputFile = z.strictObject({
+  name: z.string(),
+  bytes: z.int().min(0),
+  modifiedMs: z.number(),
+  sha256: z.string(),
+});
+
+const runRecord = z.strictObject({
+  format: z.literal("luthier-run"),
+  version: z.literal(1),
+  /** Of this package, of Node.js and of the run-time libraries that numbers may depend on. */
+  versions: z.record(z.string(), z.string()),
+  model: z.string(),
+  recipe: z.strictObject({ name: z.string(), resolved: recipeSchema }),
+  inputs: z.array(inputFile),
+  stages: z.array(z.strictObject({ name: z.string(), seconds: z.number(), peakMemoryBytes: z.number() })),
+  state: z.enum(["running", "done"]),
+});
+
+export type RunRecord = z.infer<typeof runRecord>;
+export type InputFile = z.infer<typeof inputFile>;
+
+const recordFile = "run.json";
+/** What a run writes, and `--fresh` deletes. */
+const contents = [recordFile, "quantized", "packs", "reports"];
+
+/** @throws LuthierError when the folder holds no run, or one of another version. */
+export async function readRunRecord(directory: string): Promise<RunRecord> {
+  const record = await tryReadRunRecord(directory);
+  if (record) return record;
+  throw new LuthierError(
+    `${directory} holds no run: it has no ${recordFile}`,
+    "give the folder that `luthier quantize` wrote",
+  );
+}
+
+export async function tryReadRunRecord(directory: string): Promise<RunRecord | null> {
+  const file = path.join(directory, recordFile);
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw fileError("read", file, error);
+  }
+  const fix = "start over with --fresh, or choose another folder";
+  try {
+    return runRecord.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new LuthierError(`${file} is not a run record of this version`, fix, { cause });
+  }
+}
+
+export async function writeRunRecord(directory: string, record: RunRecord): Promise<void> {
+  await writeJson(path.join(directory, recordFile), record);
+}
+
+/**
+ * Makes the folder ready to write a run into: creates it, with `fresh` deletes an earlier run's files, and removes
+ * temporary files that a killed process left.
+ * @throws LuthierError when it holds anything that is not a run's.
+ */
+export async function prepareRunDirectory(directory: string, fresh: boolean): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+    const strangers = (await readdir(directory)).filter(
+      (name) => !contents.includes(name) && !isTemporary(name),
+    );
+    if (strangers.length > 0 && !(await tryReadRunRecord(directory).catch(() => null))) {
+      throw new LuthierError(
+        `${directory} holds other files (${strangers.slice(0, 3).join(", ")}) and no run`,
+        "choose an empty or a new folder with --out",
+        { usage: true },
+      );
+    }
+    if (fresh)
+      for (const name of contents) await rm(path.join(directory, name), { recursive: true, force: true });
+    for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile() && isTemporary(entry.name))
+        await rm(path.join(entry.parentPath, entry.name), { force: true });
+    }
+  } catch (error) {
+    throw fileError("prepare", directory, error);
+  }
+}
+
+/** As `writeAtomically` names them. */
+function isTemporary(name: string): boolean {
+  return /^\..+\.\d+\.tmp$/.test(name);
+}
+
+/** JSON for people and machines: two spaces, a newline at the end. */
+export async function writeJson(file: string, value: unknown) {
+  await mkdir(path.dirname(file), { recursive: true });
+  return writeAtomically(file, [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)]);
+}

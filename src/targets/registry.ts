@@ -1,0 +1,21 @@
+import { LuthierError } from "../error.js";
+import { tMac } from "./t-mac/t-mac.js";
+import type { Target } from "./target.js";
+import { tellme } from "./tellme/tellme.js";
+
+/** Every hardware; a new one adds its folder and a line here. */
+export const targets: readonly Target[] = [tMac, tellme];
+
+/** @throws LuthierError (usage) naming those that exist. */
+export function findTarget(name: string): Target {
+  const found = targets.find((target) => target.name === name);
+  if (found) return found;
+  const known = targets.map((target) => target.name).join(", ");
+  throw new LuthierError(
+    `there is no target '${name}'`,
+    `choose one of ${known}; \`luthier targets\` describes them`,
+    {
+      usage: true,
+    },
+  );
+}

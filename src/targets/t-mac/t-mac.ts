@@ -1,0 +1,126 @@
+import { z } from "zod";
+import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
+import type { PackedLinear, Refusal, Target } from "../target.js";
+import { multiply, type PassShape } from "./arithmetic.js";
+import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
+import { multiplyNative } from "./native.js";
+
+const parameters = z.strictObject({
+  tileRows: z
+    .union([z.literal("auto"), z.int().positive().multipleOf(32)])
+    .default("auto")
+    .describe("bm: expanded rows (outputs × bits) of a tile; auto takes the largest published one that fits"),
+  kFactor: z
+    .union([z.literal("auto"), z.literal(8), z.literal(16)])
+    .default("auto")
+    .describe("kfactor: table indices that are walked before the next rows; auto takes the larger that fits"),
+  activationGroup: z
+    .union([z.literal("auto"), z.literal(32), z.literal(64)])
+    .default("auto")
+    .describe("inputs that share one table scale; auto takes 64 where it fits, the default of T-MAC"),
+});
+
+type Parameters = z.infer<typeof parameters>;
+
+/** T-MAC on x86: table lookups for 1- to 4-bit weights with float activations, float32 and exact aggregation. */
+export const tMac: Target<Parameters> = {
+  name: "t-mac",
+  summary:
+    "T-MAC CPU kernels (x86, float32, exact aggregation): 1- to 4-bit codes, trit planes as 2-bit passes",
+  source: "microsoft/T-MAC; arXiv 2407.00088",
+  parameters,
+  refuse(weight, activation, chosen) {
+    const layout = layoutOf(weight, activation, chosen);
+    return "reason" in layout ? layout : null;
+  },
+  pack(weight, chosen) {
+    const layout = layoutOf(weight, { scheme: "float" }, chosen);
+    if ("reason" in layout) throw new RangeError(layout.reason);
+    const { codes: _codes, scales: _scales, ...outline } = weight;
+    const { zeroPoints: _zeroPoints, ...plain } = { zeroPoints: null, ...outline };
+    return { weight: plain, layout: { ...layout }, tensors: packWeight(weight, layout) };
+  },
+  unpack: (packed) => unpackWeight(packed.tensors, packed.weight, layoutIn(packed)),
+  open(packed, kernels) {
+    const layout = layoutIn(packed);
+    const passes = passesOf(packed.tensors, packed.weight, layout);
+    const shape = passShape(packed.weight, layout);
+    const { native } = kernels;
+    return {
+      multiply: async (input) =>
+        native ? multiplyNative(input, passes, shape, native, kernels) : multiply(input, passes, shape),
+    };
+  },
+};
+
+function layoutIn(packed: PackedLinear): Layout {
+  return layoutSchema.parse(packed.layout);
+}
+
+const layoutSchema = z.strictObject({
+  bits: z.int().min(1).max(4),
+  passes: z.int().min(1).max(8),
+  tileRows: z.int().positive().multipleOf(32),
+  kFactor: z.union([z.literal(8), z.literal(16)]),
+  activationGroup: z.union([z.literal(32), z.literal(64)]),
+});
+
+function passShape(weight: WeightOutline, layout: Layout): PassShape {
+  const { rows, columns, group, scaleRows } = weight;
+  const hasZeros = weight.scheme === "int" && !weight.symmetric;
+  return { ...layout, rows, columns, group, hasZeros, oneScale: scaleRows === 1 };
+}
+
+/** Tile heights that T-MAC's tuner tries, largest first; then any multiple of 32 that a narrow layer needs. */
+const tileHeights = [1024, 640, 512, 320, 256, 128, 64, 32];
+const tileHeightsThreeBit = [768, 576, 384, 192, 96];
+
+function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: Parameters): Layout | Refusal {
+  if (activation.scheme !== "float") {
+    return {
+      reason: `its activations are ${activation.scheme} per token, this target takes float ones`,
+      fix: "drop `activation` from the rule, or choose the target tellme",
+    };
+  }
+  const bits = weight.scheme === "int" ? weight.bits : 2;
+  const passes = weight.scheme === "int" ? 1 : weight.planes;
+  if (bits > 4)
+    return { reason: `its codes have ${bits} bits, this target takes 1 to 4`, fix: "use 4 bits or fewer" };
+
+  const { rows, columns, group } = weight;
+  const heights = bits === 3 ? tileHeightsThreeBit : tileHeights;
+  const tileRows =
+    chosen.tileRows === "auto" ? heights.find((height) => fits(rows, bits, height)) : chosen.tileRows;
+  if (tileRows === undefined || !fits(rows, bits, tileRows)) {
+    return {
+      reason: `its ${rows} outputs × ${bits} bits are no whole tiles of ${tileRows ?? "32"} rows`,
+      fix: "keep these linears float, or set tileRows to a multiple of 32 and of 8 · bits that divides them",
+    };
+  }
+  const kFactor = pick(
+    chosen.kFactor,
+    [16, 8],
+    (factor) => group % (4 * factor) === 0 && columns % (4 * factor) === 0,
+  );
+  const activationGroup =
+    kFactor && pick(chosen.activationGroup, [64, 32], (size) => (4 * kFactor) % size === 0);
+  if (!kFactor || !activationGroup) {
+    return {
+      reason: `its ${columns} inputs in groups of ${group} do not divide into blocks of 32 (kFactor ${chosen.kFactor}, activationGroup ${chosen.activationGroup})`,
+      fix: "use a group that is a multiple of 32 (of 64 for kFactor 16 or activationGroup 64), or keep these linears float",
+    };
+  }
+  return { bits, passes, tileRows, kFactor, activationGroup };
+}
+
+function fits(rows: number, bits: number, tileRows: number): boolean {
+  return (rows * bits) % tileRows === 0 && tileRows % (8 * bits) === 0;
+}
+
+function pick<T extends number>(
+  chosen: T | "auto",
+  candidates: readonly T[],
+  fitting: (value: T) => boolean,
+): T | undefined {
+  return (chosen === "auto" ? candidates : [chosen]).find(fitting);
+}

@@ -1,0 +1,104 @@
+import type { PlanesScheme } from "../../schemes/planes.js";
+import type { Tensors } from "../../tensor/tensor.js";
+import { tensorOf } from "../target.js";
+
+/*
+ * TeLLMe's ternary indices (arXiv 2510.15926 §III): three weights along K are one base-3 index of five bits, 28 indices
+ * one word of a pair of 72-bit URAMs, 140 of whose 144 bits are used. README.md draws a word.
+ */
+
+export const weightsPerIndex = 3;
+export const indicesPerWord = 28;
+export const inputsPerWord = weightsPerIndex * indicesPerWord;
+export const bytesPerWord = 18;
+const bitsPerIndex = 5;
+
+/** Which weight of three is the base-3 digit of weight 1. The paper does not say; see README.md. */
+export type DigitOrder = "first-least-significant" | "first-most-significant";
+
+/** Place values of the three weights of an index. */
+export function digitPlaces(order: DigitOrder): readonly [number, number, number] {
+  return order === "first-least-significant" ? [1, 3, 9] : [9, 3, 1];
+}
+
+/** Words along K: K padded with zero weights to whole words. */
+export function wordsAlong(columns: number): number {
+  return Math.ceil(columns / inputsPerWord);
+}
+
+/** Tensors `plane<p>.index`, `[⌈K / 84⌉, N, 18]` bytes, and `scales`, one float32 a plane. */
+export function packPlanes(weight: PlanesScheme, order: DigitOrder): Tensors {
+  const { rows, columns, planes, codes, scales } = weight;
+  const words = wordsAlong(columns);
+  const size = rows * columns;
+  const indices = Array.from({ length: planes }, (_, plane) => {
+    const bytes = packPlane(codes.subarray(plane * size, (plane + 1) * size), rows, columns, order);
+    return [
+      `plane${plane}.index`,
+      { dtype: "U8" as const, shape: [words, rows, bytesPerWord], bytes },
+    ] as const;
+  });
+  const scaleBytes = new Uint8Array(scales.slice().buffer);
+  return { ...Object.fromEntries(indices), scales: { dtype: "F32", shape: [planes], bytes: scaleBytes } };
+}
+
+/** The index words of a plane. @throws LuthierError when the pack lacks them or has too few. */
+export function planeWords(tensors: Tensors, plane: number, rows: number, columns: number): Uint8Array {
+  return tensorOf(tensors, `plane${plane}.index`, "U8", wordsAlong(columns) * rows * bytesPerWord).bytes;
+}
+
+export function planeScales(tensors: Tensors, planes: number): Float32Array {
+  return new Float32Array(tensorOf(tensors, "scales", "F32", planes).bytes.slice().buffer);
+}
+
+function packPlane(codes: Int8Array, rows: number, columns: number, order: DigitOrder): Uint8Array {
+  const out = new Uint8Array(wordsAlong(columns) * rows * bytesPerWord);
+  const places = digitPlaces(order);
+  for (let row = 0; row < rows; row++) {
+    for (let index = 0; index * weightsPerIndex < wordsAlong(columns) * inputsPerWord; index++) {
+      let value = 0;
+      for (let digit = 0; digit < weightsPerIndex; digit++) {
+        const column = index * weightsPerIndex + digit;
+        const trit = column < columns ? codes[row * columns + column] : 0;
+        value += (trit + 1) * places[digit];
+      }
+      writeIndex(out, wordPlace(row, index, rows), index % indicesPerWord, value);
+    }
+  }
+  return out;
+}
+
+/** The trits `[N, K]` of a plane, padding left out; an index above 26 reads as the trits of 26. */
+export function unpackPlane(words: Uint8Array, rows: number, columns: number, order: DigitOrder): Int8Array {
+  const out = new Int8Array(rows * columns);
+  const places = digitPlaces(order);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const index = Math.floor(column / weightsPerIndex);
+      const value = readIndex(words, wordPlace(row, index, rows), index % indicesPerWord);
+      out[row * columns + column] =
+        (Math.floor(Math.min(value, 26) / places[column % weightsPerIndex]) % 3) - 1;
+    }
+  }
+  return out;
+}
+
+/** The byte where the word lies that holds an output's index. */
+export function wordPlace(row: number, index: number, rows: number): number {
+  return (Math.floor(index / indicesPerWord) * rows + row) * bytesPerWord;
+}
+
+/** Index t of a word: bits 5t … 5t + 4, little-endian. */
+export function readIndex(words: Uint8Array, word: number, t: number): number {
+  const bit = t * bitsPerIndex;
+  const at = word + (bit >> 3);
+  return ((words[at] | (words[at + 1] << 8)) >> (bit & 7)) & 31; // the last index ends in byte 17, so at + 1 ≤ word + 17
+}
+
+function writeIndex(words: Uint8Array, word: number, t: number, value: number): void {
+  const bit = t * bitsPerIndex;
+  const at = word + (bit >> 3);
+  const shifted = value << (bit & 7);
+  words[at] |= shifted;
+  words[at + 1] |= shifted >> 8;
+}

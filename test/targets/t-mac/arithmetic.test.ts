@@ -1,0 +1,137 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { openKernels } from "../../../src/kernels/open.js";
+import type { WeightScheme } from "../../../src/schemes/scheme.js";
+import { dequantize } from "../../../src/schemes/weights.js";
+import { buildTables } from "../../../src/targets/t-mac/arithmetic.js";
+import { tMac } from "../../../src/targets/t-mac/t-mac.js";
+import type { Matrix } from "../../../src/tensor/matrix.js";
+import { randomInput, randomInt, randomPlanes, seeds } from "../random-weights.js";
+
+const reference = openKernels({ path: "reference" });
+const auto = tMac.parameters.parse({});
+
+test("the table of (1, −0.5, 2, 0.25) is the worked one", () => {
+  const x = new Float32Array(32);
+  x.set([1, -0.5, 2, 0.25]);
+  const { entries, scales, biases } = buildTables(x, 32);
+  expect([...entries.subarray(0, 16)]).toEqual([
+    -93, -25, -127, -59, 42, 110, 8, 76, -76, -8, -110, -42, 59, 127, 25, 93,
+  ]);
+  expect(scales[0]).toBe(Math.fround(3.75 / 127));
+  expect(biases[0]).toBe(-2.75);
+});
+
+test("a token of zeros gives zeros", async () => {
+  const weight = randomPlanes({ rows: 16, columns: 64, granularity: 64, planes: 2 }, 5);
+  const out = await tMac
+    .open(tMac.pack(weight, auto), reference)
+    .multiply({ rows: 1, columns: 64, data: new Float32Array(64) });
+  expect([...out.data]).toEqual(new Array(16).fill(0));
+});
+
+describe("the result is the dequantized product, up to the tables' rounding", () => {
+  const weights = [1, 2, 3, 4].flatMap((bits): WeightScheme[] =>
+    [true, false].map((symmetric) =>
+      randomInt({ rows: 64, columns: 256, granularity: 128, bits, symmetric }, bits),
+    ),
+  );
+  const planes = [1, 2, 3].map((count) =>
+    randomPlanes({ rows: 64, columns: 256, granularity: 64, planes: count }, count),
+  );
+  const wide = [
+    randomInt({ rows: 32, columns: 128, granularity: "tensor", bits: 2, symmetric: false }, 3),
+    randomPlanes({ rows: 32, columns: 128, granularity: "tensor", planes: 1 }, 4),
+    randomInt({ rows: 32, columns: 96, granularity: 32, bits: 4, symmetric: false }, 6),
+  ];
+
+  test.each([...weights, ...planes, ...wide].map((weight) => [describeShort(weight), weight] as const))(
+    "%s",
+    async (_, weight) => {
+      const input = randomInput(3, weight.columns, 11);
+      const found = await tMac.open(tMac.pack(weight, auto), reference).multiply(input);
+      const { expected, bound } = exactProduct(weight, input);
+      for (let i = 0; i < expected.length; i++)
+        expect(Math.abs(found.data[i] - expected[i])).toBeLessThan(bound[i]);
+    },
+  );
+});
+
+const paths = openKernels().native?.paths() ?? [];
+
+describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }))))(
+  "native $path with $threads threads gives the reference's bits",
+  ({ path, threads }) => {
+    const native = openKernels({ path, threads });
+
+    test("int and planes, all shapes of scales", async () => {
+      const shape = fc.record({
+        bits: fc.integer({ min: 1, max: 4 }),
+        rows: fc.constantFrom(32, 96, 192),
+        columns: fc.constantFrom(64, 192),
+        granularity: fc.constantFrom(32, 64, "row" as const, "tensor" as const),
+        symmetric: fc.boolean(),
+        planes: fc.integer({ min: 0, max: 3 }), // 0: int
+        kFactor: fc.constantFrom("auto" as const, 8 as const),
+        activationGroup: fc.constantFrom("auto" as const, 32 as const),
+        tokens: fc.constantFrom(1, 2, 7),
+      });
+      await fc.assert(
+        fc.asyncProperty(shape, seeds, async (chosen, seed) => {
+          const weight = chosen.planes === 0 ? randomInt(chosen, seed) : randomPlanes(chosen, seed);
+          const packed = tMac.pack(weight, {
+            ...auto,
+            kFactor: chosen.kFactor,
+            activationGroup: chosen.activationGroup,
+          });
+          const input = randomInput(chosen.tokens, chosen.columns, seed);
+          const [a, b] = await Promise.all([
+            tMac.open(packed, native).multiply(input),
+            tMac.open(packed, reference).multiply(input),
+          ]);
+          expect(a.data).toEqual(b.data);
+        }),
+        { numRuns: 40, seed: 7 },
+      );
+    });
+
+    test("more tokens than are held at a time", async () => {
+      const packed = tMac.pack(randomPlanes({ rows: 48, columns: 64, granularity: 32, planes: 2 }, 9), auto);
+      const input = randomInput(131, 64, 10);
+      const found = await tMac.open(packed, native).multiply(input);
+      expect(found.data).toEqual((await tMac.open(packed, reference).multiply(input)).data);
+    });
+  },
+);
+
+function describeShort(weight: WeightScheme): string {
+  const kind =
+    weight.scheme === "int"
+      ? `int${weight.bits} ${weight.symmetric ? "symmetric" : "with zeros"}`
+      : `${weight.planes} planes`;
+  return `${kind}, ${weight.scaleRows} × ${weight.columns / weight.group} scales`;
+}
+
+/**
+ * Dequantize-then-dot in float64, and how far table rounding can lead from it: half a unit a lookup, K / 4 lookups a
+ * plane, planes weighted ½, 1, 2, 4, the unit at most Σ|x| of four inputs over 127, times the largest scale.
+ */
+function exactProduct(weight: WeightScheme, input: Matrix) {
+  const w = dequantize(weight);
+  const expected: number[] = [];
+  const bound: number[] = [];
+  const bits = weight.scheme === "int" ? weight.bits : 2;
+  const passes = weight.scheme === "int" ? 1 : weight.planes;
+  const largestScale = Math.max(...weight.scales);
+  for (let token = 0; token < input.rows; token++) {
+    const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
+    const unit = (4 * Math.max(...x.map(Math.abs))) / 127;
+    for (let row = 0; row < w.rows; row++) {
+      let sum = 0;
+      for (let k = 0; k < w.columns; k++) sum += x[k] * w.data[row * w.columns + k];
+      expected.push(sum);
+      bound.push(passes * largestScale * unit * 0.5 * (w.columns / 4) * (2 ** bits - 1) * 0.5 + 1e-3);
+    }
+  }
+  return { expected, bound };
+}

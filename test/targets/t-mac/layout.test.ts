@@ -1,0 +1,200 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { LuthierError } from "../../../src/error.js";
+import { packWeight } from "../../../src/targets/t-mac/layout.js";
+import { tMac } from "../../../src/targets/t-mac/t-mac.js";
+import { randomInt, randomPlanes, seeds } from "../random-weights.js";
+
+const auto = tMac.parameters.parse({});
+
+const int = fc
+  .record({
+    bits: fc.integer({ min: 1, max: 4 }),
+    rows: fc.constantFrom(32, 64, 96, 128, 192),
+    columns: fc.constantFrom(64, 128, 192),
+    granularity: fc.constantFrom(32, 64, "row" as const, "tensor" as const),
+    symmetric: fc.boolean(),
+  })
+  .filter(({ bits, rows }) => bits !== 3 || rows % 32 === 0);
+
+describe("unpack gives back what was packed", () => {
+  test("int, 1 to 4 bits", () => {
+    fc.assert(
+      fc.property(int, seeds, (shape, seed) => {
+        const weight = randomInt(shape, seed);
+        expect(tMac.unpack(tMac.pack(weight, auto))).toEqual(weight);
+      }),
+      { numRuns: 60, seed: 1 },
+    );
+  });
+
+  test("one to three trit planes", () => {
+    const shape = fc.record({
+      rows: fc.constantFrom(16, 64, 160),
+      columns: fc.constantFrom(64, 192),
+      granularity: fc.constantFrom(32, 64, "row" as const, "tensor" as const),
+      planes: fc.integer({ min: 1, max: 3 }),
+    });
+    fc.assert(
+      fc.property(shape, seeds, (chosen, seed) => {
+        const weight = randomPlanes(chosen, seed);
+        expect(tMac.unpack(tMac.pack(weight, auto))).toEqual(weight);
+      }),
+      { numRuns: 40, seed: 2 },
+    );
+  });
+});
+
+test("bytes and scales are those of T-MAC's own chain of reshapes and transpositions", () => {
+  const layouts = [
+    { bits: 2, tileRows: 128, kFactor: 8 },
+    { bits: 4, tileRows: 64, kFactor: 16 },
+    { bits: 3, tileRows: 96, kFactor: 16 },
+    { bits: 1, tileRows: 32, kFactor: 8 },
+  ];
+  for (const { bits, tileRows, kFactor } of layouts) {
+    const weight = randomInt({ rows: 64, columns: 128, granularity: 64, bits, symmetric: false }, bits);
+    const packed = packWeight(weight, { bits, passes: 1, tileRows, kFactor, activationGroup: 32 });
+    const chain = publishedChain(weight.codes, 64, 128, bits, tileRows, kFactor);
+    expect([...packed["pass0.weight"].bytes], `${bits} bits`).toEqual(chain);
+    const middle = 2 ** (bits - 1);
+    const zeros = weight.scales.map((scale, i) => ((weight.zeroPoints?.[i] ?? 0) - middle) * scale);
+    const scales = new Float32Array(packed["pass0.scales"].bytes.slice().buffer);
+    expect([...scales]).toEqual(publishedScales([...weight.scales], [...zeros], 64, 2, bits, tileRows));
+  }
+});
+
+test("a two-bit weight of −1.5, −0.5, 0.5, 1.5 scales is one nibble pair a byte", () => {
+  // Output 0 has codes 1, 3, 0, 2 (bits 01 11 00 10): plane 0 = 1,1,0,0 → 0b0011; plane 1 = 0,1,0,1 → 0b1010.
+  const codes = new Uint8Array(16 * 64);
+  codes.set([1, 3, 0, 2]);
+  const weight = {
+    ...randomInt({ rows: 16, columns: 64, granularity: 64, bits: 2, symmetric: true }, 1),
+    codes,
+  };
+  const { bytes } = tMac.pack(weight, { ...auto, tileRows: 32 }).tensors["pass0.weight"];
+  expect(bytes[0]).toBe(0b0011); // expanded row 0: output 0, plane 0
+  expect(bytes[8]).toBe(0b1010); // expanded row 8: output 0, plane 1
+  expect(bytes.reduce((sum, byte) => sum + byte)).toBe(0b0011 + 0b1010);
+});
+
+describe("what does not fit is refused", () => {
+  const float = { scheme: "float" } as const;
+  const outline = (bits: number, rows: number, columns: number, group: number) =>
+    ({ scheme: "int", bits, symmetric: true, rows, columns, group, scaleRows: rows }) as const;
+
+  test("more than four bits", () => {
+    expect(tMac.refuse(outline(5, 64, 64, 64), float, auto)?.reason).toContain("5 bits");
+  });
+
+  test("outputs that are no whole tiles", () => {
+    expect(tMac.refuse(outline(2, 12, 64, 64), float, auto)?.reason).toContain("12 outputs");
+  });
+
+  test("inputs that are no whole blocks", () => {
+    expect(tMac.refuse(outline(2, 64, 172, 172), float, auto)?.reason).toContain("172 inputs");
+  });
+
+  test("INT8 activations", () => {
+    expect(tMac.refuse(outline(2, 64, 64, 64), { scheme: "int8", per: "token" }, auto)?.fix).toContain(
+      "tellme",
+    );
+  });
+
+  test("a pack that lacks a tensor or has a short one", () => {
+    const packed = tMac.pack(randomPlanes({ rows: 16, columns: 64, granularity: 64, planes: 1 }, 1), auto);
+    const { "pass0.scales": scales, ...lacking } = packed.tensors;
+    expect(() => tMac.unpack({ ...packed, tensors: lacking })).toThrow(LuthierError);
+    const short = { ...scales, bytes: scales.bytes.subarray(4) };
+    expect(() => tMac.unpack({ ...packed, tensors: { ...lacking, "pass0.scales": short } })).toThrow(
+      /pass0\.scales/,
+    );
+  });
+});
+
+/** An n-dimensional array of integers: enough of numpy for the chain below. */
+class Grid {
+  constructor(
+    readonly shape: readonly number[],
+    readonly at: (index: readonly number[]) => number,
+  ) {}
+
+  reshape(...shape: number[]): Grid {
+    return new Grid(shape, (index) => {
+      let flat = index.reduce((sum, i, axis) => sum * shape[axis] + i, 0);
+      const own: number[] = [];
+      for (let axis = this.shape.length - 1; axis >= 0; axis--) {
+        own.unshift(flat % this.shape[axis]);
+        flat = Math.floor(flat / this.shape[axis]);
+      }
+      return this.at(own);
+    });
+  }
+
+  transpose(...axes: number[]): Grid {
+    return new Grid(
+      axes.map((axis) => this.shape[axis]),
+      (index) => this.at(this.shape.map((_, axis) => index[axes.indexOf(axis)])),
+    );
+  }
+
+  flat(): number[] {
+    const size = this.shape.reduce((product, length) => product * length, 1);
+    const line = this.reshape(size);
+    return Array.from({ length: size }, (_, i) => line.at([i]));
+  }
+}
+
+/** python/t_mac/weights.py, `preprocess_weights` with g = 4, simd_n_in = 16, simd_n_out = 8, on the weights' codes. */
+function publishedChain(
+  codes: Uint8Array,
+  m: number,
+  k: number,
+  bits: number,
+  bm: number,
+  kFactor: number,
+): number[] {
+  const expanded = m * bits;
+  const bit = new Grid([m, k, bits], ([row, column, b]) => (codes[row * k + column] >> b) & 1);
+  const split = bit.transpose(0, 2, 1).reshape(m, bits, k / 4, 4);
+  const summed = materialize(
+    new Grid([m, bits, k / 4], ([row, b, q]) =>
+      [0, 1, 2, 3].reduce((sum, g) => sum + (split.at([row, b, q, g]) << g), 0),
+    ),
+  );
+  const interleaved = materialize(summed.reshape(m / 8, 8, bits, k / 4).transpose(0, 2, 1, 3));
+  const paired = materialize(interleaved.reshape(expanded / 32, 2, 16, k / 4).transpose(0, 2, 1, 3));
+  const tiled = materialize(
+    paired.reshape(expanded / bm, bm / 32, 16, 2, k / 4 / kFactor, kFactor).transpose(0, 4, 1, 5, 2, 3),
+  );
+  const [a, b, c, d, e] = tiled.shape;
+  return new Grid(
+    [a, b, c, d, e],
+    (index) => tiled.at([...index, 0]) + (tiled.at([...index, 1]) << 4),
+  ).flat();
+}
+
+function publishedScales(
+  scales: number[],
+  zeros: number[],
+  m: number,
+  groups: number,
+  bits: number,
+  bm: number,
+): number[] {
+  const tiles = (m * bits) / bm;
+  const chain = (values: number[]) =>
+    materialize(
+      new Grid([m * groups], ([i]) => values[i]).reshape(tiles, bm / bits, groups).transpose(0, 2, 1),
+    ).reshape(tiles, groups, bm / bits / 8, 8);
+  const [s, z] = [chain(scales), chain(zeros)];
+  return new Grid([tiles, groups, bm / bits / 8, 2, 8], ([t, g, e, which, lane]) =>
+    (which === 0 ? s : z).at([t, g, e, lane]),
+  ).flat();
+}
+
+function materialize(grid: Grid): Grid {
+  const values = grid.flat();
+  const { shape } = grid;
+  return new Grid(shape, (index) => values[index.reduce((sum, i, axis) => sum * shape[axis] + i, 0)]);
+}
