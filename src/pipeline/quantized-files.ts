@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { writeSafetensors } from "../checkpoint/safetensors.js";
+import type { WrittenFile } from "../checkpoint/atomic.js";
+import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import { openTensors, type TensorSource } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { ActivationScheme, WeightOutline, WeightScheme } from "../schemes/scheme.js";
-import { parseOutline, weightFromTensors, weightTensors } from "../schemes/weights.js";
+import { outlineOf, parseOutline, weightFromTensors, weightTensors } from "../schemes/weights.js";
 import type { Tensors } from "../tensor/tensor.js";
 
 /* The files under `quantized/`: docs/formats.md describes them. */
@@ -102,20 +103,43 @@ function insideFolder(file: string, index: string): void {
   }
 }
 
-/** Metadata of a scheme's file. `relativeError` is kept there so that a resumed run need not compute it again. */
-export interface SchemeFileFacts {
-  readonly relativeError: number;
-}
-
-export async function writeScheme(file: string, weight: WeightScheme, facts: SchemeFileFacts) {
-  const { codes: _codes, scales: _scales, ...outline } = weight;
-  const { zeroPoints: _zeroPoints, ...plain } = { zeroPoints: null, ...outline };
+/**
+ * Writes one linear's scheme. The relative error is kept in the file, so that a resumed run need not compute it again.
+ */
+export async function writeScheme(
+  file: string,
+  weight: WeightScheme,
+  relativeError: number,
+): Promise<WrittenFile> {
   return writeSafetensors(file, named(weightTensors(weight)), {
     format: "luthier-weight",
     version: "1",
-    outline: JSON.stringify(plain),
-    relativeError: String(facts.relativeError),
+    outline: JSON.stringify(outlineOf(weight)),
+    relativeError: String(relativeError),
   });
+}
+
+/** What a scheme's file says of itself. @throws LuthierError when it is none. */
+export async function readSchemeFacts(
+  file: string,
+): Promise<{ outline: WeightOutline; relativeError: number }> {
+  const { metadata } = await readHeader(file);
+  const relativeError = Number(metadata.relativeError);
+  if (metadata.format !== "luthier-weight" || metadata.version !== "1" || !Number.isFinite(relativeError)) {
+    throw new LuthierError(
+      `${file} is not a quantized linear of this version`,
+      "quantize again with --fresh",
+    );
+  }
+  return { outline: parseOutline(parseJson(metadata.outline, file), file), relativeError };
+}
+
+function parseJson(text: string | undefined, file: string): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch (cause) {
+    throw new LuthierError(`${file} holds JSON that does not parse`, "write it again", { cause });
+  }
 }
 
 /** The tensors of a record as a writer takes them. */

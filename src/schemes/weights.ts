@@ -34,6 +34,21 @@ export function describeWeight(outline: WeightOutline): string {
   return outline.planes === 1 ? `ternary ${scope}` : `${outline.planes} trit planes ${scope}`;
 }
 
+/** A scheme without its data. */
+export function outlineOf(weight: WeightScheme): WeightOutline {
+  const { rows, columns, group, scaleRows } = weight;
+  const grid = { rows, columns, group, scaleRows };
+  if (weight.scheme === "int")
+    return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
+  return { scheme: "planes", alphabet: weight.alphabet, planes: weight.planes, ...grid };
+}
+
+/** Whether two outlines describe the same scheme. */
+export function sameOutline(a: WeightOutline, b: WeightOutline): boolean {
+  const facts = (outline: WeightOutline) => JSON.stringify(Object.entries(outline).sort());
+  return facts(a) === facts(b);
+}
+
 /** The tensors of a scheme's file. */
 export function weightTensors(weight: WeightScheme): Tensors {
   return weight.scheme === "int" ? intTensors(weight) : planesTensors(weight);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
+import { outlineOf } from "../../schemes/weights.js";
 import type { PackedLinear, Refusal, Target } from "../target.js";
 import { multiply, type PassShape } from "./arithmetic.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
@@ -36,9 +37,7 @@ export const tMac: Target<Parameters> = {
   pack(weight, chosen) {
     const layout = layoutOf(weight, { scheme: "float" }, chosen);
     if ("reason" in layout) throw new RangeError(layout.reason);
-    const { codes: _codes, scales: _scales, ...outline } = weight;
-    const { zeroPoints: _zeroPoints, ...plain } = { zeroPoints: null, ...outline };
-    return { weight: plain, layout: { ...layout }, tensors: packWeight(weight, layout) };
+    return { weight: outlineOf(weight), layout: { ...layout }, tensors: packWeight(weight, layout) };
   },
   unpack: (packed) => unpackWeight(packed.tensors, packed.weight, layoutIn(packed)),
   open(packed, kernels) {

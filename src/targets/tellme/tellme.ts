@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Kernels, NativeAddon } from "../../kernels/kernels.js";
 import { quantizeToken } from "../../schemes/activation.js";
 import type { WeightOutline } from "../../schemes/scheme.js";
+import { outlineOf } from "../../schemes/weights.js";
 import { roundToFloat16 } from "../../tensor/float.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import type { Refusal, Target } from "../target.js";
@@ -34,8 +35,7 @@ export const tellme: Target<Parameters> = {
   },
   pack(weight, { digitOrder }) {
     if (weight.scheme !== "planes") throw new RangeError("tellme packs planes only");
-    const { codes: _codes, scales: _scales, ...outline } = weight;
-    return { weight: outline, layout: { digitOrder }, tensors: packPlanes(weight, digitOrder) };
+    return { weight: outlineOf(weight), layout: { digitOrder }, tensors: packPlanes(weight, digitOrder) };
   },
   unpack(packed) {
     const { digitOrder } = parameters.parse(packed.layout);

@@ -1,0 +1,198 @@
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { openCheckpoint } from "../checkpoint/checkpoint.js";
+import { readJsonObject } from "../checkpoint/json-file.js";
+import { readMatrix, readVector, type TensorSource } from "../checkpoint/tensors.js";
+import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
+import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { openFloatExecutor } from "../model/executors/float.js";
+import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
+import { describeModel, type Model, openModel } from "../model/model.js";
+import { openOps } from "../model/ops.js";
+import type { ActivationScheme } from "../schemes/scheme.js";
+import { dequantize } from "../schemes/weights.js";
+import { findTarget } from "../targets/registry.js";
+import { packedTargets, packFolder, readManifest, readPacked } from "./pack-files.js";
+import {
+  openKept,
+  type QuantizedEntry,
+  quantizedFolder,
+  readQuantizedIndex,
+  readScheme,
+} from "./quantized-files.js";
+
+/**
+ * What computes the linears: `float` in float32, on a run with its dequantized weights; `lut` the engine on the bytes of
+ * a pack, with the arithmetic of its target.
+ */
+export type Engine = "float" | "lut";
+
+export interface OpenModel {
+  readonly model: Model;
+  /** Folder of config.json and tokenizer.json. */
+  readonly directory: string;
+  /** The pack's target; null on the float engine. */
+  readonly target: string | null;
+  close(): Promise<void>;
+}
+
+export interface OpenModelOptions {
+  /** A checkpoint's or a run's folder. */
+  readonly path: string;
+  readonly engine: Engine;
+  /** Which pack of a run; needed only when it has several. */
+  readonly target?: string;
+  readonly kernels: Kernels;
+}
+
+/** Opens a checkpoint or a run to be computed. @throws LuthierError when it is neither, or has no such pack. */
+export async function openModelAt(options: OpenModelOptions): Promise<OpenModel> {
+  if (await isRun(options.path)) return openRun(options);
+  if (options.engine === "lut") {
+    throw new LuthierError(
+      `${options.path} is a checkpoint: it has no pack for the lut engine`,
+      "quantize it first with `luthier quantize`, then evaluate the run; or use --engine float",
+      { usage: true },
+    );
+  }
+  return openPlain(options);
+}
+
+/** Whether a folder holds a run rather than a checkpoint. */
+export async function isRun(folder: string): Promise<boolean> {
+  return stat(path.join(folder, "run.json")).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+async function openPlain({ path: folder, kernels }: OpenModelOptions): Promise<OpenModel> {
+  const checkpoint = await openCheckpoint(folder);
+  const { config, directory } = checkpoint;
+  const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
+  return assemble({
+    config,
+    directory,
+    description,
+    source: checkpoint,
+    quantized: new Map(),
+    packed: null,
+    kernels,
+  });
+}
+
+async function openRun({ path: run, engine, target, kernels }: OpenModelOptions): Promise<OpenModel> {
+  const directory = quantizedFolder(run);
+  const { linears } = await readQuantizedIndex(run);
+  const config = await readJsonObject(path.join(directory, "config.json"));
+  const quantized = new Map(linears.map((entry) => [entry.name, entry]));
+  const source = await openKept(run);
+  const shapeOf = (tensor: string) => {
+    const entry = quantized.get(tensor.replace(/\.weight$/, ""));
+    return source.tensors.get(tensor)?.shape ?? (entry && [entry.weight.rows, entry.weight.columns]);
+  };
+  const description = describeModel(config, shapeOf);
+  const packed = engine === "lut" ? await openPack(run, target, source, description, kernels) : null;
+  return assemble({ config, directory, description, source, quantized, packed, kernels, run });
+}
+
+interface Parts {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly directory: string;
+  readonly description: ModelDescription;
+  readonly source: TensorSource;
+  readonly quantized: ReadonlyMap<string, QuantizedEntry>;
+  readonly packed: OpenPack | null;
+  readonly kernels: Kernels;
+  readonly run?: string;
+}
+
+function assemble({
+  config,
+  directory,
+  description,
+  source,
+  quantized,
+  packed,
+  kernels,
+  run,
+}: Parts): OpenModel {
+  const ops = openOps({ threads: kernels.threads });
+  const float = openFloatExecutor(
+    [...description.blocks.flat(), description.head],
+    {
+      async weight(linear) {
+        const entry = quantized.get(linear.name);
+        if (entry === undefined || run === undefined) return readMatrix(source, linear.tensor, kernels);
+        return dequantize(await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight));
+      },
+      bias: (linear) => biasOf(linear, source, kernels),
+      activation: (linear): ActivationScheme => quantized.get(linear.name)?.activation ?? { scheme: "float" },
+    },
+    ops,
+  );
+  const executor = packed ? openPackedExecutor(packed.unit, float) : float;
+  const headInExecutor = quantized.has(description.head.name);
+  const model = openModel({ config, description, source, executor, headInExecutor, ops, kernels });
+  return {
+    model,
+    directory,
+    target: packed?.target ?? null,
+    async close() {
+      await ops.close();
+      await source.close();
+    },
+  };
+}
+
+interface OpenPack {
+  readonly target: string;
+  unit(linear: string): Promise<PackedLinearUnit | null>;
+}
+
+async function openPack(
+  run: string,
+  wanted: string | undefined,
+  source: TensorSource,
+  description: ModelDescription,
+  kernels: Kernels,
+): Promise<OpenPack> {
+  const name = wanted ?? (await onlyTarget(run));
+  const target = findTarget(name);
+  const folder = packFolder(run, name);
+  const entries = new Map((await readManifest(folder)).linears.map((entry) => [entry.name, entry]));
+  const linears = new Map(
+    [...description.blocks.flat(), description.head].map((linear) => [linear.name, linear]),
+  );
+  return {
+    target: name,
+    async unit(linearName) {
+      const [entry, linear] = [entries.get(linearName), linears.get(linearName)];
+      if (entry === undefined || linear === undefined) return null;
+      const { multiply } = target.open(await readPacked(folder, entry), kernels);
+      return { multiply, bias: await biasOf(linear, source, kernels) };
+    },
+  };
+}
+
+async function onlyTarget(run: string): Promise<string> {
+  const targets = await packedTargets(run);
+  if (targets.length === 1) return targets[0];
+  if (targets.length === 0) {
+    throw new LuthierError(`${run} has no pack`, "make one with `luthier pack <run> --target <name>`", {
+      usage: true,
+    });
+  }
+  throw new LuthierError(`${run} has packs for ${targets.join(", ")}`, "say which with --target", {
+    usage: true,
+  });
+}
+
+async function biasOf(
+  linear: LinearInfo,
+  source: TensorSource,
+  kernels: Kernels,
+): Promise<Float32Array | null> {
+  return linear.bias === null ? null : readVector(source, linear.bias, kernels);
+}

@@ -1,0 +1,127 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { isMissing } from "../checkpoint/file-error.js";
+import { LuthierError } from "../error.js";
+import type { ActivationScheme } from "../schemes/scheme.js";
+import { parseOutline } from "../schemes/weights.js";
+import type { PackedLinear } from "../targets/target.js";
+import { readAll } from "./quantized-files.js";
+
+/* The files under `packs/<target>/`: docs/formats.md describes them. */
+
+const manifestFile = "manifest.json";
+
+const activation = z.discriminatedUnion("scheme", [
+  z.strictObject({ scheme: z.literal("float") }),
+  z.strictObject({ scheme: z.literal("int8"), per: z.literal("token") }),
+]);
+
+const manifestSchema = z.strictObject({
+  format: z.literal("luthier-pack"),
+  version: z.literal(1),
+  target: z.string(),
+  parameters: z.record(z.string(), z.unknown()),
+  /** sha256 of the recipe as resolved and of every input file. */
+  source: z.strictObject({ recipe: z.string(), inputs: z.record(z.string(), z.string()) }),
+  linears: z.array(
+    z.strictObject({
+      name: z.string(),
+      file: z.string(),
+      bytes: z.int().min(0),
+      sha256: z.string(),
+      weight: z.unknown(),
+      activation,
+      layout: z.record(z.string(), z.union([z.number(), z.string()])),
+    }),
+  ),
+});
+
+export type ManifestSource = z.infer<typeof manifestSchema>["source"];
+
+export interface PackEntry {
+  readonly name: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly weight: PackedLinear["weight"];
+  readonly activation: ActivationScheme;
+  readonly layout: PackedLinear["layout"];
+}
+
+export interface Manifest {
+  readonly target: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly source: ManifestSource;
+  readonly linears: readonly PackEntry[];
+}
+
+export function packFolder(run: string, target: string): string {
+  return path.join(run, "packs", target);
+}
+
+export function manifestPath(folder: string): string {
+  return path.join(folder, manifestFile);
+}
+
+export function manifestJson(manifest: Manifest): object {
+  return { format: "luthier-pack", version: 1, ...manifest };
+}
+
+/** Targets that a run has a finished pack for. */
+export async function packedTargets(run: string): Promise<readonly string[]> {
+  try {
+    const names = await readdir(path.join(run, "packs"));
+    const finished = await Promise.all(
+      names.map(async (name) => ((await readdir(packFolder(run, name))).includes(manifestFile) ? name : [])),
+    );
+    return finished.flat().sort();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/** @throws LuthierError when the folder has no manifest, or one that is damaged or leads out of it. */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const file = manifestPath(folder);
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    throw new LuthierError(
+      `${folder} is no pack: its ${manifestFile} is missing or no JSON`,
+      "write it with `luthier pack`",
+      {
+        cause,
+      },
+    );
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new LuthierError(
+      `${file}: ${issue.path.join(".")}: ${issue.message}`,
+      "write the pack again with `luthier pack`",
+    );
+  }
+  const { format: _format, version: _version, ...manifest } = parsed.data;
+  for (const linear of manifest.linears) {
+    if (path.isAbsolute(linear.file) || path.normalize(linear.file).startsWith("..")) {
+      throw new LuthierError(
+        `${file} names a file outside its folder: ${linear.file}`,
+        "do not use this pack: it was tampered with",
+      );
+    }
+  }
+  return {
+    ...manifest,
+    linears: manifest.linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) })),
+  };
+}
+
+/** The bytes of one linear. */
+export async function readPacked(folder: string, entry: PackEntry): Promise<PackedLinear> {
+  const { weight, layout } = entry;
+  return { weight, layout, tensors: await readAll(path.join(folder, entry.file)) };
+}

@@ -1,0 +1,103 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { hashFile } from "../checkpoint/file-hash.js";
+import { readMatrix, type TensorSource } from "../checkpoint/tensors.js";
+import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
+import { relativeError } from "../schemes/relative-error.js";
+import type { WeightScheme } from "../schemes/scheme.js";
+import { sameOutline } from "../schemes/weights.js";
+import type { Matrix } from "../tensor/matrix.js";
+import { type PlannedLinear, quantizerOf } from "./plan.js";
+import type { OnProgress } from "./progress.js";
+import {
+  type QuantizedEntry,
+  quantizedFolder,
+  readSchemeFacts,
+  schemeFile,
+  writeScheme,
+} from "./quantized-files.js";
+
+type ToQuantize = PlannedLinear & { readonly quantize: NonNullable<PlannedLinear["quantize"]> };
+
+/**
+ * Quantizes every planned linear that has no finished file yet, one file a linear. The next weight is read and the last
+ * file written while one is quantized, so at most three linears are in memory.
+ */
+export async function quantizeLinears(
+  run: string,
+  source: TensorSource,
+  planned: readonly PlannedLinear[],
+  kernels: Kernels,
+  onProgress: OnProgress,
+): Promise<readonly QuantizedEntry[]> {
+  const linears = planned.filter((each): each is ToQuantize => each.quantize !== null);
+  const folder = quantizedFolder(run);
+  await mkdir(path.join(folder, "linears"), { recursive: true });
+  const entries = new Map<string, QuantizedEntry>();
+  for (const each of linears) {
+    const entry = await finishedEntry(folder, each);
+    if (entry) entries.set(each.linear.name, entry);
+  }
+
+  const waiting = linears.filter(({ linear }) => !entries.has(linear.name));
+  const read = (each: ToQuantize) => held(readMatrix(source, each.linear.tensor, kernels));
+  let next = waiting.length > 0 ? read(waiting[0]) : null;
+  let writing: Held<void> = held(Promise.resolve());
+  for (const [index, each] of waiting.entries()) {
+    const done = linears.length - waiting.length + index;
+    onProgress({ stage: "quantize", done, total: linears.length, what: each.linear.name });
+    const weight = await (next as Held<Matrix>)();
+    next = index + 1 < waiting.length ? read(waiting[index + 1]) : null;
+    const scheme = await quantizeOne(each, weight, kernels);
+    const error = relativeError(weight, scheme);
+    await writing();
+    writing = held(
+      writeScheme(path.join(folder, schemeFile(each.linear.name)), scheme, error).then((written) => {
+        entries.set(each.linear.name, { ...entryOf(each, error), ...written });
+      }),
+    );
+  }
+  await writing();
+  onProgress({ stage: "quantize", done: linears.length, total: linears.length, what: "" });
+  return linears.map(({ linear }) => entries.get(linear.name) as QuantizedEntry);
+}
+
+async function quantizeOne(
+  { linear, quantize }: ToQuantize,
+  weight: Matrix,
+  kernels: Kernels,
+): Promise<WeightScheme> {
+  const { quantizer, options } = quantizerOf(quantize.choice);
+  const scheme = await quantizer.quantize(weight, options, kernels);
+  if (scheme.scales.every((scale) => Number.isFinite(scale))) return scheme;
+  throw new LuthierError(
+    `${linear.name} (tensor ${linear.tensor}) has weights too large for a float16 scale`,
+    "keep this linear float: add a rule for it with `keep: float` before the one that matches it",
+  );
+}
+
+/** The entry of a linear whose file an earlier process finished; null when there is none, or not of this outline. */
+async function finishedEntry(folder: string, each: ToQuantize): Promise<QuantizedEntry | null> {
+  const file = path.join(folder, schemeFile(each.linear.name));
+  try {
+    const facts = await readSchemeFacts(file);
+    if (!sameOutline(facts.outline, each.quantize.weight)) return null;
+    return { ...entryOf(each, facts.relativeError), ...(await hashFile(file)) };
+  } catch (error) {
+    if (error instanceof LuthierError) return null; // missing or damaged: it is made again
+    throw error;
+  }
+}
+
+function entryOf({ linear, quantize: { weight, activation } }: ToQuantize, error: number) {
+  return { name: linear.name, file: schemeFile(linear.name), weight, activation, relativeError: error };
+}
+
+/** A result to be asked for later; a failure before that is kept, not reported as unhandled. */
+type Held<T> = () => Promise<T>;
+
+function held<T>(promise: Promise<T>): Held<T> {
+  promise.catch(() => {});
+  return () => promise;
+}

@@ -1,0 +1,184 @@
+import { stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.js";
+import { fileError } from "../checkpoint/file-error.js";
+import { hashFile } from "../checkpoint/file-hash.js";
+import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
+import { describeModel } from "../model/model.js";
+import type { LoadedRecipe } from "../recipe/shipped.js";
+import { keepFloat } from "./keep-stage.js";
+import type { Manifest } from "./pack-files.js";
+import { packRun } from "./pack-stage.js";
+import { makePlan, type Plan } from "./plan.js";
+import type { OnProgress } from "./progress.js";
+import { quantizeLinears } from "./quantize-stage.js";
+import { indexJson, indexPath, type QuantizedIndex } from "./quantized-files.js";
+import {
+  type InputFile,
+  prepareRunDirectory,
+  type RunRecord,
+  tryReadRunRecord,
+  writeJson,
+  writeRunRecord,
+} from "./run-directory.js";
+
+export interface QuantizeOptions {
+  /** A checkpoint's folder. */
+  readonly model: string;
+  readonly recipe: LoadedRecipe;
+  /** The run's folder. */
+  readonly out: string;
+  readonly kernels: Kernels;
+  /** Delete an earlier run there first. */
+  readonly fresh?: boolean;
+  readonly onProgress?: OnProgress;
+}
+
+export interface QuantizeResult {
+  readonly run: string;
+  readonly plan: Plan;
+  readonly index: QuantizedIndex;
+  readonly packs: readonly Manifest[];
+  readonly record: RunRecord;
+}
+
+/** What would be done, without doing any of it. @throws LuthierError when the recipe does not fit the model. */
+export async function planModel(model: string, recipe: LoadedRecipe): Promise<Plan> {
+  const checkpoint = await openCheckpoint(model);
+  try {
+    return makePlan(
+      describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape),
+      recipe.recipe,
+    );
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/**
+ * Quantizes a checkpoint by a recipe into a run folder and packs it for the recipe's targets. A run that was stopped
+ * goes on where it stopped; the same inputs, recipe and seed give the same bytes.
+ *
+ * @throws LuthierError when the model, recipe or folder is not in order; nothing finished is lost by that.
+ */
+export async function quantize(options: QuantizeOptions): Promise<QuantizeResult> {
+  const { out, recipe, kernels, onProgress = () => {} } = options;
+  const checkpoint = await openCheckpoint(options.model);
+  try {
+    const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
+    const plan = makePlan(description, recipe.recipe);
+    await prepareRunDirectory(out, options.fresh ?? false);
+    let record = await beginRecord(options, checkpoint, onProgress);
+    const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+      const started = performance.now();
+      const result = await work();
+      record = withStage(record, name, (performance.now() - started) / 1000);
+      await writeRunRecord(out, record);
+      return result;
+    };
+    const index = await stage("quantize", async () => {
+      const linears = await quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress);
+      const files = await keepFloat(out, checkpoint, description, plan.linears, onProgress);
+      const made: QuantizedIndex = { files, linears };
+      await writeJson(indexPath(out), indexJson(made));
+      return made;
+    });
+    const packs: Manifest[] = [];
+    for (const target of plan.targets) {
+      packs.push(
+        await stage(`pack ${String(target.target)}`, () => packRun(out, record, target, onProgress)),
+      );
+    }
+    record = { ...record, state: "done" };
+    await writeRunRecord(out, record);
+    return { run: out, plan, index, packs, record };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function withStage(record: RunRecord, name: string, seconds: number): RunRecord {
+  const stage = { name, seconds, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 };
+  return { ...record, stages: [...record.stages.filter((each) => each.name !== name), stage] };
+}
+
+/** The record of a new run, or that of a stopped one after checking that it is the same run. */
+async function beginRecord(
+  options: QuantizeOptions,
+  checkpoint: Checkpoint,
+  onProgress: OnProgress,
+): Promise<RunRecord> {
+  const { out, recipe } = options;
+  const earlier = await tryReadRunRecord(out);
+  const inputs = await hashInputs(checkpoint, earlier?.inputs ?? [], onProgress);
+  const record: RunRecord = {
+    format: "luthier-run",
+    version: 1,
+    versions: versions(),
+    model: options.model,
+    recipe: { name: recipe.name, resolved: recipe.recipe },
+    inputs,
+    stages: earlier?.stages ?? [],
+    state: "running",
+  };
+  const difference = earlier && differenceOf(earlier, record);
+  if (difference) {
+    throw new LuthierError(
+      `${out} holds a run of ${difference}`,
+      "choose another folder with --out, or delete that run with --fresh",
+      { usage: true },
+    );
+  }
+  await writeRunRecord(out, record);
+  return record;
+}
+
+function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
+  const sums = ({ inputs }: RunRecord) => JSON.stringify(inputs.map(({ name, sha256 }) => [name, sha256]));
+  if (sums(earlier) !== sums(now)) return `another model (${earlier.model})`;
+  if (JSON.stringify(earlier.recipe.resolved) !== JSON.stringify(now.recipe.resolved)) {
+    return `another recipe (${earlier.recipe.name})`;
+  }
+  if (earlier.versions.luthier !== now.versions.luthier)
+    return `another version of luthier (${earlier.versions.luthier})`;
+  return null;
+}
+
+/** sha256 of every file of the checkpoint; one whose size and time are as in the earlier record is not read again. */
+async function hashInputs(
+  checkpoint: Checkpoint,
+  earlier: readonly InputFile[],
+  onProgress: OnProgress,
+): Promise<InputFile[]> {
+  const inputs: InputFile[] = [];
+  for (const file of checkpoint.files) {
+    const name = path.relative(checkpoint.directory, file);
+    onProgress({ stage: "hash", done: inputs.length, total: checkpoint.files.length, what: name });
+    const { size, mtimeMs } = await stat(file).catch((error) => {
+      throw fileError("read", file, error);
+    });
+    const known = earlier.find(
+      (input) => input.name === name && input.bytes === size && input.modifiedMs === mtimeMs,
+    );
+    inputs.push(known ?? { name, modifiedMs: mtimeMs, ...(await hashFile(file)) });
+  }
+  onProgress({ stage: "hash", done: inputs.length, total: inputs.length, what: "" });
+  return inputs;
+}
+
+/** Of this package and of what numbers may depend on. */
+export function versions(): Record<string, string> {
+  const require = createRequire(import.meta.url);
+  const own = ["../../package.json", "../../../package.json"].map((file) => {
+    try {
+      return (require(file) as { name?: string; version?: string }) ?? {};
+    } catch {
+      return {};
+    }
+  });
+  const luthier = own.find(({ name }) => name === "luthier")?.version ?? "unknown";
+  const onnxruntime = (require("onnxruntime-node/package.json") as { version: string }).version;
+  return { luthier, node: process.versions.node, "onnxruntime-node": onnxruntime };
+}

@@ -1,0 +1,144 @@
+import path from "node:path";
+import { hashFile } from "../checkpoint/file-hash.js";
+import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
+import { openKernels } from "../kernels/open.js";
+import type { WeightScheme } from "../schemes/scheme.js";
+import { findTarget } from "../targets/registry.js";
+import type { Target } from "../targets/target.js";
+import { type Matrix, matrix } from "../tensor/matrix.js";
+import {
+  manifestPath,
+  type PackEntry,
+  packedTargets,
+  packFolder,
+  readManifest,
+  readPacked,
+} from "./pack-files.js";
+import type { OnProgress } from "./progress.js";
+import { type FileEntry, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+
+export interface Verification {
+  readonly files: number;
+  readonly packedLinears: number;
+  /** Kernel paths that were held against the reference. */
+  readonly paths: readonly string[];
+  /** What is wrong, each with the file it is in; empty when all is well. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Checks a run from its files alone: every size and sha256, that each pack's bytes unpack to the scheme they were made
+ * from, and that the engine computes the same bits natively as by the reference.
+ */
+export async function verifyRun(
+  run: string,
+  kernels: Kernels,
+  onProgress: OnProgress = () => {},
+): Promise<Verification> {
+  const index = await readQuantizedIndex(run);
+  const folder = quantizedFolder(run);
+  const faults: string[] = [];
+  const quantizedFiles = [...index.files, ...index.linears];
+  faults.push(...(await damagedFiles(folder, quantizedFiles, "verify quantized", onProgress)));
+  let files = quantizedFiles.length;
+  let packedLinears = 0;
+  for (const name of await packedTargets(run)) {
+    const packs = packFolder(run, name);
+    const { linears } = await readManifest(packs);
+    const damaged = await damagedFiles(packs, linears, `verify files of ${name}`, onProgress);
+    faults.push(...damaged);
+    files += linears.length;
+    for (const [done, entry] of linears.entries()) {
+      onProgress({ stage: `verify ${name}`, done, total: linears.length, what: entry.name });
+      const made = index.linears.find((linear) => linear.name === entry.name);
+      if (made === undefined) {
+        faults.push(`${manifestPath(packs)}: ${entry.name} is not among the quantized linears`);
+        continue;
+      }
+      const check = async () => {
+        const scheme = await readScheme(path.join(folder, made.file), made.weight);
+        return checkLinear(findTarget(name), packs, entry, scheme, kernels);
+      };
+      faults.push(...(await check().catch(asFault)));
+      packedLinears++;
+    }
+    onProgress({ stage: `verify ${name}`, done: linears.length, total: linears.length, what: "" });
+  }
+  return { files, packedLinears, paths: kernels.native ? [kernels.path] : [], faults: [...new Set(faults)] };
+}
+
+/** Files whose size or sha256 is not the recorded one. */
+async function damagedFiles(
+  folder: string,
+  entries: readonly FileEntry[],
+  stage: string,
+  onProgress: OnProgress,
+): Promise<readonly string[]> {
+  const faults: string[] = [];
+  for (const [done, entry] of entries.entries()) {
+    onProgress({ stage, done, total: entries.length, what: entry.file });
+    const file = path.join(folder, entry.file);
+    try {
+      const { bytes, sha256 } = await hashFile(file);
+      if (bytes !== entry.bytes) faults.push(`${file}: has ${bytes} bytes, recorded are ${entry.bytes}`);
+      else if (sha256 !== entry.sha256)
+        faults.push(`${file}: its sha256 is ${sha256}, recorded is ${entry.sha256}`);
+    } catch (error) {
+      faults.push(...asFault(error));
+    }
+  }
+  onProgress({ stage, done: entries.length, total: entries.length, what: "" });
+  return faults;
+}
+
+async function checkLinear(
+  target: Target,
+  folder: string,
+  entry: PackEntry,
+  scheme: WeightScheme,
+  kernels: Kernels,
+): Promise<readonly string[]> {
+  const file = path.join(folder, entry.file);
+  const packed = await readPacked(folder, entry);
+  const faults: string[] = [];
+  const part = firstDifference(target.unpack(packed), scheme);
+  if (part) faults.push(`${file}: unpacked ${part} differ from the scheme`);
+  if (kernels.native) {
+    const input = probe(scheme.columns);
+    const native = await target.open(packed, kernels).multiply(input);
+    const reference = await target.open(packed, openKernels({ path: "reference" })).multiply(input);
+    if (!sameBits(native.data, reference.data))
+      faults.push(`${file}: the ${kernels.path} engine differs from the reference`);
+  }
+  return faults;
+}
+
+/** The first field in which two schemes differ. */
+function firstDifference(a: WeightScheme, b: WeightScheme): string | null {
+  if (!sameBits(a.codes, b.codes)) return "codes";
+  if (!sameBits(a.scales, b.scales)) return "scales";
+  const zeros = (weight: WeightScheme) =>
+    weight.scheme === "int" ? (weight.zeroPoints ?? new Uint8Array()) : new Uint8Array();
+  return sameBits(zeros(a), zeros(b)) ? null : "zero points";
+}
+
+function sameBits(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  const bytes = (view: ArrayBufferView) => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+  return bytes(a).equals(bytes(b));
+}
+
+/** Two tokens of fixed pseudo-random activations (a linear congruential generator), −2 … 2. */
+function probe(columns: number): Matrix {
+  let state = 1;
+  const next = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 32 - 0.5) * 4;
+  };
+  return matrix(2, columns, Float32Array.from({ length: 2 * columns }, next));
+}
+
+function asFault(error: unknown): readonly string[] {
+  if (error instanceof LuthierError) return [error.message];
+  throw error;
+}
