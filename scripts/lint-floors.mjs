@@ -38,7 +38,10 @@ function faultOf(from, to) {
   if (from[0] === "cli") return null;
   if (to[0] === "cli") return "nothing imports cli";
   if (from.length === 2) return null; // src/index.ts, the public entry
-  if (to.length === 2) return to[1] === "error.js" ? null : "only the public entry may sit above the floors";
+  if (to.length === 2)
+    return ["error.js", "package.js"].includes(to[1])
+      ? null
+      : "only the public entry may sit above the floors";
   const [here, there] = [floors.indexOf(from[1]), floors.indexOf(to[1])];
   if (here < 0) return `src/${from[1]} is not a floor: add it to scripts/lint-floors.mjs`;
   return there <= here ? null : `${to[1]} is above ${from[1]}`;

@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { LuthierError } from "../error.js";
+import { packagePath } from "../package.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
@@ -56,13 +55,10 @@ function pathWanted(text: string | undefined): KernelPath | undefined {
   });
 }
 
-/** Where `native/build.mjs` puts the addon: found from src/ and from dist/src/ alike. */
+/** The addon that `native/build.mjs` built; null when it did not. */
 export function addonPath(): string | null {
-  const here = path.dirname(fileURLToPath(import.meta.url));
-  const candidates = ["../..", "../../.."].map((up) =>
-    path.join(here, up, "native", "build", "luthier.node"),
-  );
-  return candidates.find((candidate) => existsSync(candidate)) ?? null;
+  const file = packagePath("native/build/luthier.node");
+  return existsSync(file) ? file : null;
 }
 
 function loadAddon(): NativeAddon | null {

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { readText, type TextSource } from "../calibration/datasets.js";
 import type { HubOptions } from "../checkpoint/hub.js";
 import { openTokenizer } from "../checkpoint/tokenizer.js";
@@ -31,7 +32,7 @@ export async function evaluatePerplexity(options: EvaluateOptions): Promise<Perp
   try {
     const tokenizer = await openTokenizer(directory);
     const context = options.context ?? Math.min(model.description.contextLength, 2048);
-    const stage = `perplexity ${target ?? options.engine}`;
+    const stage = `perplexity of ${path.basename(options.path)}, ${target ?? "float"}`;
     const measured = await perplexity(model, tokenizer.encode(text), {
       context,
       onProgress: (done, total) => onProgress({ stage, done, total, what: "" }),

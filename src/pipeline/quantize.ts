@@ -1,5 +1,4 @@
 import { stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.js";
 import { fileError } from "../checkpoint/file-error.js";
@@ -23,6 +22,7 @@ import {
   writeJson,
   writeRunRecord,
 } from "./run-directory.js";
+import { versions } from "./versions.js";
 
 export interface QuantizeOptions {
   /** A checkpoint's folder. */
@@ -116,7 +116,7 @@ async function beginRecord(
   const record: RunRecord = {
     format: "luthier-run",
     version: 1,
-    versions: versions(),
+    versions: { ...versions() },
     model: options.model,
     recipe: { name: recipe.name, resolved: recipe.recipe },
     inputs,
@@ -166,19 +166,4 @@ async function hashInputs(
   }
   onProgress({ stage: "hash", done: inputs.length, total: inputs.length, what: "" });
   return inputs;
-}
-
-/** Of this package and of what numbers may depend on. */
-export function versions(): Record<string, string> {
-  const require = createRequire(import.meta.url);
-  const own = ["../../package.json", "../../../package.json"].map((file) => {
-    try {
-      return (require(file) as { name?: string; version?: string }) ?? {};
-    } catch {
-      return {};
-    }
-  });
-  const luthier = own.find(({ name }) => name === "luthier")?.version ?? "unknown";
-  const onnxruntime = (require("onnxruntime-node/package.json") as { version: string }).version;
-  return { luthier, node: process.versions.node, "onnxruntime-node": onnxruntime };
 }

@@ -44,7 +44,7 @@ const perplexity = z.strictObject({
   dataset: z.string().optional().describe("a named data set or a hub id, instead of a text file"),
   config: z.string().optional().describe("the hub data set's configuration"),
   split: z.string().default("test"),
-  column: z.string().default("text").describe("the hub data set's column"),
+  column: z.string().optional().describe("the hub data set's column of texts; `text` by default"),
   context: z
     .int()
     .min(2)

@@ -1,8 +1,7 @@
-import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { LuthierError } from "../error.js";
+import { packagePath } from "../package.js";
 import { nearest } from "./nearest.js";
 import { parseRecipe } from "./parse.js";
 import type { Recipe } from "./schema.js";
@@ -15,15 +14,8 @@ export interface LoadedRecipe {
   readonly recipe: Recipe;
 }
 
-/** `recipes/` of this package: found from src/ and from dist/src/ alike. */
-function recipesFolder(): string {
-  const here = path.dirname(fileURLToPath(import.meta.url));
-  const folders = ["../../recipes", "../../../recipes"].map((up) => path.join(here, up));
-  return folders.find((folder) => existsSync(path.join(folder, "recipe.schema.json"))) ?? folders[0];
-}
-
 export async function shippedRecipeNames(): Promise<readonly string[]> {
-  const files = await readdir(recipesFolder());
+  const files = await readdir(packagePath("recipes"));
   return files
     .filter((file) => file.endsWith(".yaml"))
     .map((file) => path.basename(file, ".yaml"))
@@ -46,7 +38,9 @@ export function headerOf(text: string): readonly string[] {
  */
 export async function loadRecipe(nameOrFile: string): Promise<LoadedRecipe> {
   const names = await shippedRecipeNames();
-  const file = names.includes(nameOrFile) ? path.join(recipesFolder(), `${nameOrFile}.yaml`) : nameOrFile;
+  const file = names.includes(nameOrFile)
+    ? path.join(packagePath("recipes"), `${nameOrFile}.yaml`)
+    : nameOrFile;
   let text: string;
   try {
     text = await readFile(file, "utf8");

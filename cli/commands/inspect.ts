@@ -1,0 +1,141 @@
+import path from "node:path";
+import { Command } from "commander";
+import { openCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { LuthierError } from "../../src/error.js";
+import { describeModel } from "../../src/model/model.js";
+import { inspectLinear, type LinearInspection } from "../../src/pipeline/inspect.js";
+import { isRun } from "../../src/pipeline/open-model.js";
+import { earlierScores, summarizeRun } from "../../src/report/summary.js";
+import { bytesText, countText } from "../../src/report/text.js";
+import { type CommonOptions, localFolder, openTools, withCommonOptions } from "../options.js";
+import { facts, printResult, table, title } from "../output.js";
+import { summaryText } from "../summary-text.js";
+
+export function inspectCommand(): Command {
+  return withCommonOptions(new Command("inspect"))
+    .description("what is in a checkpoint or a run: linears, schemes, bits, bytes; one linear in depth")
+    .argument("<model|run>", "a checkpoint's or run's folder, or a hub id")
+    .option("--linear <name>", "one linear of a run in depth")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  luthier inspect models/tiny\n  luthier inspect runs/tiny --linear model.layers.0.mlp.down_proj",
+    )
+    .action(async (model: string, options: CommonOptions & { readonly linear?: string }) => {
+      const { onProgress } = openTools(options);
+      const json = options.json ?? false;
+      const folder = await localFolder(model, onProgress);
+      if (!(await isRun(folder))) {
+        if (options.linear)
+          throw new LuthierError(`${folder} is no run`, "--linear looks into a run's quantized linears", {
+            usage: true,
+          });
+        return inspectCheckpoint(folder, json);
+      }
+      if (options.linear) {
+        const found = await inspectLinear(folder, options.linear);
+        return printResult(json, found, () => linearText(found));
+      }
+      const summary = await summarizeRun(folder, await earlierScores(folder));
+      printResult(json, summary, () => {
+        const rows = summary.linears.map((each) => [
+          each.name,
+          each.shape.join(" × "),
+          each.scheme,
+          bytesText(each.bytes),
+          each.relativeError.toFixed(4),
+        ]);
+        return [
+          summaryText(summary),
+          "",
+          table(["linear", "outputs × inputs", "scheme", "bytes", "relative error"], rows),
+        ].join("\n");
+      });
+    });
+}
+
+async function inspectCheckpoint(folder: string, json: boolean): Promise<void> {
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
+    const linears = [...description.blocks.flat(), description.head].map((linear) => {
+      const info = checkpoint.tensors.get(linear.tensor);
+      return { ...linear, dtype: info?.dtype ?? "", bytes: info?.bytes ?? 0 };
+    });
+    const weights = [...checkpoint.tensors.values()].reduce(
+      (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+    const bytes = [...checkpoint.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
+    const { modelType, blocks, hiddenSize, vocabularySize, contextLength, head, embedding } = description;
+    printResult(
+      json,
+      {
+        modelType,
+        hiddenSize,
+        vocabularySize,
+        contextLength,
+        blocks: blocks.length,
+        parameters: weights,
+        bytes,
+        linears,
+      },
+      () =>
+        [
+          title(path.resolve(folder)),
+          facts([
+            ["family", modelType],
+            ["blocks", blocks.length],
+            ["hidden size", hiddenSize],
+            [
+              "vocabulary",
+              `${vocabularySize}, head ${head.tensor === embedding ? "tied to the embedding" : "of its own"}`,
+            ],
+            ["context", contextLength],
+            [
+              "parameters",
+              `${countText(weights)} in ${checkpoint.tensors.size} tensors, ${bytesText(bytes)}`,
+            ],
+          ]),
+          "",
+          table(
+            ["linear", "outputs × inputs", "dtype", "bytes", "bias"],
+            linears.map((each) => [
+              each.name,
+              `${each.rows} × ${each.columns}`,
+              each.dtype,
+              bytesText(each.bytes),
+              each.bias ? "yes" : "",
+            ]),
+          ),
+        ].join("\n"),
+    );
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function linearText(found: LinearInspection): string {
+  return [
+    title(found.name),
+    facts([
+      ["scheme", found.scheme],
+      ["outputs × inputs", found.shape.join(" × ")],
+      ["bytes", `${bytesText(found.bytes)}, ${found.bitsPerWeight.toFixed(3)} bits per weight`],
+      ["relative error", found.relativeError.toFixed(4)],
+      ["input", found.activation],
+      [
+        "scales",
+        `${found.scales.count}, ${found.scales.least.toPrecision(4)} … ${found.scales.most.toPrecision(4)}`,
+      ],
+      ...found.packs.map(
+        (pack) =>
+          [`pack ${pack.target}`, `${bytesText(pack.bytes)}, ${JSON.stringify(pack.layout)}`] as const,
+      ),
+    ]),
+    "",
+    table(
+      ["code", "share"],
+      found.codes.map(({ code, share }) => [code, `${(100 * share).toFixed(2)} %`]),
+    ),
+  ].join("\n");
+}

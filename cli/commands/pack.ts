@@ -1,0 +1,58 @@
+import { Command } from "commander";
+import { LuthierError } from "../../src/error.js";
+import { packRun } from "../../src/pipeline/pack-stage.js";
+import { readRunRecord } from "../../src/pipeline/run-directory.js";
+import { bytesText } from "../../src/report/text.js";
+import { findTarget } from "../../src/targets/registry.js";
+import { type CommonOptions, openTools, withCommonOptions } from "../options.js";
+import { printResult } from "../output.js";
+
+export function packCommand(): Command {
+  return withCommonOptions(new Command("pack"))
+    .description("pack an existing run for one more target")
+    .argument("<run>", "a run's folder")
+    .requiredOption("--target <name>", "`luthier targets` lists them")
+    .option("--set <name=value...>", "layout parameters of the target")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  luthier pack runs/tiny --target t-mac\n  luthier pack runs/tiny --target t-mac --set kFactor=8",
+    )
+    .action(
+      async (run: string, options: CommonOptions & { readonly target: string; readonly set?: string[] }) => {
+        const { onProgress } = openTools(options);
+        const target = findTarget(options.target);
+        const parsed = target.parameters.safeParse(parametersOf(options.set ?? []));
+        if (!parsed.success) {
+          const [issue] = parsed.error.issues;
+          const known = Object.keys(target.parameters.shape).join(", ");
+          throw new LuthierError(
+            `--set ${issue.path.join(".")}: ${issue.message}`,
+            `parameters of ${target.name}: ${known}`,
+            { usage: true },
+          );
+        }
+        const manifest = await packRun(
+          run,
+          await readRunRecord(run),
+          { target: target.name, ...parsed.data },
+          onProgress,
+        );
+        const bytes = manifest.linears.reduce((sum, entry) => sum + entry.bytes, 0);
+        printResult(
+          options.json ?? false,
+          manifest,
+          () => `${manifest.linears.length} linears packed for ${target.name}, ${bytesText(bytes)}`,
+        );
+      },
+    );
+}
+
+function parametersOf(settings: readonly string[]): Record<string, string | number> {
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const [name, ...rest] = setting.split("=");
+      const value = rest.join("=");
+      return [name, value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
+    }),
+  );
+}

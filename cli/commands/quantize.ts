@@ -1,0 +1,81 @@
+import path from "node:path";
+import { Command } from "commander";
+import { evaluateRun } from "../../src/pipeline/evaluate-recipe.js";
+import type { Plan } from "../../src/pipeline/plan.js";
+import { planModel, quantize } from "../../src/pipeline/quantize.js";
+import { loadRecipe } from "../../src/recipe/shipped.js";
+import { earlierScores, summarizeRun } from "../../src/report/summary.js";
+import { bytesText } from "../../src/report/text.js";
+import { writeReport } from "../../src/report/write.js";
+import { bitsPerWeight, describeWeight, storedBytes } from "../../src/schemes/weights.js";
+import { type CommonOptions, localFolder, openTools, withCommonOptions } from "../options.js";
+import { printResult, table } from "../output.js";
+import { summaryText } from "../summary-text.js";
+
+interface Options extends CommonOptions {
+  readonly recipe: string;
+  readonly out?: string;
+  readonly fresh?: true;
+  readonly dryRun?: true;
+}
+
+export function quantizeCommand(): Command {
+  return withCommonOptions(new Command("quantize"))
+    .description("run a recipe: quantize, pack for its targets, score; resumes by itself")
+    .argument("<model>", "a checkpoint's folder, or a hub id: org/name or org/name@revision")
+    .requiredOption("--recipe <name|file>", "a shipped recipe (`luthier recipes`) or a YAML file")
+    .option("--out <dir>", "the run's folder (default: runs/<model>-<recipe>)")
+    .option("--fresh", "delete an earlier run in that folder first")
+    .option("--dry-run", "show what would be done to each linear, and do nothing")
+    .addHelpText("after", examples)
+    .action(async (model: string, options: Options) => {
+      const { kernels, onProgress } = openTools(options);
+      const recipe = await loadRecipe(options.recipe);
+      const folder = await localFolder(model, onProgress);
+      if (options.dryRun) {
+        const plan = await planModel(folder, recipe);
+        printResult(options.json ?? false, plan, () => planText(plan));
+        return;
+      }
+      const out = options.out ?? defaultOut(model, options.recipe);
+      await quantize({ model: folder, recipe, out, kernels, fresh: options.fresh, onProgress });
+      const evaluations = recipe.recipe.evaluate;
+      const scores =
+        evaluations.length > 0
+          ? await evaluateRun({ run: out, model: folder, evaluations, kernels, onProgress })
+          : await earlierScores(out);
+      const summary = await summarizeRun(out, scores);
+      await writeReport(summary);
+      printResult(options.json ?? false, summary, () => summaryText(summary));
+    });
+}
+
+const examples = `
+Examples:
+  luthier quantize models/tiny --recipe trit-planes-g128 --out runs/tiny
+  luthier quantize Qwen/Qwen3-0.6B --recipe my-recipe.yaml --out runs/qwen3
+  luthier quantize models/tiny --recipe rtn-int4-g128 --dry-run`;
+
+function defaultOut(model: string, recipe: string): string {
+  const name = (text: string) => path.basename(text).replace(/\.ya?ml$/, "");
+  return path.join("runs", `${name(path.resolve(model))}-${name(recipe)}`);
+}
+
+function planText({ linears, targets }: Plan): string {
+  const rows = linears.map(({ linear, rule, quantize: made }) => [
+    linear.name,
+    `${linear.rows} × ${linear.columns}`,
+    rule,
+    made ? describeWeight(made.weight) : "float",
+    made ? made.activation.scheme : "",
+    made ? bitsPerWeight(made.weight).toFixed(2) : "",
+    made ? bytesText(storedBytes(made.weight)) : "",
+  ]);
+  const quantized = linears.flatMap(({ quantize: made }) => (made ? made.weight : []));
+  const bytes = quantized.reduce((sum, weight) => sum + storedBytes(weight), 0);
+  const names = targets.map(({ target }) => target).join(", ") || "none";
+  return [
+    table(["linear", "outputs × inputs", "rule", "scheme", "input", "bits/weight", "bytes"], rows),
+    `\n${quantized.length} linears to quantize, ${bytesText(bytes)}; ${linears.length - quantized.length} stay float; targets: ${names}`,
+  ].join("\n");
+}

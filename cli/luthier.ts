@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import pc from "picocolors";
+import { LuthierError } from "../src/error.js";
+import { versions } from "../src/pipeline/versions.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { evalCommand } from "./commands/eval.js";
+import { inspectCommand } from "./commands/inspect.js";
+import { packCommand } from "./commands/pack.js";
+import { quantizeCommand } from "./commands/quantize.js";
+import { quickstartCommand } from "./commands/quickstart.js";
+import { recipesCommand } from "./commands/recipes.js";
+import { targetsCommand } from "./commands/targets.js";
+import { verifyCommand } from "./commands/verify.js";
+
+/* Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 130 stopped by Ctrl-C. */
+
+const program = new Command("luthier")
+  .description("Quantizes language models onto lookup-table hardware: quantize, pack, verify, score.")
+  .version(versions().luthier)
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false });
+
+const commands = [
+  quickstartCommand,
+  quantizeCommand,
+  packCommand,
+  evalCommand,
+  verifyCommand,
+  inspectCommand,
+  recipesCommand,
+  targetsCommand,
+  doctorCommand,
+];
+for (const command of commands) program.addCommand(command().exitOverride());
+
+process.once("SIGINT", () => {
+  // Finished files are whole and unfinished ones have temporary names, so stopping at once loses nothing finished.
+  process.stderr.write("\nstopped; the same command goes on from here\n");
+  process.exit(130);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // its text is printed already
+  const debug = process.argv.includes("--debug");
+  if (error instanceof LuthierError) {
+    process.stderr.write(`${pc.red("error:")} ${error.message}\n${pc.dim("→")} ${error.fix}\n`);
+    if (debug)
+      process.stderr.write(`${error.stack}\n${error.cause instanceof Error ? error.cause.stack : ""}\n`);
+    return error.usage ? 2 : 1;
+  }
+  const text = error instanceof Error ? (debug ? error.stack : error.message) : String(error);
+  process.stderr.write(
+    `${pc.red("fault in luthier:")} ${text}\n${pc.dim("→")} please report it, with the output of --debug\n`,
+  );
+  return 1;
+}

@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { type Command, InvalidArgumentError } from "commander";
+import { fetchCheckpoint } from "../src/checkpoint/hub.js";
+import type { Kernels } from "../src/kernels/kernels.js";
+import { openKernels } from "../src/kernels/open.js";
+import type { OnProgress } from "../src/pipeline/progress.js";
+import { openProgress } from "./progress.js";
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly json?: true;
+  readonly quiet?: true;
+  readonly threads?: number;
+}
+
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option("--json", "print one JSON value instead of text")
+    .option("--quiet", "no progress on stderr")
+    .option(
+      "--threads <count>",
+      "threads of the native kernels (default: LUTHIER_THREADS, else all cores)",
+      wholeNumber,
+    )
+    .option("--debug", "show stack traces of errors");
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError("it must be a whole number, 1 or more.");
+  return value;
+}
+
+export interface Tools {
+  readonly kernels: Kernels;
+  readonly onProgress: OnProgress;
+}
+
+export function openTools({ threads, quiet }: CommonOptions): Tools {
+  return { kernels: openKernels({ threads }), onProgress: openProgress(quiet ?? false) };
+}
+
+/** The folder of a checkpoint or run: a path as it is, a hub id (`org/name`, `org/name@revision`) after fetching it. */
+export async function localFolder(model: string, onProgress: OnProgress): Promise<string> {
+  if (existsSync(model) || !/^[\w.-]+\/[\w.-]+(@[\w./-]+)?$/.test(model)) return model;
+  return fetchCheckpoint(model, {
+    onProgress: ({ file, doneBytes, totalBytes }) =>
+      onProgress({ stage: `fetch ${file}`, done: doneBytes, total: totalBytes, what: "bytes" }),
+  });
+}

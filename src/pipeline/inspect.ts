@@ -1,0 +1,79 @@
+import path from "node:path";
+import { LuthierError } from "../error.js";
+import type { WeightScheme } from "../schemes/scheme.js";
+import { bitsPerWeight, describeWeight, storedBytes } from "../schemes/weights.js";
+import { packedTargets, packFolder, readManifest } from "./pack-files.js";
+import { quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+
+/** One quantized linear in depth. */
+export interface LinearInspection {
+  readonly name: string;
+  readonly scheme: string;
+  readonly shape: readonly [number, number];
+  readonly bytes: number;
+  readonly bitsPerWeight: number;
+  readonly relativeError: number;
+  readonly activation: string;
+  readonly scales: { readonly count: number; readonly least: number; readonly most: number };
+  /** How often each code occurs; planes are written as their trits, first plane first. */
+  readonly codes: readonly { readonly code: string; readonly share: number }[];
+  readonly packs: readonly {
+    readonly target: string;
+    readonly bytes: number;
+    readonly layout: Readonly<Record<string, number | string>>;
+  }[];
+}
+
+/** @throws LuthierError when the run has no such quantized linear, with the names that are near. */
+export async function inspectLinear(run: string, name: string): Promise<LinearInspection> {
+  const { linears } = await readQuantizedIndex(run);
+  const entry = linears.find((linear) => linear.name === name);
+  if (entry === undefined) {
+    const last = name.split(".").at(-1) ?? name;
+    const near = linears.filter((linear) => linear.name.endsWith(last)).map((linear) => linear.name);
+    const shown = (near.length > 0 ? near : linears.map((linear) => linear.name)).slice(0, 4).join(", ");
+    throw new LuthierError(
+      `${run} has no quantized linear '${name}'`,
+      `its linears are called like ${shown}`,
+      { usage: true },
+    );
+  }
+  const weight = await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight);
+  const packs = [];
+  for (const target of await packedTargets(run)) {
+    const packed = (await readManifest(packFolder(run, target))).linears.find(
+      (linear) => linear.name === name,
+    );
+    if (packed) packs.push({ target, bytes: packed.bytes, layout: packed.layout });
+  }
+  return {
+    name,
+    scheme: describeWeight(weight),
+    shape: [weight.rows, weight.columns],
+    bytes: storedBytes(weight),
+    bitsPerWeight: bitsPerWeight(weight),
+    relativeError: entry.relativeError,
+    activation: entry.activation.scheme,
+    scales: {
+      count: weight.scales.length,
+      least: weight.scales.reduce((least, scale) => Math.min(least, scale), Number.POSITIVE_INFINITY),
+      most: weight.scales.reduce((most, scale) => Math.max(most, scale), 0),
+    },
+    codes: codeShares(weight),
+    packs,
+  };
+}
+
+function codeShares(weight: WeightScheme): LinearInspection["codes"] {
+  const size = weight.rows * weight.columns;
+  const planes = weight.scheme === "planes" ? weight.planes : 1;
+  const counts = new Map<string, number>();
+  for (let i = 0; i < size; i++) {
+    let code = String(weight.codes[i]);
+    for (let plane = 1; plane < planes; plane++) code += `,${weight.codes[plane * size + i]}`;
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return [...counts]
+    .map(([code, count]) => ({ code, share: count / size }))
+    .sort((a, b) => b.share - a.share || a.code.localeCompare(b.code));
+}

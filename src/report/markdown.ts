@@ -1,0 +1,67 @@
+import type { RunSummary, Score } from "./summary.js";
+import { bytesText, countText } from "./text.js";
+
+/** `reports/report.md`: what the run is, its sizes, its scores and every linear. */
+export function reportMarkdown(summary: RunSummary): string {
+  const { linears, packs, scores, stages } = summary;
+  return `${[
+    `# ${summary.recipe} on ${summary.model}`,
+    table(
+      ["what", "bytes", "bits per weight"],
+      [
+        [
+          `${linears.length} quantized linears, ${countText(summary.quantizedWeights)} weights`,
+          bytesText(summary.quantizedBytes),
+          summary.quantizedBitsPerWeight.toFixed(2),
+        ],
+        ...packs.map((pack) => [
+          `pack for ${pack.target}`,
+          bytesText(pack.bytes),
+          pack.bitsPerWeight.toFixed(2),
+        ]),
+      ],
+    ),
+    ...(scores.length > 0 ? ["## Perplexity", scoreTable(scores)] : []),
+    "## Linears",
+    table(
+      ["linear", "outputs × inputs", "scheme", "bytes", "relative error"],
+      linears.map((each) => [
+        each.name,
+        each.shape.join(" × "),
+        each.scheme,
+        bytesText(each.bytes),
+        each.relativeError.toFixed(4),
+      ]),
+    ),
+    "## Stages",
+    table(
+      ["stage", "seconds", "peak memory of the process so far"],
+      stages.map((stage) => [stage.name, stage.seconds.toFixed(2), bytesText(stage.peakMemoryBytes)]),
+    ),
+  ].join("\n\n")}\n`;
+}
+
+/** What a score was computed from, in words. */
+export function scoreSubject({ of, target }: Pick<Score, "of" | "target">): string {
+  if (of === "checkpoint") return "checkpoint, float";
+  return target === null ? "quantized, float arithmetic" : `${target} pack, LUT engine`;
+}
+
+function scoreTable(scores: readonly Score[]): string {
+  return table(
+    ["what", "text", "perplexity", "predictions", "context", "stride"],
+    scores.map((score) => [
+      scoreSubject(score),
+      [score.text.name, score.text.split].filter(Boolean).join(" "),
+      score.perplexity.toFixed(3),
+      String(score.predictions),
+      String(score.context),
+      String(score.stride),
+    ]),
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,99 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { LuthierError } from "../error.js";
+import type { PerplexityResult } from "../pipeline/evaluate.js";
+import { packedTargets, packFolder, readManifest } from "../pipeline/pack-files.js";
+import { readQuantizedIndex } from "../pipeline/quantized-files.js";
+import { readRunRecord } from "../pipeline/run-directory.js";
+import { describeWeight, storedBytes } from "../schemes/weights.js";
+
+/** What a run came to, in plain data: `reports/report.json`, and what tables are made from. */
+export interface RunSummary {
+  readonly run: string;
+  readonly model: string;
+  readonly recipe: string;
+  readonly linears: readonly LinearSummary[];
+  /** Weights of quantized linears. */
+  readonly quantizedWeights: number;
+  /** Stored bytes of their schemes, and bits a weight. */
+  readonly quantizedBytes: number;
+  readonly quantizedBitsPerWeight: number;
+  readonly packs: readonly PackSummary[];
+  readonly scores: readonly Score[];
+  readonly stages: readonly {
+    readonly name: string;
+    readonly seconds: number;
+    readonly peakMemoryBytes: number;
+  }[];
+}
+
+export interface LinearSummary {
+  readonly name: string;
+  /** `[N, K]`. */
+  readonly shape: readonly [number, number];
+  readonly scheme: string;
+  readonly bytes: number;
+  /** `‖W − Ŵ‖ / ‖W‖`. */
+  readonly relativeError: number;
+}
+
+export interface PackSummary {
+  readonly target: string;
+  readonly bytes: number;
+  readonly bitsPerWeight: number;
+}
+
+/** A perplexity of the checkpoint, of the run's dequantized weights, or of a pack on the LUT engine. */
+export interface Score extends PerplexityResult {
+  readonly of: "checkpoint" | "run";
+}
+
+/** Reads a run's files and adds scores to what they say. @throws LuthierError when the run is not whole. */
+export async function summarizeRun(run: string, scores: readonly Score[] = []): Promise<RunSummary> {
+  const record = await readRunRecord(run);
+  const { linears } = await readQuantizedIndex(run);
+  const weights = linears.reduce((sum, { weight }) => sum + weight.rows * weight.columns, 0);
+  const bytes = linears.reduce((sum, { weight }) => sum + storedBytes(weight), 0);
+  const packs: PackSummary[] = [];
+  for (const target of await packedTargets(run)) {
+    const manifest = await readManifest(packFolder(run, target));
+    const packBytes = manifest.linears.reduce((sum, entry) => sum + entry.bytes, 0);
+    packs.push({ target, bytes: packBytes, bitsPerWeight: (packBytes * 8) / weights });
+  }
+  return {
+    run,
+    model: record.model,
+    recipe: record.recipe.name,
+    linears: linears.map(({ name, weight, relativeError }) => ({
+      name,
+      shape: [weight.rows, weight.columns],
+      scheme: describeWeight(weight),
+      bytes: storedBytes(weight),
+      relativeError,
+    })),
+    quantizedWeights: weights,
+    quantizedBytes: bytes,
+    quantizedBitsPerWeight: weights === 0 ? 0 : (bytes * 8) / weights,
+    packs,
+    scores,
+    stages: record.stages,
+  };
+}
+
+/** Scores that an earlier process wrote into `reports/report.json`; none when there is no report. */
+export async function earlierScores(run: string): Promise<readonly Score[]> {
+  const file = path.join(run, "reports", "report.json");
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch {
+    return [];
+  }
+  try {
+    return (JSON.parse(text) as RunSummary).scores;
+  } catch (cause) {
+    throw new LuthierError(`${file} holds JSON that does not parse`, "delete it: it is made again", {
+      cause,
+    });
+  }
+}

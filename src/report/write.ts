@@ -1,0 +1,15 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { writeAtomically } from "../checkpoint/atomic.js";
+import { reportMarkdown } from "./markdown.js";
+import type { RunSummary } from "./summary.js";
+
+/** Writes `reports/report.json` and `reports/report.md` into the run's folder. */
+export async function writeReport(summary: RunSummary): Promise<void> {
+  const folder = path.join(summary.run, "reports");
+  await mkdir(folder, { recursive: true });
+  await writeAtomically(path.join(folder, "report.json"), [
+    Buffer.from(`${JSON.stringify(summary, null, 2)}\n`),
+  ]);
+  await writeAtomically(path.join(folder, "report.md"), [Buffer.from(reportMarkdown(summary))]);
+}
