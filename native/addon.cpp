@@ -19,7 +19,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
   exports.Set("ternary", Napi::Function::New(env, ternary));
   exports.Set("tMacMultiply", Napi::Function::New(env, t_mac_multiply));
-  exports.Set("tellmeSums", Napi::Function::New(env, tellme_sums));
+  exports.Set("tellmeMultiply", Napi::Function::New(env, tellme_multiply));
   exports.Set("tritPlanes", Napi::Function::New(env, trit_planes));
   return exports;
 }

@@ -27,7 +27,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::round_to_nearest,
     LUTHIER_PATH::trit_planes,
     LUTHIER_PATH::t_mac_tables,
-    LUTHIER_PATH::t_mac_units,
-    LUTHIER_PATH::tellme_sums,
+    LUTHIER_PATH::t_mac_multiply,
+    LUTHIER_PATH::tellme_quantize,
+    LUTHIER_PATH::tellme_multiply,
 };
 }  // namespace luthier

@@ -21,6 +21,29 @@ struct TMac {
   const float* scales;
 };
 
+/// Lookup tables of some tokens.
+struct TMacTables {
+  std::int8_t* entries;  // [tokens][K / 4][16]
+  float* scales;         // [tokens][K / activation_group]
+  float* biases;         // [tokens][K / activation_group]
+};
+
+/// One plane of a TeLLMe product; see src/targets/tellme.
+struct TellmePlane {
+  std::size_t rows, words_along;
+  bool least_first;
+  const std::uint8_t* words;  // [words_along][rows][18]
+  float scale;
+};
+
+/// INT8 tokens for TeLLMe.
+struct TellmeTokens {
+  std::size_t stride;    // K rounded up so that whole words of 84 and whole registers of 64 fit
+  std::int8_t* codes;    // [tokens][stride]
+  float* scales;         // [tokens]
+  std::int32_t* sums;    // [tokens]: Σ codes
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -35,18 +58,21 @@ struct Path {
   void (*trit_planes)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
                       std::size_t last, std::int8_t* codes, float* scales);
 
-  /// Tables of one token: entries [K / 4][16], scales and biases [K / activation_group].
-  void (*t_mac_tables)(const float* x, std::size_t columns, std::size_t activation_group, std::int8_t* entries,
-                       float* scales, float* biases);
+  /// The tables of one token.
+  void (*t_mac_tables)(const float* x, std::size_t columns, std::size_t activation_group, const TMacTables& tables);
 
-  /// Outputs of the row units [first, last) for tokens whose tables are given, added to `out` when `add`.
-  void (*t_mac_units)(const TMac& w, std::size_t tokens, const std::int8_t* entries, const float* table_scales,
-                      const float* table_biases, bool add, std::size_t first, std::size_t last, float* out);
+  /// Outputs [tokens][N] of the blocks [first, last) of 32 expanded rows, added to `out` when `add`. With three bits
+  /// `first` and `last` are multiples of three.
+  void (*t_mac_multiply)(const TMac& pass, const TMacTables& tables, std::size_t tokens, std::size_t first,
+                         std::size_t last, bool add, float* out);
 
-  /// Integer sums [tokens][rows] of the rows [first, last).
-  void (*tellme_sums)(const std::int8_t* codes, std::size_t tokens, std::size_t rows, std::size_t columns,
-                      bool least_first, const std::uint8_t* words, std::size_t first, std::size_t last,
-                      std::int32_t* sums);
+  /// INT8 codes [stride] of one token and their sum; returns the factor that made them.
+  float (*tellme_quantize)(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                           std::int32_t* sum);
+
+  /// Outputs [tokens][N] of the rows [first, last), added to `out` in float16 when `add`.
+  void (*tellme_multiply)(const TellmePlane& plane, const TellmeTokens& inputs, std::size_t tokens, std::size_t first,
+                          std::size_t last, bool add, float* out);
 };
 
 extern const Path path_portable;

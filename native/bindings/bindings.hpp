@@ -8,7 +8,7 @@ Napi::Value widen(const Napi::CallbackInfo& info);
 Napi::Value round_to_nearest(const Napi::CallbackInfo& info);
 Napi::Value ternary(const Napi::CallbackInfo& info);
 Napi::Value t_mac_multiply(const Napi::CallbackInfo& info);
-Napi::Value tellme_sums(const Napi::CallbackInfo& info);
+Napi::Value tellme_multiply(const Napi::CallbackInfo& info);
 Napi::Value trit_planes(const Napi::CallbackInfo& info);
 
 }  // namespace luthier

@@ -4,14 +4,32 @@
 #include "pool.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace luthier {
 namespace {
 
-/// Tokens whose tables are held at a time: 128 tokens of 4,096 inputs are 2 MiB.
-constexpr std::size_t tokens_at_a_time = 128;
-constexpr std::size_t units_per_task = 4;
+/// Tokens whose tables are held at a time: 256 tokens of 4,096 inputs are 4 MiB.
+constexpr std::size_t tokens_at_a_time = 256;
+
+/// How a product is cut into tasks that do not depend on one another: by blocks of 32 expanded rows and by tokens.
+struct Cut {
+  std::size_t unit;    // blocks that hold whole outputs: three with three bits
+  std::size_t blocks;  // of a task, a multiple of `unit`
+  std::size_t tokens;  // of a task, a multiple of the tokens that a kernel takes side by side
+
+  /// Large tasks read the weights in longer runs and use them for more tokens; small ones keep all threads busy.
+  Cut(const TMac& w, std::size_t all_tokens, unsigned threads) : unit(w.bits == 3 ? 3 : 1), blocks(24), tokens(64) {
+    const std::size_t wanted = threads == 1 ? 1 : 4 * threads;
+    while (tasks(w, all_tokens) < wanted && tokens > 16 && all_tokens > tokens / 2) tokens /= 2;
+    while (tasks(w, all_tokens) < wanted && blocks > unit) blocks = blocks / 2 / unit * unit;
+  }
+
+  std::size_t row_tasks(const TMac& w) const { return (w.rows * w.bits / 32 + blocks - 1) / blocks; }
+  std::size_t tasks(const TMac& w, std::size_t all) const { return row_tasks(w) * ((all + tokens - 1) / tokens); }
+};
 
 /// What the layout promises; anything else would read out of bounds.
 bool sound(const TMac& w) {
@@ -19,7 +37,8 @@ bool sound(const TMac& w) {
          (w.activation_group == 32 || w.activation_group == 64) && w.rows > 0 && w.columns > 0 && w.tile_rows > 0 &&
          w.group > 0 && w.tile_rows % 32 == 0 && w.tile_rows % (8 * w.bits) == 0 && w.rows * w.bits % w.tile_rows == 0 &&
          w.columns % (4 * w.k_factor) == 0 && 4 * w.k_factor % w.activation_group == 0 && w.columns % w.group == 0 &&
-         w.group % (4 * w.k_factor) == 0;
+         w.group % (4 * w.k_factor) == 0 &&
+         !(w.one_scale && w.has_zeros);
 }
 
 struct Pass {
@@ -27,27 +46,46 @@ struct Pass {
   const float* scales;
 };
 
-void multiply(const Path& path, unsigned threads, TMac w, const std::vector<Pass>& passes, const float* input,
-              std::size_t tokens, float* out) {
-  const std::size_t groups = w.columns / w.activation_group;
+/// Scratch whose lines do not straddle those of the cache.
+template <class T>
+struct Scratch {
+  explicit Scratch(std::size_t count) : memory(count * sizeof(T) + 64) {
+    void* first = memory.data();
+    std::size_t space = memory.size();
+    data = static_cast<T*>(std::align(64, count * sizeof(T), first, space));
+  }
+  std::vector<std::byte> memory;
+  T* data;
+};
+
+void multiply(const Path& path, unsigned threads, const TMac& shape, const std::vector<Pass>& passes,
+              const float* input, std::size_t tokens, float* out) {
+  const std::size_t groups = shape.columns / shape.activation_group;
   const std::size_t held = std::min(tokens, tokens_at_a_time);
-  std::vector<std::int8_t> entries(held * w.columns * 4);
-  std::vector<float> scales(held * groups), biases(held * groups);
-  const std::size_t units = w.rows * w.bits / (w.bits == 3 ? 96 : 32);
-  for (std::size_t first = 0; first < tokens; first += held) {
-    const std::size_t count = std::min(held, tokens - first);
+  const Scratch<std::int8_t> entries(held * shape.columns * 4);
+  const Scratch<float> scales(held * groups), biases(held * groups);
+  const auto tables_from = [&](std::size_t token) {
+    return TMacTables{entries.data + token * shape.columns * 4, scales.data + token * groups,
+                      biases.data + token * groups};
+  };
+  const Cut cut(shape, held, threads);
+  for (std::size_t start = 0; start < tokens; start += held) {
+    const std::size_t count = std::min(held, tokens - start);
     parallel_for(count, threads, [&](std::size_t token) {
-      path.t_mac_tables(input + (first + token) * w.columns, w.columns, w.activation_group,
-                        entries.data() + token * w.columns * 4, scales.data() + token * groups,
-                        biases.data() + token * groups);
+      const float* x = input + (start + token) * shape.columns;
+      path.t_mac_tables(x, shape.columns, shape.activation_group, tables_from(token));
     });
-    parallel_for((units + units_per_task - 1) / units_per_task, threads, [&](std::size_t task) {
-      TMac each = w;
-      for (std::size_t pass = 0; pass < passes.size(); ++pass) {
-        each.weight = passes[pass].weight;
-        each.scales = passes[pass].scales;
-        path.t_mac_units(each, count, entries.data(), scales.data(), biases.data(), pass > 0, task * units_per_task,
-                         std::min(units, (task + 1) * units_per_task), out + first * w.rows);
+    const std::size_t row_tasks = cut.row_tasks(shape);
+    parallel_for(cut.tasks(shape, count), threads, [&](std::size_t task) {
+      const std::size_t token = task / row_tasks * cut.tokens;
+      const std::size_t block = task % row_tasks * cut.blocks;
+      const std::size_t last = std::min(shape.rows * shape.bits / 32, block + cut.blocks);
+      for (std::size_t i = 0; i < passes.size(); ++i) {
+        TMac pass = shape;
+        pass.weight = passes[i].weight;
+        pass.scales = passes[i].scales;
+        path.t_mac_multiply(pass, tables_from(token), std::min(cut.tokens, count - token), block, last, i > 0,
+                            out + (start + token) * shape.rows);
       }
     });
   }

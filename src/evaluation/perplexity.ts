@@ -21,7 +21,7 @@ export interface Perplexity {
  * cut into non-overlapping windows of `context` tokens, the remainder dropped; within a window every token but the
  * first is predicted from those before it.
  *
- * @throws LuthierError when the context exceeds the model's, or the text is shorter than one window.
+ * @throws LuthierError when the context exceeds the model's or is below 2, or the text is shorter than one window.
  */
 export async function perplexity(
   model: Model,
@@ -34,6 +34,13 @@ export async function perplexity(
     throw new LuthierError(
       `a context of ${context} tokens exceeds the model's ${longest}`,
       `set the context to ${longest} or less`,
+      { usage: true },
+    );
+  }
+  if (!Number.isInteger(context) || context < 2) {
+    throw new LuthierError(
+      `a context of ${context} tokens predicts nothing`,
+      "set the context to a whole number of at least 2",
       { usage: true },
     );
   }

@@ -68,14 +68,15 @@ export interface NativeAddon {
     scales: readonly Float32Array[],
     out: Float32Array,
   ): Promise<void>;
-  tellmeSums(
+  tellmeMultiply(
     path: KernelPath,
     threads: number,
-    codes: Int8Array,
     rows: number,
     columns: number,
     leastFirst: boolean,
-    words: Uint8Array,
-    sums: Int32Array,
+    planes: readonly Uint8Array[],
+    scales: Float32Array,
+    input: Float32Array,
+    out: Float32Array,
   ): Promise<void>;
 }

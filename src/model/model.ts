@@ -1,9 +1,9 @@
 import { readMatrix, type TensorSource } from "../checkpoint/tensors.js";
-import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
 import type { ModelContext, ModelDescription, ShapeOf } from "./architecture.js";
 import { findArchitecture } from "./architectures/registry.js";
+import { embed } from "./embedding.js";
 import type { Executor } from "./executor.js";
 import type { Ops } from "./ops.js";
 
@@ -14,7 +14,7 @@ export interface Model {
    * For each window, the natural-log probability of each token from the second on, given those before it.
    *
    * Blocks are the outer loop: each is loaded once a pass and computed on all windows, so that peak memory is one block
-   * and the activations, of which a pass holds at most 512 MiB.
+   * and the activations; when those of all windows exceed `activationBytes`, several passes are made.
    */
   score(
     windows: readonly Int32Array[],
@@ -25,7 +25,6 @@ export interface Model {
 }
 
 const batchTokens = 2048;
-const passBytes = 512 * 2 ** 20;
 /** Logits that are held at a time: 64 MiB. */
 const logitsHeld = 2 ** 24;
 
@@ -40,6 +39,8 @@ export interface ModelParts {
   readonly headInExecutor: boolean;
   readonly ops: Ops;
   readonly kernels: Kernels;
+  /** Hidden states that a pass may hold; 512 MiB by default. */
+  readonly activationBytes?: number;
 }
 
 /** What a model is made of. @throws LuthierError when its family is not known or a tensor does not fit, by name. */
@@ -51,13 +52,13 @@ export function describeModel(config: Readonly<Record<string, unknown>>, shapeOf
 export function openModel(parts: ModelParts): Model {
   const architecture = findArchitecture(parts.config);
   const context: ModelContext = parts;
-  const { description, ops, executor, source, kernels } = parts;
+  const { description, ops, executor, source, kernels, activationBytes = 512 * 2 ** 20 } = parts;
   const { head, hiddenSize, vocabularySize } = description;
 
   /** Hidden states after the last block and norm, for each batch of equally long windows. */
   async function forward(batches: readonly Batch[], onBlock: () => void): Promise<Matrix[]> {
-    let hidden: Matrix[] = [];
-    for (const batch of batches) hidden.push(await embed(batch));
+    const hidden: Matrix[] = [];
+    for (const { tokens } of batches) hidden.push(await embed(tokens, description, source, kernels));
     for (const [index, linears] of description.blocks.entries()) {
       await executor.enter(linears.map((linear) => linear.name));
       const block = await architecture.openBlock(index, context);
@@ -65,27 +66,8 @@ export function openModel(parts: ModelParts): Model {
       onBlock();
     }
     await executor.enter([]);
-    const normed: Matrix[] = [];
-    for (const states of hidden) normed.push(await architecture.finalNorm(states, context));
-    hidden = [];
-    return normed;
-  }
-
-  /** `[tokens, hidden]`; only the rows of tokens that occur are read. */
-  async function embed({ tokens }: Batch): Promise<Matrix> {
-    const out = matrix(tokens.length, hiddenSize);
-    const rows = new Map<number, Float32Array>();
-    for (const [at, token] of tokens.entries()) {
-      let row = rows.get(token);
-      if (row === undefined) {
-        if (token < 0 || token >= vocabularySize) throw outsideVocabulary(token, vocabularySize);
-        row = (await readMatrix(source, description.embedding, kernels, { first: token, last: token + 1 }))
-          .data;
-        rows.set(token, row);
-      }
-      out.data.set(row, at * hiddenSize);
-    }
-    return out;
+    for (const [at, states] of hidden.entries()) hidden[at] = await architecture.finalNorm(states, context);
+    return hidden;
   }
 
   /** Calls `use` with logits of a part of the tokens (rows from `firstToken`) for a part of the vocabulary at a time. */
@@ -121,7 +103,7 @@ export function openModel(parts: ModelParts): Model {
     description,
     async score(windows, onProgress) {
       const batches = batchesOf(windows);
-      const passes = passesOf(batches, hiddenSize);
+      const passes = passesOf(batches, hiddenSize, activationBytes);
       const total = passes.length * (description.blocks.length + 1);
       let done = 0;
       const step = () => onProgress?.(++done, total);
@@ -181,12 +163,16 @@ function batchesOf(windows: readonly Int32Array[]): readonly Batch[] {
 }
 
 /** Batches whose hidden states fit in memory together. */
-function passesOf(batches: readonly Batch[], hiddenSize: number): readonly (readonly Batch[])[] {
+function passesOf(
+  batches: readonly Batch[],
+  hiddenSize: number,
+  mostBytes: number,
+): readonly (readonly Batch[])[] {
   const passes: Batch[][] = [];
   let held = Number.POSITIVE_INFINITY;
   for (const batch of batches) {
     const bytes = batch.tokens.length * hiddenSize * 4;
-    if (held + bytes > passBytes) {
+    if (held + bytes > mostBytes) {
       passes.push([]);
       held = 0;
     }
@@ -226,11 +212,4 @@ async function logProbabilitiesOf(
 function logAddExp(a: number, b: number): number {
   const most = Math.max(a, b);
   return most + Math.log(Math.exp(a - most) + Math.exp(b - most));
-}
-
-function outsideVocabulary(token: number, vocabularySize: number): LuthierError {
-  return new LuthierError(
-    `token id ${token} is outside the model's vocabulary of ${vocabularySize}`,
-    "check that tokenizer.json belongs to this checkpoint",
-  );
 }

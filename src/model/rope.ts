@@ -6,28 +6,33 @@ import { LuthierError } from "../error.js";
  * formulas of transformers' `modeling_rope_utils`.
  */
 
+const positive = z.number().positive().nullish();
+
 /** `rope_scaling`, or the newer `rope_parameters`, of a config.json. */
 export const ropeScaling = z.looseObject({
-  rope_type: z.string().optional(),
-  type: z.string().optional(),
-  rope_theta: z.number().positive().optional(),
-  factor: z.number().positive().optional(),
-  original_max_position_embeddings: z.number().positive().optional(),
-  low_freq_factor: z.number().positive().optional(),
-  high_freq_factor: z.number().positive().optional(),
-  beta_fast: z.number().positive().optional(),
-  beta_slow: z.number().positive().optional(),
-  attention_factor: z.number().positive().optional(),
-  mscale: z.number().optional(),
-  mscale_all_dim: z.number().optional(),
-  truncate: z.boolean().optional(),
+  rope_type: z.string().nullish(),
+  type: z.string().nullish(),
+  rope_theta: positive,
+  factor: positive,
+  original_max_position_embeddings: positive,
+  low_freq_factor: positive,
+  high_freq_factor: positive,
+  beta_fast: positive,
+  beta_slow: positive,
+  attention_factor: positive,
+  mscale: z.number().nullish(),
+  mscale_all_dim: z.number().nullish(),
+  truncate: z.boolean().nullish(),
+  partial_rotary_factor: z.literal(1).nullish(),
 });
+
+type Scaling = z.infer<typeof ropeScaling>;
 
 export interface Rope {
   readonly headSize: number;
   readonly theta: number;
   readonly contextLength: number;
-  readonly scaling: z.infer<typeof ropeScaling> | null;
+  readonly scaling: Scaling | null;
 }
 
 /** Cosines and sines `[length, headSize / 2]` for positions 0 … length − 1. */
@@ -46,16 +51,51 @@ export function rotaryTables(rope: Rope, length: number): { cosine: Float32Array
   return { cosine, sine };
 }
 
-/** The kind of scaling, checked when the model is opened. @throws LuthierError for one that is not known. */
-export function ropeKind({ scaling }: Rope): "default" | "linear" | "dynamic" | "llama3" | "yarn" {
-  const kind = scaling?.rope_type ?? scaling?.type ?? "default";
-  const known = ["default", "linear", "dynamic", "llama3", "yarn"] as const;
-  const found = known.find((name) => name === kind);
-  if (found) return found;
-  throw new LuthierError(
-    `config.json asks for rope scaling '${kind}'; known are ${known.join(", ")}`,
-    "use a checkpoint without it, or remove rope_scaling if your contexts are no longer than the original ones",
+/** What each kind of scaling cannot do without. */
+const kinds = {
+  default: [],
+  linear: ["factor"],
+  dynamic: ["factor"],
+  llama3: ["factor", "low_freq_factor", "high_freq_factor"],
+  yarn: [],
+} as const satisfies Record<string, readonly (keyof Scaling)[]>;
+
+type Kind = keyof typeof kinds;
+
+/** @throws LuthierError for a kind of scaling that is not known, lacks a parameter or differs between layers. */
+export function checkRope(rope: Rope): void {
+  const scaling = rope.scaling ?? {};
+  const name = nameOf(rope);
+  if (!isKind(name)) {
+    throw new LuthierError(
+      `config.json asks for rope scaling '${name}'; known are ${Object.keys(kinds).join(", ")}`,
+      "use a checkpoint without it, or remove rope_scaling if your contexts are no longer than the original ones",
+    );
+  }
+  const missing = kinds[name].find((key) => !scaling[key]);
+  if (missing !== undefined) {
+    throw new LuthierError(
+      `config.json asks for rope scaling '${name}' without its ${missing}`,
+      `add ${missing} to rope_scaling as the model was trained with it`,
+    );
+  }
+  const nested = Object.keys(scaling).find(
+    (key) => typeof scaling[key] === "object" && scaling[key] !== null,
   );
+  if (nested !== undefined) {
+    throw new LuthierError(
+      `config.json: rope_parameters.${nested} is an object: parameters by kind of layer are not known here`,
+      "use a checkpoint whose layers all have the same rotary embedding",
+    );
+  }
+}
+
+function nameOf({ scaling }: Rope): string {
+  return scaling?.rope_type ?? scaling?.type ?? "default";
+}
+
+function isKind(name: string): name is Kind {
+  return Object.hasOwn(kinds, name);
 }
 
 interface Frequencies {
@@ -69,7 +109,7 @@ function frequenciesOf(rope: Rope, length: number): Frequencies {
   const { headSize, theta, contextLength, scaling } = rope;
   const plain = inverseFrequencies(theta, headSize);
   const factor = scaling?.factor ?? 1;
-  switch (ropeKind(rope)) {
+  switch (nameOf(rope) as Kind) {
     case "default":
       return { frequencies: plain, attentionFactor: 1 };
     case "linear":
@@ -95,7 +135,11 @@ function inverseFrequencies(theta: number, headSize: number): readonly number[] 
 
 /** Long wavelengths are divided by the factor, short ones kept, those between interpolated. */
 function llama3Frequency(frequency: number, { scaling, contextLength }: Rope): number {
-  const { factor = 8, low_freq_factor: low = 1, high_freq_factor: high = 4 } = scaling ?? {};
+  const [factor, low, high] = [
+    scaling?.factor ?? 1,
+    scaling?.low_freq_factor ?? 1,
+    scaling?.high_freq_factor ?? 1,
+  ];
   const original = scaling?.original_max_position_embeddings ?? contextLength;
   const turns = (original * frequency) / (2 * Math.PI); // within the original context
   if (turns < low) return frequency / factor;
@@ -106,7 +150,8 @@ function llama3Frequency(frequency: number, { scaling, contextLength }: Rope): n
 
 /** YaRN (arXiv 2309.00071 §3): a ramp over dimensions between interpolation and the plain frequencies. */
 function yarn(plain: readonly number[], { headSize, theta, contextLength, scaling }: Rope): Frequencies {
-  const { beta_fast: fast = 32, beta_slow: slow = 1, mscale, mscale_all_dim: mscaleAll } = scaling ?? {};
+  const [fast, slow] = [scaling?.beta_fast ?? 32, scaling?.beta_slow ?? 1];
+  const { mscale, mscale_all_dim: mscaleAll } = scaling ?? {};
   const original = scaling?.original_max_position_embeddings ?? contextLength;
   const factor = scaling?.factor ?? contextLength / original;
   const dimensionOf = (turns: number) =>

@@ -41,16 +41,45 @@ export interface PackedLinear {
   readonly tensors: Tensors;
 }
 
-/** @throws LuthierError when a pack lacks a tensor, or it has another dtype or number of elements than its layout says. */
-export function tensorOf(tensors: Tensors, name: string, dtype: Dtype, elements: number): TensorBytes {
+/** @throws LuthierError when a pack lacks a tensor, or it has another dtype, shape or length than its layout says. */
+export function tensorOf(
+  tensors: Tensors,
+  name: string,
+  dtype: Dtype,
+  shape: readonly number[],
+): TensorBytes {
   const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
-  const found = tensor && `${tensor.dtype} with ${tensor.bytes.length} bytes`;
-  const bytes = elements * dtypeBytes[dtype];
-  if (tensor?.dtype === dtype && tensor.bytes.length === bytes) return tensor;
-  throw new LuthierError(
-    `tensor ${name} of the pack is ${found ?? "missing"}; its layout asks for ${dtype} with ${bytes} bytes`,
-    "write the pack again with `luthier pack`",
+  const bytes = shape.reduce((product, length) => product * length, dtypeBytes[dtype]);
+  if (tensor?.dtype === dtype && `${tensor.shape}` === `${shape}` && tensor.bytes.length === bytes)
+    return tensor;
+  const found = tensor && `${tensor.dtype} [${tensor.shape}] in ${tensor.bytes.length} bytes`;
+  throw damagedPack(
+    `its tensor ${name} is ${found ?? "missing"}, its layout asks for ${dtype} [${shape}] in ${bytes} bytes`,
   );
+}
+
+/** What to throw when a pack's bytes are none that the target writes; `what` says it of the pack: "its …". */
+export function damagedPack(what: string): LuthierError {
+  return new LuthierError(`the pack does not hold together: ${what}`, "write it again with `luthier pack`");
+}
+
+/**
+ * Hardware turns NaN and infinite inputs into some number, each in its own way and silently. Here they spoil the factor
+ * of their token and so all of its outputs, the first of which tells.
+ * @throws LuthierError naming the first input that is not finite.
+ */
+export function refuseUnsound(input: Matrix, output: Matrix): void {
+  for (let token = 0; token < output.rows; token++) {
+    if (Number.isFinite(output.data[token * output.columns])) continue;
+    const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
+    const at = x.findIndex((value) => !Number.isFinite(value));
+    const what =
+      at < 0 ? `values too large for it, up to ${x.reduce((a, b) => Math.max(a, Math.abs(b)), 0)}` : x[at];
+    throw new LuthierError(
+      `the input of a packed linear holds ${what} at token ${token}${at < 0 ? "" : `, input ${at}`}`,
+      "find the layer where it arises with `--engine float`, and keep the linears before it float",
+    );
+  }
 }
 
 /** A packed linear that can be computed: the engine's unit. */

@@ -10,7 +10,7 @@ import type {
   ModelDescription,
   ShapeOf,
 } from "../architecture.js";
-import { type Rope, ropeKind, ropeScaling, rotaryTables } from "../rope.js";
+import { checkRope, type Rope, ropeScaling, rotaryTables } from "../rope.js";
 
 /*
  * Llama and the families that compute like it: Mistral, Qwen2 and 2.5 (biases on q, k, v), Qwen3 (norms on q and k),
@@ -21,7 +21,7 @@ const configSchema = z.looseObject({
   model_type: z.enum(["llama", "mistral", "qwen2", "qwen3"]),
   hidden_size: z.int().positive(),
   intermediate_size: z.int().positive(),
-  num_hidden_layers: z.int().positive(),
+  num_hidden_layers: z.int().positive().max(10_000), // the names of their tensors are made before any is looked up
   num_attention_heads: z.int().positive(),
   num_key_value_heads: z.int().positive().nullish(),
   head_dim: z.int().positive().nullish(),
@@ -31,13 +31,15 @@ const configSchema = z.looseObject({
   rope_theta: z.number().positive().nullish(),
   rope_scaling: ropeScaling.nullish(),
   rope_parameters: ropeScaling.nullish(),
+  partial_rotary_factor: z.literal(1).nullish(),
   tie_word_embeddings: z.boolean().default(false),
   attention_bias: z.boolean().nullish(),
   mlp_bias: z.boolean().nullish(),
-  hidden_act: z.literal("silu").default("silu"),
+  hidden_act: z.string().default("silu"),
   sliding_window: z.int().positive().nullish(),
   use_sliding_window: z.boolean().nullish(),
-  max_window_layers: z.int().nullish(),
+  max_window_layers: z.int().default(28),
+  layer_types: z.array(z.enum(["full_attention", "sliding_attention"])).nullish(),
 });
 
 type Config = z.infer<typeof configSchema>;
@@ -48,7 +50,7 @@ export const llama: Architecture = {
 
   describe(rawConfig, shapeOf): ModelDescription {
     const config = parseConfig(rawConfig);
-    ropeKind(ropeOf(config));
+    checkRope(ropeOf(config));
     const embedding = "model.embed_tokens.weight";
     const blocks = Array.from({ length: config.num_hidden_layers }, (_, index) =>
       blockLinears(index, config),
@@ -68,6 +70,7 @@ export const llama: Architecture = {
     for (const linear of [...blocks.flat(), head]) {
       expectShape(shapeOf, linear.tensor, [linear.rows, linear.columns]);
       if (linear.bias) expectShape(shapeOf, linear.bias, [linear.rows]);
+      else refuseBias(shapeOf, linear, config);
     }
     for (const { tensor, size } of norms) expectShape(shapeOf, tensor, [size]);
     const biases = blocks.flat().flatMap((linear) => linear.bias ?? []);
@@ -140,6 +143,12 @@ function parseConfig(config: Readonly<Record<string, unknown>>): Config {
       "check that config.json is that of a Llama, Mistral, Qwen2, Qwen2.5 or Qwen3 checkpoint",
     );
   }
+  if (parsed.data.hidden_act !== "silu") {
+    throw new LuthierError(
+      `config.json: hidden_act is '${parsed.data.hidden_act}'; only silu can be computed so far`,
+      "use a checkpoint whose feed-forward layers are gated by silu",
+    );
+  }
   const { heads, keyValueHeads, headSize } = headsOf(parsed.data);
   if (heads % keyValueHeads !== 0 || headSize % 2 !== 0) {
     throw new LuthierError(
@@ -155,15 +164,19 @@ function headsOf(config: Config) {
   return {
     heads,
     keyValueHeads: config.num_key_value_heads ?? heads,
-    headSize: config.head_dim ?? Math.floor(config.hidden_size / heads),
+    headSize: config.head_dim ?? defaultHeadSize(config),
   };
+}
+
+function defaultHeadSize(config: Config): number {
+  return config.model_type === "qwen3" ? 128 : Math.floor(config.hidden_size / config.num_attention_heads);
 }
 
 function ropeOf(config: Config): Rope {
   const scaling = config.rope_scaling ?? config.rope_parameters ?? null;
   return {
     headSize: headsOf(config).headSize,
-    theta: config.rope_theta ?? scaling?.rope_theta ?? 10_000,
+    theta: scaling?.rope_theta ?? config.rope_theta ?? 10_000,
     contextLength: config.max_position_embeddings,
     scaling,
   };
@@ -173,20 +186,25 @@ function hasHeadNorms(config: Config): boolean {
   return config.model_type === "qwen3";
 }
 
-/** Mistral slides in every layer that has a window; Qwen only where it is switched on, from `max_window_layers` up. */
+/**
+ * Mistral slides in every layer; Qwen only where it is switched on, in the layers listed or from `max_window_layers`
+ * up. A key that is left out has the value that transformers gives it.
+ */
 function slidingWindow(config: Config, layer: number): number | null {
-  if (config.model_type === "mistral") return config.sliding_window ?? null;
-  const slides = config.use_sliding_window === true && layer >= (config.max_window_layers ?? 0);
-  return slides ? (config.sliding_window ?? null) : null;
+  const { model_type: family, sliding_window: window = 4096, layer_types: types } = config;
+  if (family === "llama" || (family !== "mistral" && config.use_sliding_window !== true)) return null;
+  const slides = types ? types[layer] === "sliding_attention" : layer >= config.max_window_layers;
+  return family === "mistral" || slides ? window : null;
 }
 
 function blockLinears(index: number, config: Config): readonly LinearInfo[] {
   const { heads, keyValueHeads, headSize } = headsOf(config);
   const hidden = config.hidden_size;
   const intermediate = config.intermediate_size;
-  const attentionBias = config.attention_bias ?? false;
-  const queryBias = attentionBias || config.model_type === "qwen2";
-  const feedForwardBias = config.mlp_bias ?? false;
+  const family = config.model_type;
+  const attentionBias = (family === "llama" || family === "qwen3") && config.attention_bias === true;
+  const queryBias = attentionBias || family === "qwen2";
+  const feedForwardBias = family === "llama" && config.mlp_bias === true;
   const linear = (name: string, rows: number, columns: number, biased: boolean): LinearInfo => {
     const full = `model.layers.${index}.${name}`;
     return { name: full, rows, columns, tensor: `${full}.weight`, bias: biased ? `${full}.bias` : null };
@@ -221,6 +239,15 @@ function expectShape(shapeOf: ShapeOf, name: string, expected: readonly number[]
   throw new LuthierError(
     `tensor ${name} ${shape ? `has shape [${shape.join(", ")}]` : "is missing"}, config.json asks for [${expected.join(", ")}]`,
     "check that config.json belongs to these weights",
+  );
+}
+
+/** A bias that the family's code would pass over would silently be left out of every product. */
+function refuseBias(shapeOf: ShapeOf, { name }: LinearInfo, { model_type: family }: Config): void {
+  if (shapeOf(`${name}.bias`) === undefined) return;
+  throw new LuthierError(
+    `tensor ${name}.bias is there, but a ${family} of this configuration has no such bias`,
+    "check attention_bias and mlp_bias in config.json, or that it belongs to these weights",
   );
 }
 

@@ -92,10 +92,13 @@ function signedSums(x: Float32Array, first: number): Float32Array {
   return table;
 }
 
-/** Half to even and saturating; what is not a number becomes −128, as no sound input does. */
+/**
+ * Half to even and saturating. A subnormal scale can have an infinite reciprocal; x86 turns the products, ±∞ and NaN
+ * alike, into the least INT32 and so into −128.
+ */
 function toInt8(x: number): number {
-  const rounded = roundHalfToEven(x);
-  return rounded > -128 ? Math.min(rounded, 127) : -128;
+  if (!Number.isFinite(x)) return -128;
+  return Math.max(-128, Math.min(127, roundHalfToEven(x)));
 }
 
 /** Eight lanes in the order of `_mm256_addv_ps`: halves, then pairs, then neighbours. */
@@ -163,7 +166,7 @@ function addBlock(
     const at = scalePlace(row + lane, block * inputsPerIndex, shape);
     accumulators[lane] = fusedMultiplyAdd(sums[lane], pass.scales[at], accumulators[lane]);
     if (shape.hasZeros && bitPlane(row + lane, shape.bits) === 0) {
-      const zero = pass.scales[at + (shape.oneScale ? 1 : 8)];
+      const zero = pass.scales[at + 8];
       accumulators[lane] = fusedMultiplyAdd(zero, Math.fround(2 * bias), accumulators[lane]);
     }
   }
@@ -186,7 +189,7 @@ function bitPlane(expandedRow: number, bits: number): number {
   return Math.floor(expandedRow / 8) % bits;
 }
 
-/** Where the scale of an expanded row and an input lies; its zero is eight further (one for the tensor: one further). */
+/** Where the scale of an expanded row and an input lies; its zero is eight further. */
 export function scalePlace(expandedRow: number, input: number, shape: PassShape): number {
   if (shape.oneScale) return 0;
   const { bits, tileRows, group, columns, hasZeros } = shape;

@@ -1,9 +1,10 @@
+import { LuthierError } from "../../error.js";
 import type { IntScheme } from "../../schemes/int.js";
 import type { PlanesScheme } from "../../schemes/planes.js";
 import { scaleCount } from "../../schemes/scale-grid.js";
 import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
 import type { Tensors } from "../../tensor/tensor.js";
-import { tensorOf } from "../target.js";
+import { damagedPack, tensorOf } from "../target.js";
 
 /*
  * The bytes that T-MAC's kernels read (python/t_mac/weights.py of microsoft/T-MAC, x86). README.md draws them.
@@ -25,9 +26,9 @@ export interface Layout {
 
 /** One pass as the kernels take it. */
 export interface Pass {
-  /** `[N · bits · K / 8]`. */
+  /** `[tiles, K / 4, tileRows / 2]` bytes. */
   readonly weight: Uint8Array;
-  /** `[N / 8, K / group, 8]` in tiles, or twice that with zeros interleaved, or one for the tensor. */
+  /** `[tiles, K / group, outputs of a tile]`; with zeros `[…, outputs of a tile / 8, 2, 8]`; or one for the tensor. */
   readonly scales: Float32Array;
 }
 
@@ -40,59 +41,67 @@ interface Geometry extends Layout {
   readonly columns: number;
 }
 
+/** @throws LuthierError when a scale is not finite, or 0 where a zero point is to be read back from it. */
 export function packWeight(weight: WeightScheme, layout: Layout): Tensors {
+  const wrong = weight.scales.findIndex((scale) => !Number.isFinite(scale));
+  if (wrong >= 0) throw unpackable(`scale ${wrong} of the weight is ${weight.scales[wrong]}`);
   const geometry = { ...layout, rows: weight.rows, columns: weight.columns };
   const passes = weight.scheme === "int" ? [intPass(weight, geometry)] : planePasses(weight, geometry);
+  const shapes = tensorShapes(weight, layout);
   return Object.fromEntries(
     passes.flatMap(({ weight: bytes, scales }, pass) => [
-      [`pass${pass}.weight`, { dtype: "U8", shape: [bytes.length], bytes }],
-      [
-        `pass${pass}.scales`,
-        {
-          dtype: "F32",
-          shape: [scales.length],
-          bytes: new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
-        },
-      ],
+      [`pass${pass}.weight`, { dtype: "U8", shape: shapes.weight, bytes }],
+      [`pass${pass}.scales`, { dtype: "F32", shape: shapes.scales, bytes: new Uint8Array(scales.buffer) }],
     ]),
   );
 }
 
-/** @throws LuthierError when a pass is missing or has another size than the layout says. */
+/** @throws LuthierError when a pass is missing or is not as the layout says. */
 export function passesOf(tensors: Tensors, outline: WeightOutline, layout: Layout): readonly Pass[] {
-  const bytes = (outline.rows * outline.columns * layout.bits) / 8;
-  const scales = scaleCount(outline) * (outline.scheme === "int" && !outline.symmetric ? 2 : 1);
+  const shapes = tensorShapes(outline, layout);
   return Array.from({ length: layout.passes }, (_, pass) => {
-    const weight = tensorOf(tensors, `pass${pass}.weight`, "U8", bytes).bytes;
-    const raw = tensorOf(tensors, `pass${pass}.scales`, "F32", scales).bytes;
-    return { weight, scales: new Float32Array(raw.slice().buffer) };
+    const weight = tensorOf(tensors, `pass${pass}.weight`, "U8", shapes.weight).bytes;
+    const bytes = tensorOf(tensors, `pass${pass}.scales`, "F32", shapes.scales).bytes;
+    const scales = new Float32Array(bytes.slice().buffer);
+    if (!scales.every(Number.isFinite))
+      throw damagedPack(`its tensor pass${pass}.scales holds NaN or infinity`);
+    return { weight, scales };
   });
 }
 
+function tensorShapes(outline: WeightOutline, { bits, tileRows }: Layout) {
+  const { rows, columns, group, scaleRows } = outline;
+  const tiles = (rows * bits) / tileRows;
+  const outputs = tileRows / bits;
+  const hasZeros = outline.scheme === "int" && !outline.symmetric;
+  const scalesOfTile = hasZeros ? [outputs / 8, 2, 8] : [outputs];
+  return {
+    weight: [tiles, columns / inputsPerIndex, tileRows / 2],
+    scales: scaleRows === 1 ? [1] : [tiles, columns / group, ...scalesOfTile],
+  };
+}
+
+/** @throws LuthierError when the tensors do not fit the layout or hold what no weight is packed into. */
 export function unpackWeight(tensors: Tensors, outline: WeightOutline, layout: Layout): WeightScheme {
   const geometry = { ...layout, rows: outline.rows, columns: outline.columns };
   const passes = passesOf(tensors, outline, layout);
   if (outline.scheme === "int") {
     const codes = codesOf(passes[0].weight, geometry);
-    if (outline.symmetric)
-      return {
-        ...outline,
-        codes,
-        scales: fromTiles(passes[0].scales, outline, layout, 1)[0],
-        zeroPoints: null,
-      };
-    const [scales, zeros] = fromTiles(passes[0].scales, outline, layout, 2);
-    const middle = 2 ** (outline.bits - 1);
-    const zeroPoints = Uint8Array.from(zeros, (zero, i) => Math.round(zero / scales[i]) + middle);
-    return { ...outline, codes, scales, zeroPoints };
+    const [scales, zeros] = fromTiles(passes[0].scales, outline, layout, outline.symmetric ? 1 : 2);
+    if (outline.symmetric) return { ...outline, codes, scales, zeroPoints: null };
+    return { ...outline, codes, scales, zeroPoints: zeroPointsOf(scales, zeros, outline.bits) };
   }
   const planeCodes = outline.rows * outline.columns;
   const planeScales = scaleCount(outline);
   const codes = new Int8Array(outline.planes * planeCodes);
   const scales = new Float32Array(outline.planes * planeScales);
   for (const [plane, pass] of passes.entries()) {
+    const pairs = codesOf(pass.weight, geometry);
+    const wrong = pairs.indexOf(0);
+    if (wrong >= 0)
+      throw damagedPack(`weight ${wrong} of its trit plane ${plane} has the code 0, trits are 1 to 3`);
     codes.set(
-      Int8Array.from(codesOf(pass.weight, geometry), (code) => code - 2),
+      Int8Array.from(pairs, (code) => code - 2),
       plane * planeCodes,
     );
     scales.set(fromTiles(pass.scales, outline, layout, 1)[0], plane * planeScales);
@@ -101,12 +110,38 @@ export function unpackWeight(tensors: Tensors, outline: WeightOutline, layout: L
 }
 
 function intPass(weight: IntScheme, geometry: Geometry): Pass {
-  const { scales, zeroPoints } = weight;
+  const { scales, zeroPoints, bits } = weight;
   if (zeroPoints === null)
     return { weight: packCodes(weight.codes, geometry), scales: toTiles([scales], weight, geometry) };
-  const middle = 2 ** (weight.bits - 1);
-  const zeros = scales.map((scale, i) => (zeroPoints[i] - middle) * scale);
+  const lost = scales.findIndex((scale, i) => scale === 0 && zeroPoints[i] !== 2 ** (bits - 1));
+  if (lost >= 0) throw unpackable(`scale ${lost} is 0 and would lose its zero point ${zeroPoints[lost]}`);
+  const zeros = scales.map((scale, i) => zeroOf(scale, zeroPoints[i], bits));
   return { weight: packCodes(weight.codes, geometry), scales: toTiles([scales, zeros], weight, geometry) };
+}
+
+function unpackable(what: string): LuthierError {
+  return new LuthierError(
+    `t-mac cannot pack the weight: ${what}`,
+    "quantize the linear again, or keep it float",
+  );
+}
+
+/**
+ * `w = (code − 2^(bits−1)) · scale − zero`, so zero = (zero point − 2^(bits−1)) · scale: exact, as a scale has the 11
+ * significant bits of a float16.
+ */
+function zeroOf(scale: number, zeroPoint: number, bits: number): number {
+  return Math.fround((zeroPoint - 2 ** (bits - 1)) * scale);
+}
+
+function zeroPointsOf(scales: Float32Array, zeros: Float32Array, bits: number): Uint8Array {
+  return Uint8Array.from(zeros, (zero, i) => {
+    const zeroPoint = (scales[i] === 0 ? 0 : zero / scales[i]) + 2 ** (bits - 1);
+    const sound = zeroPoint >= 0 && zeroPoint < 2 ** bits && zeroOf(scales[i], zeroPoint, bits) === zero;
+    if (!sound || !Number.isInteger(zeroPoint))
+      throw damagedPack(`its zero ${zero} is no multiple of its scale ${scales[i]} within ${bits} bits`);
+    return zeroPoint;
+  });
 }
 
 /** A trit t is the two-bit code t + 2, so that the offset 2^(bits−1) takes it back. */
@@ -187,7 +222,7 @@ function eachByte(
  * and zeros, eight of one then eight of the other. One value for the tensor stays alone.
  */
 function toTiles(grids: readonly Float32Array[], outline: WeightOutline, layout: Layout): Float32Array {
-  if (outline.scaleRows === 1) return Float32Array.from(grids.flatMap((grid) => [...grid]));
+  if (outline.scaleRows === 1) return grids[0].slice();
   const out = new Float32Array(grids.length * grids[0].length);
   eachScale(outline, layout, grids.length, (at, grid, from) => {
     out[at] = grids[grid][from];

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { LuthierError } from "../../error.js";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
-import type { PackedLinear, Refusal, Target } from "../target.js";
+import { damagedPack, type PackedLinear, type Refusal, refuseUnsound, type Target } from "../target.js";
 import { multiply, type PassShape } from "./arithmetic.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
 import { multiplyNative } from "./native.js";
@@ -36,7 +37,8 @@ export const tMac: Target<Parameters> = {
   },
   pack(weight, chosen) {
     const layout = layoutOf(weight, { scheme: "float" }, chosen);
-    if ("reason" in layout) throw new RangeError(layout.reason);
+    if ("reason" in layout)
+      throw new LuthierError(`t-mac does not take this linear: ${layout.reason}`, layout.fix);
     return { weight: outlineOf(weight), layout: { ...layout }, tensors: packWeight(weight, layout) };
   },
   unpack: (packed) => unpackWeight(packed.tensors, packed.weight, layoutIn(packed)),
@@ -46,14 +48,29 @@ export const tMac: Target<Parameters> = {
     const shape = passShape(packed.weight, layout);
     const { native } = kernels;
     return {
-      multiply: async (input) =>
-        native ? multiplyNative(input, passes, shape, native, kernels) : multiply(input, passes, shape),
+      async multiply(input) {
+        const out = native
+          ? await multiplyNative(input, passes, shape, native, kernels)
+          : multiply(input, passes, shape);
+        refuseUnsound(input, out);
+        return out;
+      },
     };
   },
 };
 
-function layoutIn(packed: PackedLinear): Layout {
-  return layoutSchema.parse(packed.layout);
+/** @throws LuthierError when the pack's layout is none, or not one of its weight. */
+function layoutIn({ weight, layout }: PackedLinear): Layout {
+  const read = layoutSchema.safeParse(layout);
+  if (!read.success) throw damagedPack(`its layout is none of t-mac: ${z.prettifyError(read.error)}`);
+  const fitting = layoutOf(weight, { scheme: "float" }, read.data);
+  if ("reason" in fitting) throw damagedPack(fitting.reason);
+  if (fitting.bits !== read.data.bits || fitting.passes !== read.data.passes) {
+    throw damagedPack(
+      `its layout has ${read.data.passes} passes of ${read.data.bits} bits, its weight ${fitting.passes} of ${fitting.bits}`,
+    );
+  }
+  return fitting;
 }
 
 const layoutSchema = z.strictObject({
@@ -70,7 +87,7 @@ function passShape(weight: WeightOutline, layout: Layout): PassShape {
   return { ...layout, rows, columns, group, hasZeros, oneScale: scaleRows === 1 };
 }
 
-/** Tile heights that T-MAC's tuner tries, largest first; then any multiple of 32 that a narrow layer needs. */
+/** Tile heights that T-MAC's tuner tries, largest first; then those that a narrow layer needs. */
 const tileHeights = [1024, 640, 512, 320, 256, 128, 64, 32];
 const tileHeightsThreeBit = [768, 576, 384, 192, 96];
 
@@ -86,7 +103,18 @@ function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: P
   if (bits > 4)
     return { reason: `its codes have ${bits} bits, this target takes 1 to 4`, fix: "use 4 bits or fewer" };
 
-  const { rows, columns, group } = weight;
+  const { rows, columns, group, scaleRows } = weight;
+  if (scaleRows === 1 && group !== columns)
+    return {
+      reason: `rows share its scales of groups of ${group}`,
+      fix: "use one scale a group, row or tensor",
+    };
+  if (scaleRows === 1 && weight.scheme === "int" && !weight.symmetric) {
+    return {
+      reason: "it has zero points with one scale for the tensor, which T-MAC's kernels do not read",
+      fix: "make it symmetric, or give it a scale a row or group",
+    };
+  }
   const heights = bits === 3 ? tileHeightsThreeBit : tileHeights;
   const tileRows =
     chosen.tileRows === "auto" ? heights.find((height) => fits(rows, bits, height)) : chosen.tileRows;

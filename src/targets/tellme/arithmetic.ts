@@ -60,8 +60,7 @@ export function buildTables(codes: Int8Array, order: DigitOrder): Int16Array {
 function lookUpRow(words: Uint8Array, row: number, rows: number, tables: Int16Array): number {
   let sum = 0;
   for (let index = 0; index * 27 < tables.length; index++) {
-    const entry = Math.min(readIndex(words, wordPlace(row, index, rows), index % indicesPerWord), 26);
-    sum += tables[index * 27 + entry];
+    sum += tables[index * 27 + readIndex(words, wordPlace(row, index, rows), index % indicesPerWord)];
   }
   return sum;
 }

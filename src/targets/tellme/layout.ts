@@ -1,6 +1,7 @@
+import { LuthierError } from "../../error.js";
 import type { PlanesScheme } from "../../schemes/planes.js";
 import type { Tensors } from "../../tensor/tensor.js";
-import { tensorOf } from "../target.js";
+import { damagedPack, tensorOf } from "../target.js";
 
 /*
  * TeLLMe's ternary indices (arXiv 2510.15926 §III): three weights along K are one base-3 index of five bits, 28 indices
@@ -26,9 +27,18 @@ export function wordsAlong(columns: number): number {
   return Math.ceil(columns / inputsPerWord);
 }
 
-/** Tensors `plane<p>.index`, `[⌈K / 84⌉, N, 18]` bytes, and `scales`, one float32 a plane. */
+/**
+ * Tensors `plane<p>.index`, `[⌈K / 84⌉, N, 18]` bytes, and `scales`, one float32 a plane.
+ * @throws LuthierError when a scale is not finite.
+ */
 export function packPlanes(weight: PlanesScheme, order: DigitOrder): Tensors {
   const { rows, columns, planes, codes, scales } = weight;
+  if (!scales.every(Number.isFinite)) {
+    throw new LuthierError(
+      `tellme cannot pack the weight: its scales are ${scales}`,
+      "quantize the linear again, or keep it float",
+    );
+  }
   const words = wordsAlong(columns);
   const size = rows * columns;
   const indices = Array.from({ length: planes }, (_, plane) => {
@@ -42,13 +52,25 @@ export function packPlanes(weight: PlanesScheme, order: DigitOrder): Tensors {
   return { ...Object.fromEntries(indices), scales: { dtype: "F32", shape: [planes], bytes: scaleBytes } };
 }
 
-/** The index words of a plane. @throws LuthierError when the pack lacks them or has too few. */
+/** The index words of a plane. @throws LuthierError when the pack lacks them or an index is none of three trits. */
 export function planeWords(tensors: Tensors, plane: number, rows: number, columns: number): Uint8Array {
-  return tensorOf(tensors, `plane${plane}.index`, "U8", wordsAlong(columns) * rows * bytesPerWord).bytes;
+  const name = `plane${plane}.index`;
+  const words = tensorOf(tensors, name, "U8", [wordsAlong(columns), rows, bytesPerWord]).bytes;
+  for (let word = 0; word < words.length; word += bytesPerWord) {
+    for (let t = 0; t < indicesPerWord; t++) {
+      if (readIndex(words, word, t) <= 26) continue;
+      const found = `index ${t} of word ${word / bytesPerWord} in ${name}`;
+      throw damagedPack(`${found} is ${readIndex(words, word, t)}, three trits reach 26`);
+    }
+  }
+  return words;
 }
 
+/** One scale a plane. @throws LuthierError when they are missing or not finite. */
 export function planeScales(tensors: Tensors, planes: number): Float32Array {
-  return new Float32Array(tensorOf(tensors, "scales", "F32", planes).bytes.slice().buffer);
+  const scales = new Float32Array(tensorOf(tensors, "scales", "F32", [planes]).bytes.slice().buffer);
+  if (!scales.every(Number.isFinite)) throw damagedPack("its tensor scales holds NaN or infinity");
+  return scales;
 }
 
 function packPlane(codes: Int8Array, rows: number, columns: number, order: DigitOrder): Uint8Array {
@@ -68,7 +90,7 @@ function packPlane(codes: Int8Array, rows: number, columns: number, order: Digit
   return out;
 }
 
-/** The trits `[N, K]` of a plane, padding left out; an index above 26 reads as the trits of 26. */
+/** The trits `[N, K]` of a plane, padding left out. */
 export function unpackPlane(words: Uint8Array, rows: number, columns: number, order: DigitOrder): Int8Array {
   const out = new Int8Array(rows * columns);
   const places = digitPlaces(order);
@@ -76,8 +98,7 @@ export function unpackPlane(words: Uint8Array, rows: number, columns: number, or
     for (let column = 0; column < columns; column++) {
       const index = Math.floor(column / weightsPerIndex);
       const value = readIndex(words, wordPlace(row, index, rows), index % indicesPerWord);
-      out[row * columns + column] =
-        (Math.floor(Math.min(value, 26) / places[column % weightsPerIndex]) % 3) - 1;
+      out[row * columns + column] = (Math.floor(value / places[column % weightsPerIndex]) % 3) - 1;
     }
   }
   return out;

