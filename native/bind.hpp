@@ -18,6 +18,8 @@ inline constexpr napi_typedarray_type element_type<std::int32_t> = napi_int32_ar
 template <>
 inline constexpr napi_typedarray_type element_type<std::uint32_t> = napi_uint32_array;
 template <>
+inline constexpr napi_typedarray_type element_type<double> = napi_float64_array;
+template <>
 inline constexpr napi_typedarray_type element_type<float> = napi_float32_array;
 
 /// The arguments of one call from JavaScript, taken in order. Every length is checked here, before any thread starts:

@@ -58,6 +58,25 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
   ): Promise<void>;
+  /** `shape`: rows, columns, group, scaleRows. */
+  planesErrors(
+    threads: number,
+    shape: Uint32Array,
+    weights: Float32Array,
+    codes: Int8Array,
+    scales: Float32Array,
+    out: Float64Array,
+  ): Promise<void>;
+  /** `shape`: rows, columns, group, scaleRows. */
+  intErrors(
+    threads: number,
+    shape: Uint32Array,
+    weights: Float32Array,
+    codes: Uint8Array,
+    scales: Float32Array,
+    zeroPoints: Uint8Array,
+    out: Float64Array,
+  ): Promise<void>;
   /** `shape`: bits, tileRows, kFactor, activationGroup, rows, columns, group, hasZeros, oneScale. */
   tMacMultiply(
     path: KernelPath,

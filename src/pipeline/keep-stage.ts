@@ -6,7 +6,6 @@ import { type NamedTensor, writeSafetensors } from "../checkpoint/safetensors.js
 import { rangeOf } from "../checkpoint/tensors.js";
 import type { ModelDescription } from "../model/architecture.js";
 import type { PlannedLinear } from "./plan.js";
-import type { OnProgress } from "./progress.js";
 import { type FileEntry, keptFile, quantizedFolder } from "./quantized-files.js";
 
 /** Bytes of a kept tensor that are in memory at a time. */
@@ -21,21 +20,16 @@ export async function keepFloat(
   checkpoint: Checkpoint,
   description: ModelDescription,
   planned: readonly PlannedLinear[],
-  onProgress: OnProgress,
 ): Promise<readonly FileEntry[]> {
   const folder = quantizedFolder(run);
   await mkdir(folder, { recursive: true });
   const entries: FileEntry[] = [];
   const companions = checkpoint.files.filter((file) => !/\.safetensors(\.index\.json)?$/.test(file));
-  const total = companions.length + 1;
-  const tell = (what: string) => onProgress({ stage: "keep", done: entries.length, total, what });
   for (const file of companions) {
     const name = path.basename(file);
-    tell(name);
     await copyFile(file, path.join(folder, name));
     entries.push({ file: name, ...(await hashFile(path.join(folder, name))) });
   }
-  tell(keptFile);
   const kept = planned.filter(({ quantize }) => quantize === null).map(({ linear }) => linear.tensor);
   const names = [...new Set([...description.floatTensors, ...kept])].flatMap((name) =>
     withScales(name, checkpoint),

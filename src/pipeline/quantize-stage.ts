@@ -50,7 +50,7 @@ export async function quantizeLinears(
     const weight = await (next as Held<Matrix>)();
     next = index + 1 < waiting.length ? read(waiting[index + 1]) : null;
     const scheme = await quantizeOne(each, weight, kernels);
-    const error = relativeError(weight, scheme);
+    const error = await relativeError(weight, scheme, kernels);
     await writing();
     writing = held(
       writeScheme(path.join(folder, schemeFile(each.linear.name)), scheme, error).then((written) => {

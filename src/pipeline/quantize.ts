@@ -79,8 +79,11 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
       return result;
     };
     const index = await stage("quantize", async () => {
-      const linears = await quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress);
-      const files = await keepFloat(out, checkpoint, description, plan.linears, onProgress);
+      // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
+      const [linears, files] = await Promise.all([
+        quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress),
+        keepFloat(out, checkpoint, description, plan.linears),
+      ]);
       const made: QuantizedIndex = { files, linears };
       await writeJson(indexPath(out), indexJson(made));
       return made;

@@ -43,7 +43,9 @@ export function scaleDtype(grid: ScaleGrid): "F16" | "F32" {
 /** The bytes of scales that already are values of their dtype. */
 export function scalesToBytes(grid: ScaleGrid, scales: Float32Array): Uint8Array {
   if (scaleDtype(grid) === "F32") return new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
-  return new Uint8Array(Uint16Array.from(scales, numberToFloat16).buffer);
+  const halves = new Uint16Array(scales.length);
+  for (let i = 0; i < scales.length; i++) halves[i] = numberToFloat16(scales[i]);
+  return new Uint8Array(halves.buffer);
 }
 
 /** @throws RangeError when the bytes are not those of `count` scales. */
