@@ -46,11 +46,15 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // its text is printed already
   const debug = process.argv.includes("--debug");
   if (error instanceof LuthierError) {
-    process.stderr.write(`${pc.red("error:")} ${error.message}\n${pc.dim("→")} ${error.fix}\n`);
+    process.stderr.write(`${pc.red("error:")} ${error.message}\n${pc.dim("→")} ${sentence(error.fix)}\n`);
     if (debug)
       process.stderr.write(`${error.stack}\n${error.cause instanceof Error ? error.cause.stack : ""}\n`);
     return error.usage ? 2 : 1;

@@ -17,6 +17,7 @@ import {
 } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
 import { type FileEntry, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+import { readRunRecord } from "./run-directory.js";
 
 export interface Verification {
   readonly files: number;
@@ -36,6 +37,7 @@ export async function verifyRun(
   kernels: Kernels,
   onProgress: OnProgress = () => {},
 ): Promise<Verification> {
+  await readRunRecord(run); // a folder that is no run is told so
   const index = await readQuantizedIndex(run);
   const folder = quantizedFolder(run);
   const faults: string[] = [];
