@@ -1,0 +1,121 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { bundledModel, temporaryFolder } from "../pipeline/run.js";
+import { luthier } from "./luthier.js";
+
+const text = path.join(import.meta.dirname, "../../calibration/the-fiddle-maker.txt");
+
+test("the whole job by commands: quantize, pack again, verify, inspect, eval, all with --json", async () => {
+  const out = path.join(temporaryFolder(), "run");
+  const json = async (...args: string[]) => {
+    const { code, out: printed, err } = await luthier(...args, "--json", "--quiet");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    return JSON.parse(printed);
+  };
+  const summary = await json("quantize", bundledModel, "--recipe", "rtn-int2-g64", "--out", out);
+  expect(summary).toMatchObject({ recipe: "rtn-int2-g64", quantizedWeights: 3145728 });
+  expect(summary.packs[0].target).toBe("t-mac");
+  const manifest = await json("pack", out, "--target", "t-mac", "--set", "kFactor=8");
+  expect(manifest.linears[0].layout.kFactor).toBe(8);
+  expect((await json("verify", out)).faults).toEqual([]);
+  const linear = await json("inspect", out, "--linear", "model.layers.0.mlp.down_proj");
+  expect(linear.codes.map(({ code }: { code: string }) => code).sort()).toEqual(["0", "1", "2", "3"]);
+  const score = await json("eval", out, "--engine", "lut", "--text", text, "--context", "128");
+  expect(score).toMatchObject({ engine: "lut", target: "t-mac", context: 128, stride: 128 });
+  expect(score.perplexity).toBeGreaterThan(30);
+});
+
+test("a dry run prints the plan and writes nothing", async () => {
+  const out = path.join(temporaryFolder(), "run");
+  const { code, out: printed } = await luthier(
+    "quantize",
+    bundledModel,
+    "--recipe",
+    "trit-planes-g128",
+    "--out",
+    out,
+    "--dry-run",
+  );
+  expect(code).toBe(0);
+  expect(printed).toContain("28 linears to quantize");
+  expect((await luthier("verify", out)).code).toBe(1);
+});
+
+test.each([["recipes"], ["targets"], ["doctor"], ["inspect", bundledModel]])(
+  "%s prints text and JSON",
+  async (...args) => {
+    expect((await luthier(...args)).out.length).toBeGreaterThan(50);
+    expect(JSON.parse((await luthier(...args, "--json")).out)).toBeTruthy();
+  },
+);
+
+describe("wrong usage leaves with 2 and says the way out", () => {
+  const cases: [string, string[], RegExp][] = [
+    ["an unknown command", ["quantise"], /did you mean quantize/i],
+    ["an unknown option", ["verify", "x", "--jsn"], /--json/],
+    ["a missing recipe", ["quantize", bundledModel], /--recipe/],
+    [
+      "a mistyped recipe",
+      ["quantize", bundledModel, "--recipe", "rtn-int4-g12"],
+      /did you mean 'rtn-int4-g128'/i,
+    ],
+    ["an unknown target", ["pack", "x", "--target", "tmac"], /t-mac, tellme/],
+    ["no text", ["eval", bundledModel], /--text/],
+    ["an unknown task", ["eval", bundledModel, "--tasks", "glue:sst2", "--text", text], /perplexity/],
+    [
+      "the lut engine on a checkpoint",
+      ["eval", bundledModel, "--engine", "lut", "--text", text],
+      /luthier quantize/,
+    ],
+    [
+      "a context beyond the model's",
+      ["eval", bundledModel, "--text", text, "--context", "512"],
+      /256 or less/,
+    ],
+    ["threads that are no count", ["verify", "x", "--threads", "two"], /whole number/],
+  ];
+  test.each(cases)("%s", async (_, args, way) => {
+    const { code, out, err } = await luthier(...args);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(way);
+    expect(err).not.toContain("    at "); // no stack trace
+  });
+});
+
+describe("a failure leaves with 1 and says the way out", () => {
+  test("a folder that is no run", async () => {
+    const { code, err } = await luthier("verify", temporaryFolder());
+    expect(code).toBe(1);
+    expect(err).toMatch(/holds no run/);
+  });
+
+  test("a folder of pickles", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, "config.json"), "{}");
+    writeFileSync(path.join(folder, "pytorch_model.bin"), "");
+    const { code, err } = await luthier("inspect", folder);
+    expect(code).toBe(1);
+    expect(err).toMatch(/safe_serialization/);
+  });
+
+  test("a run folder that cannot be made", async () => {
+    const blocked = path.join(temporaryFolder(), "file");
+    writeFileSync(blocked, "");
+    const { code, err } = await luthier(
+      "quantize",
+      bundledModel,
+      "--recipe",
+      "rtn-int2-g64",
+      "--out",
+      path.join(blocked, "run"),
+    );
+    expect(code).toBe(1);
+    expect(err).toMatch(/file/);
+  });
+});
+
+test("a stack trace comes only with --debug", async () => {
+  expect((await luthier("verify", temporaryFolder(), "--debug")).err).toContain("    at ");
+});

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import { openKernels } from "../../src/kernels/open.js";
+
+/* The addon checks every length itself: whatever JavaScript passes, nothing is read or written out of bounds. */
+
+const { native, path } = openKernels();
+
+describe.skipIf(native === null)("the addon refuses", () => {
+  const addon = native as NonNullable<typeof native>;
+  const f32 = (length: number) => new Float32Array(length);
+
+  test("codes that are too short", () => {
+    expect(() => addon.tritPlanes(path, 1, f32(256), 128, 2, new Int8Array(511), f32(4))).toThrow(
+      /codes has 511 elements, needed are 512/,
+    );
+  });
+
+  test("scales that are too long", () => {
+    expect(() => addon.ternary(1, f32(256), 128, "twn", new Int8Array(256), f32(3))).toThrow(/scales/);
+  });
+
+  test("an array of another kind", () => {
+    const wrong = new Float64Array(256) as unknown as Float32Array;
+    expect(() => addon.ternary(1, wrong, 128, "twn", new Int8Array(256), f32(2))).toThrow(
+      /weights is not a typed array/,
+    );
+  });
+
+  test("a group of zero, a fraction or more than there is", () => {
+    for (const group of [0, 1.5, 1000, Number.NaN]) {
+      expect(() => addon.ternary(1, f32(256), group, "twn", new Int8Array(256), f32(2))).toThrow(
+        /group is out of range/,
+      );
+    }
+  });
+
+  test("a path that this machine does not have", () => {
+    expect(() => addon.tritPlanes("reference", 1, f32(128), 128, 1, new Int8Array(128), f32(1))).toThrow(
+      /no kernel path/,
+    );
+  });
+
+  test("a T-MAC layout that would lead out of the weights", () => {
+    const shape = (...numbers: number[]) => Uint32Array.of(...numbers);
+    const call = (numbers: Uint32Array) => () =>
+      addon.tMacMultiply(path, 1, numbers, f32(64), [new Uint8Array(512)], [f32(32)], f32(32));
+    // bits, tileRows, kFactor, activationGroup, rows, columns, group, hasZeros, oneScale
+    expect(call(shape(2, 48, 16, 64, 32, 64, 64, 0, 0))).toThrow(/layout/);
+    expect(call(shape(2, 64, 16, 64, 32, 64, 48, 0, 0))).toThrow(/layout/);
+    expect(call(shape(5, 64, 16, 64, 32, 64, 64, 0, 0))).toThrow(/layout/);
+    expect(call(shape(2, 64, 16, 64, 64, 64, 64, 0, 0))).toThrow(/weights/);
+  });
+
+  test("TeLLMe words that are too few", () => {
+    const [words, scales] = [[new Uint8Array(18)], f32(1)];
+    expect(() => addon.tellmeMultiply(path, 1, 4, 100, true, words, scales, f32(100), f32(4))).toThrow(
+      /planes has 18 elements/,
+    );
+  });
+});
