@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tritsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import { asStored, granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
@@ -14,15 +15,10 @@ export const absmean: Quantizer<z.infer<typeof options>> = {
   summary: "ternary by mean magnitude, for ternary-trained checkpoints",
   source: "BitNet b1.58, arXiv 2402.17764 §2",
   options,
-  outline: (rows, columns, { group }) => ({
-    scheme: "planes",
-    alphabet: "trits",
-    planes: 1,
-    ...scaleGrid(rows, columns, group),
-  }),
+  outline: (rows, columns, { group }) => tritsOutline(1, scaleGrid(rows, columns, group)),
   async quantize(weight, { group }, kernels) {
     const grid = scaleGrid(weight.rows, weight.columns, group);
     const { codes, scales } = await kernels.ternary(weight.data, runLength(grid), "absmean");
-    return { scheme: "planes", alphabet: "trits", planes: 1, ...grid, codes, scales: asStored(grid, scales) };
+    return { ...tritsOutline(1, grid), codes, scales: asStored(grid, scales) };
   },
 };

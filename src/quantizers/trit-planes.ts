@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tritsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import type { Quantizer } from "./quantizer.js";
 
@@ -16,15 +17,10 @@ export const tritPlanes: Quantizer<z.infer<typeof options>> = {
   summary: "PTQTP: one to three ternary planes added, group-wise scales",
   source: "PTQTP, arXiv 2509.16989; tie-breaks and rounding as documented in src/kernels/trit-planes.ts",
   options,
-  outline: (rows, columns, { planes, group }) => ({
-    scheme: "planes",
-    alphabet: "trits",
-    planes,
-    ...scaleGrid(rows, columns, group),
-  }),
+  outline: (rows, columns, { planes, group }) => tritsOutline(planes, scaleGrid(rows, columns, group)),
   async quantize(weight, { planes, group }, kernels) {
     const grid = scaleGrid(weight.rows, weight.columns, group);
     const fitted = await kernels.tritPlanes(weight.data, runLength(grid), planes);
-    return { scheme: "planes", alphabet: "trits", planes, ...grid, ...fitted };
+    return { ...tritsOutline(planes, grid), ...fitted };
   },
 };

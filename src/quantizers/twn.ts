@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tritsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import { asStored, granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
@@ -17,16 +18,11 @@ export const twn: Quantizer<z.infer<typeof options>> = {
   summary: "ternary with the least squared error, per tensor, row or group",
   source: "Ternary Weight Networks, arXiv 1605.04711 §2.2",
   options,
-  outline: (rows, columns, { group }) => ({
-    scheme: "planes",
-    alphabet: "trits",
-    planes: 1,
-    ...scaleGrid(rows, columns, group),
-  }),
+  outline: (rows, columns, { group }) => tritsOutline(1, scaleGrid(rows, columns, group)),
   async quantize(weight, { group, threshold }, kernels) {
     const grid = scaleGrid(weight.rows, weight.columns, group);
     const rule = threshold === "exact" ? "twn-exact" : "twn";
     const { codes, scales } = await kernels.ternary(weight.data, runLength(grid), rule);
-    return { scheme: "planes", alphabet: "trits", planes: 1, ...grid, codes, scales: asStored(grid, scales) };
+    return { ...tritsOutline(1, grid), codes, scales: asStored(grid, scales) };
   },
 };

@@ -19,6 +19,11 @@ export interface PlanesScheme extends PlanesOutline {
   readonly scales: Float32Array;
 }
 
+/** Trit planes over a grid of scales. */
+export function tritsOutline(planes: number, grid: ScaleGrid): PlanesOutline {
+  return { scheme: "planes", alphabet: "trits", planes, ...grid };
+}
+
 /** An outline as a file states it; the shape is checked against the grid by whoever knows the linear. */
 export const planesOutline = z.strictObject({
   scheme: z.literal("planes"),
