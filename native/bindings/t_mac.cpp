@@ -20,8 +20,10 @@ struct Cut {
   std::size_t blocks;  // of a task, a multiple of `unit`
   std::size_t tokens;  // of a task, a multiple of the tokens that a kernel takes side by side
 
-  /// Large tasks read the weights in longer runs and use them for more tokens; small ones keep all threads busy.
-  Cut(const TMac& w, std::size_t all_tokens, unsigned threads) : unit(w.bits == 3 ? 3 : 1), blocks(24), tokens(64) {
+  /// Few tokens want long runs of weights, many want runs that stay in the second cache while all tokens use them.
+  /// Smaller tasks keep all threads busy.
+  Cut(const TMac& w, std::size_t all_tokens, unsigned threads) : unit(w.bits == 3 ? 3 : 1), tokens(64) {
+    blocks = (all_tokens > 4 ? 16 : 32) / (unit == 3 ? 4 : 1) * unit;
     const std::size_t wanted = threads == 1 ? 1 : 4 * threads;
     while (tasks(w, all_tokens) < wanted && tokens > 16 && all_tokens > tokens / 2) tokens /= 2;
     while (tasks(w, all_tokens) < wanted && blocks > unit) blocks = blocks / 2 / unit * unit;

@@ -101,7 +101,7 @@ static inline void t_mac_join(const float* sums, std::size_t bits, std::size_t e
 }
 
 /// Room for the accumulators of this many blocks of 32 rows; a multiple of three, as three-bit outputs span three.
-constexpr std::size_t t_mac_most_blocks = 24;
+constexpr std::size_t t_mac_most_blocks = 36;
 
 /// The outputs of `count` blocks of one tile for `tokens` tokens side by side. A chunk of k_factor indices has `groups`
 /// activation groups of `indices`. Weights are read in the order of the file, accumulators stay in the first cache.

@@ -26,7 +26,8 @@ static float tellme_quantize(const float* x, std::size_t columns, std::size_t st
   float largest = 1e-5f;
   for (std::size_t i = 0; i < columns; ++i) {
     const float magnitude = __builtin_fabsf(x[i]);
-    largest = magnitude > largest ? magnitude : largest;
+    // NaN is taken and never given up again, so that the factor tells of it.
+    largest = magnitude > largest || magnitude != magnitude ? magnitude : largest;
   }
   const float scale = 127.0f / largest;
   std::int32_t total = 0;
@@ -78,14 +79,29 @@ static void tellme_dots(const std::uint8_t* digits, const std::int8_t* codes, st
   for (int row = 0; row < rows; ++row) {
     for (int t = 0; t < tokens; ++t) dots[row][t] = _mm512_reduce_add_epi32(sums[row][t]);
   }
+#elif defined(__AVX2__)
+  for (int row = 0; row < rows; ++row) {
+    __m256i sums[tokens];
+    for (auto& sum : sums) sum = _mm256_setzero_si256();
+    for (std::size_t i = 0; i < stride; i += 32) {
+      const __m256i digit = _mm256_loadu_si256((const __m256i*)(digits + row * stride + i));
+      for (int t = 0; t < tokens; ++t) {
+        const __m256i code = _mm256_loadu_si256((const __m256i*)(codes + t * stride + i));
+        const __m256i pairs = _mm256_maddubs_epi16(digit, code);  // at most 2 · 2 · 128
+        sums[t] = _mm256_add_epi32(sums[t], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+      }
+    }
+    for (int t = 0; t < tokens; ++t) {
+      std::int32_t lane[8];
+      _mm256_storeu_si256((__m256i*)lane, sums[t]);
+      dots[row][t] = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    }
+  }
 #else
   for (int row = 0; row < rows; ++row) {
     for (int t = 0; t < tokens; ++t) {
-      // Sixteen-bit products of a few dozen pairs at a time vectorise on every path.
       std::int32_t sum = 0;
-      for (std::size_t i = 0; i < stride; ++i) {
-        sum += (std::int16_t)digits[row * stride + i] * (std::int16_t)codes[t * stride + i];
-      }
+      for (std::size_t i = 0; i < stride; ++i) sum += digits[row * stride + i] * codes[t * stride + i];
       dots[row][t] = sum;
     }
   }

@@ -21,7 +21,8 @@ export interface Perplexity {
  * cut into non-overlapping windows of `context` tokens, the remainder dropped; within a window every token but the
  * first is predicted from those before it.
  *
- * @throws LuthierError when the context exceeds the model's or is below 2, or the text is shorter than one window.
+ * @throws LuthierError when the context exceeds the model's or is below 2, the text is shorter than one window,
+ * or the model's numbers overflow.
  */
 export async function perplexity(
   model: Model,
@@ -56,9 +57,10 @@ export async function perplexity(
   const scores = await model.score(cut, options.onProgress);
   let sum = 0;
   let predictions = 0;
-  for (const window of scores) {
+  for (const [at, window] of scores.entries()) {
     for (const logProbability of window) sum -= logProbability;
     predictions += window.length;
+    if (!Number.isFinite(sum)) throw notFinite(at, window);
   }
   const negativeLogLikelihood = sum / predictions;
   return {
@@ -70,4 +72,12 @@ export async function perplexity(
     context,
     stride: context,
   };
+}
+
+function notFinite(window: number, scores: Float32Array): LuthierError {
+  const at = scores.findIndex((score) => !Number.isFinite(score));
+  return new LuthierError(
+    `the model gives token ${at + 1} of window ${window} a log-probability of ${scores[at]}`,
+    "an activation overflowed on the way: keep more of the linears float, or check the checkpoint's weights",
+  );
 }

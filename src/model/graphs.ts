@@ -85,24 +85,28 @@ export interface AttentionShape {
 }
 
 export function attentionGraph({ heads, keyValueHeads, headSize, epsilon, masked }: AttentionShape): Graph {
-  const rows = (name: string, count: number) => ({ name, shape: ["windows", "length", count * headSize] });
+  const rows = (name: string, tokens: string, count: number) => ({
+    name,
+    shape: ["windows", tokens, count * headSize],
+  });
   return {
     inputs: [
-      rows("query", heads),
-      rows("key", keyValueHeads),
-      rows("value", keyValueHeads),
+      rows("query", "queries", heads),
+      rows("key", "keys", keyValueHeads),
+      rows("value", "keys", keyValueHeads),
       { name: "cosine", shape: ["length", headSize / 2] },
       { name: "sine", shape: ["length", headSize / 2] },
-      { name: "positions", shape: ["windows", "length"], type: "int64" },
+      { name: "queryPositions", shape: ["windows", "queries"], type: "int64" },
+      { name: "keyPositions", shape: ["windows", "keys"], type: "int64" },
       ...(epsilon === null
         ? []
         : [
             { name: "queryNorm", shape: [headSize] },
             { name: "keyNorm", shape: [headSize] },
           ]),
-      ...(masked ? [{ name: "mask", shape: ["length", "length"], type: "bool" as const }] : []),
+      ...(masked ? [{ name: "mask", shape: ["queries", "keys"], type: "bool" as const }] : []),
     ],
-    outputs: [rows("out", heads)],
+    outputs: [rows("out", "queries", heads)],
     nodes: [
       ...headsFirst("query", "queryShape", epsilon === null ? null : { weight: "queryNorm", epsilon }),
       ...headsFirst("key", "keyShape", epsilon === null ? null : { weight: "keyNorm", epsilon }),
@@ -147,7 +151,7 @@ function headsFirst(
 function rotary(name: string): GraphNode {
   return {
     op: "RotaryEmbedding",
-    inputs: [`${name}.heads`, "cosine", "sine", "positions"],
+    inputs: [`${name}.heads`, "cosine", "sine", `${name}Positions`],
     outputs: [`${name}.rotated`],
   };
 }

@@ -87,7 +87,7 @@ function encodeConstant(name: string, values: readonly number[]): Uint8Array {
   return message([
     integer(1, values.length),
     integer(2, elementType.int64),
-    ...values.map((value) => integer(7, value)),
+    field(7, message(values.map(varint))), // packed
     field(8, text(name)),
   ]);
 }

@@ -1,6 +1,14 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { type Matrix, matrix } from "../tensor/matrix.js";
-import { attentionGraph, gatedActivationGraph, linearGraph, rmsNormGraph, scoreGraph } from "./graphs.js";
+import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
+import { type AttentionPart, attentionMask, attentionParts, type Range } from "./attention.js";
+import {
+  type AttentionShape,
+  attentionGraph,
+  gatedActivationGraph,
+  linearGraph,
+  rmsNormGraph,
+  scoreGraph,
+} from "./graphs.js";
 import { encodeModel, type Graph } from "./onnx.js";
 
 /** The weight-free operations that models are glued from, run by onnxruntime. */
@@ -88,27 +96,17 @@ export function openOps(options: { readonly threads: number }): Ops {
       return asMatrix(out, x.rows, weight.rows);
     },
     async attention(input) {
-      const { query, key, value, heads, keyValueHeads, headSize, length, rotary, norms } = input;
+      const { query, heads, length, window } = input;
+      const out = matrix(query.rows, query.columns);
       const windows = query.rows / length;
-      const masked = input.window !== null && input.window < length;
-      const shape = { heads, keyValueHeads, headSize, epsilon: norms?.epsilon ?? null, masked };
-      const positions = BigInt64Array.from({ length: windows * length }, (_, i) => BigInt(i % length));
-      const [out] = await run(`attention ${JSON.stringify(shape)}`, () => attentionGraph(shape), {
-        query: { data: query.data, shape: [windows, length, heads * headSize] },
-        key: { data: key.data, shape: [windows, length, keyValueHeads * headSize] },
-        value: { data: value.data, shape: [windows, length, keyValueHeads * headSize] },
-        cosine: { data: rotary.cosine, shape: [length, headSize / 2] },
-        sine: { data: rotary.sine, shape: [length, headSize / 2] },
-        positions: { data: positions, shape: [windows, length] },
-        ...(norms && {
-          queryNorm: { data: norms.query, shape: [headSize] },
-          keyNorm: { data: norms.key, shape: [headSize] },
-        }),
-        ...(masked && {
-          mask: { data: slidingMask(length, input.window ?? length), shape: [length, length] },
-        }),
-      });
-      return asMatrix(out, query.rows, heads * headSize);
+      for (const part of attentionParts({ windows, heads, length, window })) {
+        const shape = attentionShape(input, part);
+        const feeds = attentionFeeds(input, part);
+        const [some] = await run(`attention ${JSON.stringify(shape)}`, () => attentionGraph(shape), feeds);
+        const firstToken = part.windows.first * length + part.queries.first;
+        out.data.set(some.data as Float32Array, firstToken * query.columns);
+      }
+      return out;
     },
     async gatedActivation(gate, up) {
       const [out] = await run("gated activation", gatedActivationGraph, { gate: feed(gate), up: feed(up) });
@@ -152,10 +150,43 @@ function asMatrix(tensor: Tensor, rows: number, columns: number): Matrix {
   return matrix(rows, columns, tensor.data as Float32Array);
 }
 
-/** `[length, length]`, 1 where the token of the row sees that of the column. */
-function slidingMask(length: number, window: number): Uint8Array {
-  const mask = new Uint8Array(length * length);
-  for (let row = 0; row < length; row++)
-    mask.fill(1, row * length + Math.max(0, row - window + 1), row * length + row + 1);
-  return mask;
+function attentionShape(input: AttentionInput, { masked }: AttentionPart): AttentionShape {
+  const { heads, keyValueHeads, headSize, norms } = input;
+  return { heads, keyValueHeads, headSize, epsilon: norms?.epsilon ?? null, masked };
+}
+
+function attentionFeeds(input: AttentionInput, part: AttentionPart): Readonly<Record<string, Feed>> {
+  const { length, headSize, rotary, norms } = input;
+  const { windows, queries, keys, masked } = part;
+  const count = windows.last - windows.first;
+  /** The tokens of several whole windows, or of a range within one: either lie together. */
+  const tokens = (x: Matrix, { first, last }: Range): Feed => {
+    const { data } = rowsOf(x, windows.first * length + first, (windows.last - 1) * length + last);
+    return { data, shape: [count, last - first, x.columns] };
+  };
+  const positions = ({ first, last }: Range): Feed => ({
+    data: BigInt64Array.from({ length: count * (last - first) }, (_, i) =>
+      BigInt(first + (i % (last - first))),
+    ),
+    shape: [count, last - first],
+  });
+  return {
+    query: tokens(input.query, queries),
+    key: tokens(input.key, keys),
+    value: tokens(input.value, keys),
+    cosine: { data: rotary.cosine, shape: [length, headSize / 2] },
+    sine: { data: rotary.sine, shape: [length, headSize / 2] },
+    queryPositions: positions(queries),
+    keyPositions: positions(keys),
+    ...(norms && {
+      queryNorm: { data: norms.query, shape: [headSize] },
+      keyNorm: { data: norms.key, shape: [headSize] },
+    }),
+    ...(masked && {
+      mask: {
+        data: attentionMask(part, input.window),
+        shape: [queries.last - queries.first, keys.last - keys.first],
+      },
+    }),
+  };
 }

@@ -62,7 +62,7 @@ async function packLinear(
   linear: QuantizedEntry,
   pack: (weight: Awaited<ReturnType<typeof readScheme>>) => PackedLinear,
 ): Promise<PackEntry> {
-  const file = path.join("linears", `${linear.name}.safetensors`);
+  const file = `linears/${linear.name}.safetensors`;
   const full = path.join(folder, file);
   const { name, weight, activation } = linear;
   const packed = pack(await readScheme(path.join(quantizedFolder(run), linear.file), weight));

@@ -88,6 +88,10 @@ function outlineOf(linear: LinearInfo, choice: QuantizeChoice, problems: Problem
   try {
     return quantizer.outline(linear.rows, linear.columns, options);
   } catch (error) {
+    if (error instanceof LuthierError) {
+      problems.push({ linear: linear.name, reason: error.message, fix: error.fix });
+      return null;
+    }
     if (!(error instanceof RangeError)) throw error;
     const divisors = [256, 128, 64, 32, 16].filter((group) => linear.columns % group === 0);
     const ways =

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
@@ -61,7 +62,7 @@ export function indexPath(run: string): string {
 
 /** Where a linear's scheme lies, relative to `quantized/`. */
 export function schemeFile(linear: string): string {
-  return path.join("linears", `${linear}.safetensors`);
+  return `linears/${linear}.safetensors`;
 }
 
 export function indexJson(index: QuantizedIndex): object {
@@ -111,15 +112,24 @@ export async function writeScheme(
   weight: WeightScheme,
   relativeError: number,
 ): Promise<WrittenFile> {
-  return writeSafetensors(file, named(weightTensors(weight)), {
+  const tensors = weightTensors(weight);
+  return writeSafetensors(file, named(tensors), {
     format: "luthier-weight",
     version: "1",
     outline: JSON.stringify(outlineOf(weight)),
     relativeError: String(relativeError),
+    dataSha256: dataSha256(tensors),
   });
 }
 
-/** What a scheme's file says of itself. @throws LuthierError when it is none. */
+/** sha256 of the tensors' bytes, in the order of their names: a resumed run tells by it that a file is as it was written. */
+function dataSha256(tensors: Tensors): string {
+  const hash = createHash("sha256");
+  for (const name of Object.keys(tensors).sort()) hash.update(tensors[name].bytes);
+  return hash.digest("hex");
+}
+
+/** What a scheme's file says of itself. @throws LuthierError when it is none, or its data is not what was written. */
 export async function readSchemeFacts(
   file: string,
 ): Promise<{ outline: WeightOutline; relativeError: number }> {
@@ -130,6 +140,9 @@ export async function readSchemeFacts(
       `${file} is not a quantized linear of this version`,
       "quantize again with --fresh",
     );
+  }
+  if (metadata.dataSha256 !== dataSha256(await readAll(file))) {
+    throw new LuthierError(`${file}: its data is not what was written`, "delete it and run again");
   }
   return { outline: parseOutline(parseJson(metadata.outline, file), file), relativeError };
 }

@@ -15,7 +15,7 @@ export interface Quantizer<Options extends object = object> {
   readonly options: z.ZodObject & z.ZodType<Options>;
   /**
    * The scheme it will make of an `[N, K]` weight, known before any work.
-   * @throws RangeError when the shape does not fit the options (a group that does not divide K), or they each other.
+   * @throws RangeError when the group does not divide K; LuthierError when the options contradict each other.
    */
   outline(rows: number, columns: number, options: Options): WeightOutline;
   /** Quantizes one weight `[N, K]`. Deterministic; the same codes on any kernel path and number of threads. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LuthierError } from "../error.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import { granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
@@ -20,8 +21,12 @@ export const rtn: Quantizer<z.infer<typeof options>> = {
   source: "IST-DASLab/gptq, Quantizer.find_params; GPTQ, arXiv 2210.17323 §4 (the RTN baseline)",
   options,
   outline(rows, columns, { bits, group, symmetric }) {
-    if (symmetric && bits === 1)
-      throw new RangeError("symmetric needs 2 bits or more: with one only the level 0 is left");
+    if (symmetric && bits === 1) {
+      throw new LuthierError(
+        "one symmetric bit leaves only the level 0",
+        "use 2 bits or more, or `symmetric: false`",
+      );
+    }
     return { scheme: "int", bits, symmetric, ...scaleGrid(rows, columns, group) };
   },
   async quantize(weight, chosen, kernels) {

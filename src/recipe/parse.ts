@@ -21,11 +21,12 @@ export function parseRecipe(text: string, file: string): Recipe {
     throw recipeError(`${file}:${line}:${col}: ${syntax.message.split("\n")[0].replace(/ at line.*$/, "")}`);
   }
   const lineOf = (path: readonly PropertyKey[]) => lines.linePos(offsetOf(document, path)).line;
-  const parsed = recipeSchema.safeParse(document.toJS({ maxAliasCount: 100 }));
+  const content = contentOf(document, file);
+  const parsed = recipeSchema.safeParse(content);
   if (!parsed.success) {
     throw recipeError(
       parsed.error.issues
-        .map((issue) => explain(issue, document.toJS()))
+        .map((issue) => explain(issue, content))
         .map(({ path, message }) => `${file}:${lineOf(path)}: ${message}`)
         .join("\n"),
     );
@@ -48,6 +49,15 @@ export function parseRecipe(text: string, file: string): Recipe {
     }
   }
   return parsed.data;
+}
+
+/** @throws LuthierError for aliases that lead nowhere, or unfold to more than a recipe can mean. */
+function contentOf(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw recipeError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function recipeError(message: string): LuthierError {

@@ -36,11 +36,15 @@ test("a finished linear is not computed again, a missing or damaged one is", asy
   const cut = path.join(linears, "model.layers.2.mlp.up_proj.safetensors");
   rmSync(removed);
   writeFileSync(cut, readFileSync(cut).subarray(0, 1000));
+  const flipped = path.join(linears, "model.layers.3.mlp.up_proj.safetensors");
+  const bytes = readFileSync(flipped);
+  bytes[bytes.length - 1] ^= 1;
+  writeFileSync(flipped, bytes);
   const computed: string[] = [];
   await quantizeBundled("trit-planes-g128", out, {
     onProgress: ({ stage, what }) => void (stage === "quantize" && what !== "" && computed.push(what)),
   });
-  expect(computed).toEqual(["model.layers.1.mlp.up_proj", "model.layers.2.mlp.up_proj"]);
+  expect(computed).toEqual([1, 2, 3].map((block) => `model.layers.${block}.mlp.up_proj`));
   expect(hashesOf(out)).toEqual(before);
 });
 

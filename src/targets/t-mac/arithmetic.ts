@@ -205,7 +205,7 @@ function joinPlanes(accumulators: Float32Array, bits: number): Float32Array {
   const out = new Float32Array(accumulators.length / bits);
   for (let m = 0; m < out.length; m++) {
     const first = Math.floor(m / 8) * 8 * bits + (m % 8);
-    let sum = accumulators[first] * 0.5;
+    let sum = Math.fround(accumulators[first] * 0.5); // inexact where C₀ is subnormal
     for (let bit = 1; bit < bits; bit++)
       sum = Math.fround(sum + accumulators[first + 8 * bit] * 2 ** (bit - 1));
     out[m] = sum;

@@ -67,5 +67,5 @@ function lookUpRow(words: Uint8Array, row: number, rows: number, tables: Int16Ar
 
 /** `float16(float32(sum) · factor)`: the product is float32, the result float16. */
 function dequantized(sum: number, factor: number): number {
-  return roundToFloat16(Math.fround(sum * factor));
+  return roundToFloat16(Math.fround(Math.fround(sum) * factor));
 }

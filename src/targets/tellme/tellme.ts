@@ -89,7 +89,7 @@ function refuseWeight(weight: WeightOutline): Refusal | null {
   const fix = "quantize with `{ method: absmean, group: tensor }` or `{ method: twn, group: tensor }`";
   if (weight.scheme !== "planes")
     return { reason: `it is ${weight.scheme}, this target takes trit planes`, fix };
-  if (weight.scaleRows !== 1)
+  if (weight.scaleRows !== 1 || weight.group !== weight.columns)
     return { reason: "it has a scale a row or group, this target takes one a tensor", fix };
   return null;
 }

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../../src/kernels/open.js";
+import type { IntScheme } from "../../../src/schemes/int.js";
 import type { WeightScheme } from "../../../src/schemes/scheme.js";
 import { dequantize } from "../../../src/schemes/weights.js";
 import { buildTables } from "../../../src/targets/t-mac/arithmetic.js";
 import { tMac } from "../../../src/targets/t-mac/t-mac.js";
-import type { Matrix } from "../../../src/tensor/matrix.js";
+import { type Matrix, matrix } from "../../../src/tensor/matrix.js";
 import { randomInput, randomInt, randomPlanes, seeds } from "../random-weights.js";
 
 const reference = openKernels({ path: "reference" });
@@ -20,6 +21,49 @@ test("the table of (1, −0.5, 2, 0.25) is the worked one", () => {
   ]);
   expect(scales[0]).toBe(Math.fround(3.75 / 127));
   expect(biases[0]).toBe(-2.75);
+});
+
+test("the code 3 of two bits is worth one scale: ½ + 1 of the planes, less ½", async () => {
+  // Every fourth input is 127, so S = 1 and tables are exact: 16 lookups of 127 in both planes, B = −2,032.
+  // C₀ = 2,032 − 2,032 = 0, C₁ = 2,032, y = 0 / 2 + 2,032 = Σ (3 − 2) · x.
+  const weight: IntScheme = {
+    ...randomInt({ rows: 16, columns: 64, granularity: "row", bits: 2, symmetric: true }, 1),
+    codes: new Uint8Array(16 * 64).fill(3),
+    scales: new Float32Array(16).fill(1),
+  };
+  const input = matrix(
+    1,
+    64,
+    Float32Array.from({ length: 64 }, (_, k) => (k % 4 === 0 ? 127 : 0)),
+  );
+  const out = await tMac.open(tMac.pack(weight, auto), reference).multiply(input);
+  expect([...out.data]).toEqual(new Array(16).fill(2032));
+});
+
+test("a scale too small for its reciprocal saturates all entries at −128, as x86 converts infinity", () => {
+  const { entries, scales } = buildTables(new Float32Array(32).fill(2 ** -140), 32);
+  expect(scales[0]).toBeGreaterThan(0);
+  expect(new Set(entries)).toEqual(new Set([-128]));
+});
+
+test("biases are added by halves, pairs and neighbours of eight sums", () => {
+  // In index order each 1 would be lost to 2^24. Here (2^24 + 0) + (1 + 1) keeps two and (1 + 0) + (0 + 0) brings the third:
+  // 2^24 + 3 lies between two float32 values and goes to the even one.
+  const x = new Float32Array(32);
+  for (const [lane, sum] of [2 ** 24, 1, 1, 0, 0, 0, 1, 0].entries()) x[4 * lane] = sum;
+  expect(buildTables(x, 32).biases[0]).toBe(-(2 ** 24 + 4));
+});
+
+test("an input that is not finite is named", async () => {
+  const weight = randomPlanes({ rows: 16, columns: 64, granularity: 64, planes: 1 }, 5);
+  for (const kernels of [reference, openKernels({ threads: 1 })]) {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const input = randomInput(3, 64, 1);
+      input.data[64 + 7] = value;
+      const product = tMac.open(tMac.pack(weight, auto), kernels).multiply(input);
+      await expect(product).rejects.toThrow(`${value} at token 1, input 7`);
+    }
+  }
 });
 
 test("a token of zeros gives zeros", async () => {
@@ -97,9 +141,38 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
       );
     });
 
+    test.each([
+      ["several tiles, more blocks than a task", { rows: 1536, columns: 128, granularity: 64, bits: 2 }, {}],
+      ["three bits over several tiles", { rows: 1024, columns: 64, granularity: 64, bits: 3 }, {}],
+      ["a tile of one block", { rows: 64, columns: 256, granularity: 128, bits: 4 }, { tileRows: 32 }],
+      [
+        "a tile higher than a task",
+        { rows: 1600, columns: 64, granularity: 32, bits: 1 },
+        { tileRows: 1600 },
+      ],
+    ])("%s", async (_, shape, chosen) => {
+      for (const symmetric of [true, false]) {
+        const packed = tMac.pack(randomInt({ ...shape, symmetric }, 3), { ...auto, ...chosen });
+        for (const tokens of [1, 13]) {
+          const input = randomInput(tokens, shape.columns, 4);
+          const found = await tMac.open(packed, native).multiply(input);
+          expect(found.data).toEqual((await tMac.open(packed, reference).multiply(input)).data);
+        }
+      }
+    });
+
+    test("inputs of all magnitudes, subnormal ones too", async () => {
+      const packed = tMac.pack(randomPlanes({ rows: 32, columns: 64, granularity: 32, planes: 2 }, 9), auto);
+      const magnitudes = [2 ** -149, 2 ** -140, 2 ** -126, 2 ** -60, 0, 2 ** 60, 2 ** 100];
+      const input = randomInput(magnitudes.length, 64, 10);
+      for (let i = 0; i < input.data.length; i++) input.data[i] *= magnitudes[Math.floor(i / 64)];
+      const found = await tMac.open(packed, native).multiply(input);
+      expect(found.data).toEqual((await tMac.open(packed, reference).multiply(input)).data);
+    });
+
     test("more tokens than are held at a time", async () => {
       const packed = tMac.pack(randomPlanes({ rows: 48, columns: 64, granularity: 32, planes: 2 }, 9), auto);
-      const input = randomInput(131, 64, 10);
+      const input = randomInput(259, 64, 10);
       const found = await tMac.open(packed, native).multiply(input);
       expect(found.data).toEqual((await tMac.open(packed, reference).multiply(input)).data);
     });

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
+import { openKernels } from "../../../src/kernels/open.js";
 import { packWeight } from "../../../src/targets/t-mac/layout.js";
 import { tMac } from "../../../src/targets/t-mac/t-mac.js";
+import type { PackedLinear } from "../../../src/targets/target.js";
+import type { TensorBytes } from "../../../src/tensor/tensor.js";
 import { randomInt, randomPlanes, seeds } from "../random-weights.js";
 
 const auto = tMac.parameters.parse({});
@@ -101,14 +104,106 @@ describe("what does not fit is refused", () => {
     );
   });
 
-  test("a pack that lacks a tensor or has a short one", () => {
-    const packed = tMac.pack(randomPlanes({ rows: 16, columns: 64, granularity: 64, planes: 1 }, 1), auto);
-    const { "pass0.scales": scales, ...lacking } = packed.tensors;
-    expect(() => tMac.unpack({ ...packed, tensors: lacking })).toThrow(LuthierError);
-    const short = { ...scales, bytes: scales.bytes.subarray(4) };
-    expect(() => tMac.unpack({ ...packed, tensors: { ...lacking, "pass0.scales": short } })).toThrow(
-      /pass0\.scales/,
+  test("zero points with one scale for the tensor", () => {
+    const weight = { ...outline(2, 64, 64, 64), symmetric: false, scaleRows: 1 };
+    expect(tMac.refuse(weight, float, auto)?.reason).toContain("zero points");
+  });
+
+  test("a chosen tile that does not divide the outputs", () => {
+    expect(tMac.refuse(outline(2, 64, 64, 64), float, { ...auto, tileRows: 96 })?.reason).toContain("96");
+  });
+
+  test("a larger activation group than a chunk along K", () => {
+    const chosen = { ...auto, kFactor: 8, activationGroup: 64 } as const;
+    expect(tMac.refuse(outline(2, 64, 64, 64), float, chosen)?.reason).toContain("activationGroup 64");
+  });
+
+  test("packing what is refused, by an error with a way out", () => {
+    const weight = randomInt({ rows: 12, columns: 64, granularity: 64, bits: 2, symmetric: true }, 1);
+    expect(() => tMac.pack(weight, auto)).toThrow(LuthierError);
+  });
+
+  test("a scale of 0 that would lose its zero point, and one that is not finite", () => {
+    const weight = randomInt({ rows: 16, columns: 64, granularity: 64, bits: 2, symmetric: false }, 1);
+    const scales = weight.scales.with(3, 0);
+    const zeroPoints = (weight.zeroPoints as Uint8Array).with(3, 1);
+    expect(() => tMac.pack({ ...weight, scales, zeroPoints }, auto)).toThrow(/zero point 1/);
+    expect(() => tMac.pack({ ...weight, scales: weight.scales.with(5, Number.NaN) }, auto)).toThrow(/NaN/);
+  });
+});
+
+describe("auto takes the largest published tile that fits, and blocks as long as the group allows", () => {
+  test.each([
+    // bits, N, K, group → tileRows, kFactor, activationGroup
+    [2, 4096, 4096, 128, 1024, 16, 64],
+    [2, 2816, 1024, 128, 512, 16, 64], // 5,632 = 11 · 512
+    [2, 768, 3072, 64, 512, 16, 64], // 1,536 = 3 · 512
+    [2, 151936, 1024, 128, 256, 16, 64], // 303,872 = 1,187 · 256
+    [4, 256, 2048, 32, 1024, 8, 32],
+    [3, 4096, 4096, 128, 768, 16, 64], // 12,288 = 16 · 768
+    [1, 3200, 8640, 64, 640, 16, 64], // BitNet-3B
+    [2, 32, 64, 64, 64, 16, 64], // stories260K's key and value projections
+    [3, 32, 96, 32, 96, 8, 32],
+  ])("%i bits, %i × %i, groups of %i", (bits, rows, columns, group, tileRows, kFactor, activationGroup) => {
+    const zeros = new Uint8Array(rows > 10_000 ? 0 : rows * columns);
+    const weight = { scheme: "int", bits, symmetric: true, rows, columns, group, scaleRows: rows } as const;
+    expect(tMac.refuse(weight, { scheme: "float" }, auto)).toBeNull();
+    if (zeros.length === 0) return; // the largest is judged only
+    const scales = new Float32Array((rows * columns) / group).fill(1);
+    const { layout } = tMac.pack({ ...weight, codes: zeros, scales, zeroPoints: null }, auto);
+    expect(layout).toEqual({ bits, passes: 1, tileRows, kFactor, activationGroup });
+  });
+});
+
+describe("a damaged pack is an error, not a wrong weight", () => {
+  const trits = tMac.pack(randomPlanes({ rows: 16, columns: 64, granularity: 64, planes: 1 }, 1), auto);
+  const zeros = tMac.pack(
+    randomInt({ rows: 16, columns: 64, granularity: 64, bits: 2, symmetric: false }, 2),
+    auto,
+  );
+  const reference = openKernels({ path: "reference" });
+  const withTensor = (packed: PackedLinear, name: string, change: Partial<TensorBytes>): PackedLinear => ({
+    ...packed,
+    tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
+  });
+  const withFloat = (packed: PackedLinear, at: number, value: number): PackedLinear => {
+    const scales = new Float32Array(packed.tensors["pass0.scales"].bytes.slice().buffer).fill(
+      value,
+      at,
+      at + 1,
     );
+    return withTensor(packed, "pass0.scales", { bytes: new Uint8Array(scales.buffer) });
+  };
+  const { "pass0.scales": _, ...lacking } = trits.tensors;
+
+  test.each<[string, PackedLinear, RegExp]>([
+    ["lacks a tensor", { ...trits, tensors: lacking }, /pass0\.scales is missing/],
+    ["has a short tensor", withTensor(trits, "pass0.weight", { bytes: new Uint8Array(8) }), /in 8 bytes/],
+    ["has another dtype", withTensor(trits, "pass0.scales", { dtype: "I32" }), /is I32/],
+    ["has another shape", withTensor(trits, "pass0.weight", { shape: [256] }), /is U8 \[256\]/],
+    ["has a scale that is not finite", withFloat(trits, 2, Number.NaN), /NaN or infinity/],
+    ["has a layout without a tile", { ...trits, layout: { bits: 2 } }, /layout is none of t-mac/],
+    [
+      "has tiles that do not fit",
+      { ...trits, layout: { ...trits.layout, tileRows: 64 } },
+      /no whole tiles of 64/,
+    ],
+    ["has another number of bits", { ...trits, layout: { ...trits.layout, bits: 3 } }, /1 passes of 3 bits/],
+    ["is of a weight that does not fit", { ...trits, weight: { ...trits.weight, rows: 17 } }, /17 outputs/],
+  ])("one that %s", (_, packed, message) => {
+    for (const read of [() => tMac.unpack(packed), () => tMac.open(packed, reference)]) {
+      expect(read).toThrow(message);
+      expect(read).toThrow(LuthierError);
+    }
+  });
+
+  test("one with a trit that is none", () => {
+    const bytes = trits.tensors["pass0.weight"].bytes.map(() => 0);
+    expect(() => tMac.unpack(withTensor(trits, "pass0.weight", { bytes }))).toThrow(/plane 0 has the code 0/);
+  });
+
+  test("one with a zero that is no multiple of its scale", () => {
+    expect(() => tMac.unpack(withFloat(zeros, 8, 0.3))).toThrow(/no multiple of its scale/);
   });
 });
 

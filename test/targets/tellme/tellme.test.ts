@@ -1,10 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
 import { quantizeToken } from "../../../src/schemes/activation.js";
+import type { PackedLinear } from "../../../src/targets/target.js";
+import { buildTables } from "../../../src/targets/tellme/arithmetic.js";
 import { packPlanes } from "../../../src/targets/tellme/layout.js";
 import { tellme } from "../../../src/targets/tellme/tellme.js";
-import { randomInput, randomInt, randomPlanes, seeds } from "../random-weights.js";
+import { roundToFloat16 } from "../../../src/tensor/float.js";
+import { matrix } from "../../../src/tensor/matrix.js";
+import type { TensorBytes } from "../../../src/tensor/tensor.js";
+import { integers, randomInput, randomInt, randomPlanes, seeds } from "../random-weights.js";
 
 const reference = openKernels({ path: "reference" });
 const orders = ["first-least-significant", "first-most-significant"] as const;
@@ -69,6 +75,33 @@ test("sums are the exact integers of a plain dot product, dequantized to float16
   }
 });
 
+test("the table of codes (1, 2, 3) holds all 27 signed sums", () => {
+  const table = buildTables(Int8Array.of(1, 2, 3), "first-least-significant");
+  // index 5 = digits 2, 1, 0 = weights +1, 0, −1
+  expect([table[13], table[26], table[0], table[5]]).toEqual([0, 6, -6, 1 - 3]);
+  expect(table.length).toBe(27);
+});
+
+test("with both scales 1 the output is the integer sum itself", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 180 }), seeds, async (columns, seed) => {
+      const random = randomPlanes({ rows: 7, columns, granularity: "tensor", planes: 1 }, seed);
+      const weight = { ...random, scales: Float32Array.of(1) };
+      const next = integers(seed);
+      const x = Float32Array.from({ length: columns }, (_, k) => (k === 0 ? 127 : next(255) - 127));
+      for (const kernels of [reference, openKernels({ threads: 1 })]) {
+        const arithmetic = tellme.open(tellme.pack(weight, { digitOrder: orders[0] }), kernels);
+        const out = await arithmetic.multiply(matrix(1, columns, x));
+        for (let row = 0; row < 7; row++) {
+          const sum = x.reduce((total, code, k) => total + code * weight.codes[row * columns + k], 0);
+          expect(out.data[row]).toBe(roundToFloat16(sum));
+        }
+      }
+    }),
+    { numRuns: 40, seed: 5 },
+  );
+});
+
 test("a token is quantized by its largest magnitude, half to even", () => {
   // 127 / 2 = 63.5 a unit: 1 → 63.5 → 64 (even), −1 → −64, 0.5 → 31.75 → 32.
   expect([...quantizeToken(Float32Array.of(2, 1, -1, 0.5)).codes]).toEqual([127, 64, -64, 32]);
@@ -115,4 +148,45 @@ describe("what does not fit is refused", () => {
       "activation",
     );
   });
+});
+
+describe("a damaged pack is an error, not a wrong weight", () => {
+  const weight = randomPlanes({ rows: 4, columns: 100, granularity: "tensor", planes: 1 }, 1);
+  const packed = tellme.pack(weight, { digitOrder: orders[0] });
+  const withTensor = (name: string, change: Partial<TensorBytes>): PackedLinear => ({
+    ...packed,
+    tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
+  });
+  const { "plane0.index": index, ...lacking } = packed.tensors;
+  const tooHigh = index.bytes.slice();
+  tooHigh[18] |= 31; // index 0 of the second word
+  const infinite = new Uint8Array(Float32Array.of(Number.POSITIVE_INFINITY).buffer);
+
+  test.each<[string, PackedLinear, RegExp]>([
+    ["lacks a tensor", { ...packed, tensors: lacking }, /plane0\.index is missing/],
+    ["has another dtype", withTensor("scales", { dtype: "I32" }), /is I32/],
+    ["has another shape", withTensor("plane0.index", { shape: [4, 2, 18] }), /\[4,2,18\]/],
+    ["has a short tensor", withTensor("plane0.index", { bytes: index.bytes.subarray(1) }), /in 143 bytes/],
+    ["has an index above 26", withTensor("plane0.index", { bytes: tooHigh }), /index 0 of word 1 .* is 31/],
+    ["has an infinite scale", withTensor("scales", { bytes: infinite }), /NaN or infinity/],
+    ["names no digit order", { ...packed, layout: {} }, /digit order/],
+    ["has group scales", { ...packed, weight: { ...packed.weight, scaleRows: 4 } }, /one a tensor/],
+  ])("one that %s", (_, damaged, message) => {
+    for (const read of [() => tellme.unpack(damaged), () => tellme.open(damaged, reference)]) {
+      expect(read).toThrow(message);
+      expect(read).toThrow(LuthierError);
+    }
+  });
+});
+
+test("an input that is not finite is named", async () => {
+  const weight = randomPlanes({ rows: 4, columns: 100, granularity: "tensor", planes: 1 }, 1);
+  const packed = tellme.pack(weight, { digitOrder: orders[0] });
+  for (const kernels of [reference, openKernels({ threads: 1 })]) {
+    const input = randomInput(2, 100, 1);
+    input.data[100 + 3] = Number.NEGATIVE_INFINITY;
+    await expect(tellme.open(packed, kernels).multiply(input)).rejects.toThrow(
+      "-Infinity at token 1, input 3",
+    );
+  }
 });

@@ -1,0 +1,83 @@
+import { readMatrix, readVector, type TensorSource } from "../../src/checkpoint/tensors.js";
+import { openKernels } from "../../src/kernels/open.js";
+import type { Executor } from "../../src/model/executor.js";
+import { openFloatExecutor } from "../../src/model/executors/float.js";
+import { describeModel, type Model, type ModelParts, openModel } from "../../src/model/model.js";
+import type { Ops } from "../../src/model/ops.js";
+
+export type Shapes = Readonly<Record<string, readonly number[]>>;
+
+export const kernels = openKernels();
+
+/**
+ * A checkpoint whose weights are computed from the tensors' names, as ../fixtures/make_llama_variants.py computes them.
+ * `reads` gathers what is read: a tensor's name, with the rows if only some are.
+ */
+export function generatedSource(shapes: Shapes, reads: string[] = []): TensorSource {
+  const bytesOf = (shape: readonly number[]) => 4 * shape.reduce((a, b) => a * b, 1);
+  return {
+    tensors: new Map(
+      Object.entries(shapes).map(([name, shape]) => [
+        name,
+        { dtype: "F32", shape, file: "generated", begin: 0, bytes: bytesOf(shape) },
+      ]),
+    ),
+    async read(name, rows) {
+      const shape = shapes[name];
+      const { first, last } = rows ?? { first: 0, last: shape[0] };
+      reads.push(rows && last - first < shape[0] ? `${name} ${first}-${last}` : name);
+      const rowSize = bytesOf(shape) / 4 / shape[0];
+      return new Uint8Array(weights(name, first * rowSize, last * rowSize).buffer);
+    },
+    async close() {},
+  };
+}
+
+/** A model on a checkpoint; the float executor computes the blocks unless `changes` say otherwise. */
+export function openGenerated(
+  config: Readonly<Record<string, unknown>>,
+  source: TensorSource,
+  ops: Ops,
+  changes: Partial<ModelParts> & { readonly wrap?: (executor: Executor) => Executor } = {},
+): Model {
+  const description = describeModel(config, (name) => source.tensors.get(name)?.shape);
+  const float = openFloatExecutor(
+    [...description.blocks.flat(), description.head],
+    {
+      weight: (linear) => readMatrix(source, linear.tensor, kernels),
+      bias: async (linear) => (linear.bias ? readVector(source, linear.bias, kernels) : null),
+      activation: () => ({ scheme: "float" }),
+    },
+    ops,
+  );
+  const { wrap = (executor) => executor, ...parts } = changes;
+  const executor = wrap(float);
+  return openModel({ config, description, source, executor, headInExecutor: false, ops, kernels, ...parts });
+}
+
+/** Linears are noise / 4, norms 1 + noise / 4, all else noise. */
+function weights(name: string, first: number, last: number): Float32Array {
+  const out = noise(hashOf(name), first, last);
+  if (name.includes("norm")) return out.map((value) => 1 + value / 4);
+  return name.endsWith("_proj.weight") || name === "lm_head.weight" ? out.map((value) => value / 4) : out;
+}
+
+/** Multiples of 2^-15 in [-1, 1). */
+function noise(seed: number, first: number, last: number): Float32Array {
+  return Float32Array.from({ length: last - first }, (_, i) => bits(seed, first + i) / 32768 - 1);
+}
+
+/** 16 scrambled bits for an index. */
+export function bits(seed: number, index: number): number {
+  let x = (Math.imul(index, 0x9e3779b1) + seed) >>> 0;
+  x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
+  x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
+  return x >>> 16;
+}
+
+/** FNV-1a. */
+export function hashOf(name: string): number {
+  let value = 2166136261;
+  for (const byte of Buffer.from(name)) value = Math.imul(value ^ byte, 16777619);
+  return value >>> 0;
+}

@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import { checkRope, type Rope, rotaryTables } from "../../src/model/rope.js";
+
+/* What each kind of scaling computes is held against transformers in architectures/llama.test.ts. */
+
+const plain: Rope = { headSize: 8, theta: 10_000, contextLength: 32, scaling: null };
+
+test("a pair of dimensions turns by position · theta^(−2i / headSize) radians", () => {
+  const { cosine, sine } = rotaryTables(plain, 5);
+  const [position, i] = [3, 2];
+  const angle = 3 * 10_000 ** (-4 / 8);
+  expect(cosine[position * 4 + i]).toBeCloseTo(Math.cos(angle), 7);
+  expect(sine[position * 4 + i]).toBeCloseTo(Math.sin(angle), 7);
+});
+
+test("position 0 does not turn", () => {
+  const { cosine, sine } = rotaryTables(plain, 1);
+  expect([...cosine]).toEqual([1, 1, 1, 1]);
+  expect([...sine]).toEqual([0, 0, 0, 0]);
+});
+
+test("linear scaling by 2 gives a position the angles of half of it", () => {
+  const scaled = rotaryTables({ ...plain, scaling: { type: "linear", factor: 2 } }, 7);
+  const unscaled = rotaryTables(plain, 4);
+  expect([...scaled.sine.subarray(6 * 4, 7 * 4)]).toEqual([...unscaled.sine.subarray(3 * 4, 4 * 4)]);
+});
+
+test("dynamic scaling changes nothing within the original context", () => {
+  const scaling = { rope_type: "dynamic", factor: 4 };
+  expect(rotaryTables({ ...plain, scaling }, 32)).toEqual(rotaryTables(plain, 32));
+});
+
+test("llama3 scaling divides the slowest frequencies by its factor and keeps the fastest", () => {
+  const scaling = {
+    rope_type: "llama3",
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 32,
+  };
+  const { sine } = rotaryTables({ ...plain, scaling }, 2);
+  expect(sine[4]).toBeCloseTo(Math.sin(1), 7);
+  expect(sine[4 + 3]).toBeCloseTo(Math.sin(10_000 ** (-6 / 8) / 8), 9);
+});
+
+test("yarn takes its factor from the contexts when it has none of its own", () => {
+  const scaling = { rope_type: "yarn", original_max_position_embeddings: 8 };
+  const given = { ...scaling, factor: 4 };
+  expect(rotaryTables({ ...plain, scaling }, 9)).toEqual(rotaryTables({ ...plain, scaling: given }, 9));
+});
+
+describe("what is not known is refused", () => {
+  test("a kind of scaling, with those that are known", () => {
+    expect(() => checkRope({ ...plain, scaling: { rope_type: "longrope" } })).toThrow(
+      "rope scaling 'longrope'; known are default, linear, dynamic, llama3, yarn",
+    );
+  });
+
+  test.each(["constructor", "__proto__"])("a kind of scaling named %s", (kind) => {
+    expect(() => checkRope({ ...plain, scaling: { rope_type: kind } })).toThrow(`rope scaling '${kind}'`);
+  });
+
+  test("a scaling without its factor", () => {
+    expect(() => checkRope({ ...plain, scaling: { type: "linear" } })).toThrow(
+      "rope scaling 'linear' without its factor",
+    );
+  });
+
+  test("parameters that differ between layers", () => {
+    const scaling = { full_attention: { rope_type: "default" } };
+    expect(() => checkRope({ ...plain, scaling })).toThrow("rope_parameters.full_attention is an object");
+  });
+});

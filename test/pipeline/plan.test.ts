@@ -1,0 +1,76 @@
+import { describe, expect, test } from "vitest";
+import type { ModelDescription } from "../../src/model/architecture.js";
+import { makePlan } from "../../src/pipeline/plan.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+
+const linear = (name: string, rows: number, columns: number) => ({
+  name,
+  rows,
+  columns,
+  tensor: `${name}.weight`,
+  bias: null,
+});
+
+const description: ModelDescription = {
+  modelType: "llama",
+  blocks: [0, 1].map((i) => [
+    linear(`model.layers.${i}.q_proj`, 64, 128),
+    linear(`model.layers.${i}.down_proj`, 64, 172),
+  ]),
+  head: linear("lm_head", 512, 64),
+  embedding: "model.embed_tokens.weight",
+  hiddenSize: 64,
+  vocabularySize: 512,
+  contextLength: 128,
+  floatTensors: [],
+};
+
+const plan = (rules: string, targets = "") =>
+  makePlan(description, parseRecipe(`version: 1\nrules: [${rules}]\ntargets: [${targets}]`, "r.yaml"));
+
+const keepHead = "{ match: lm_head, keep: float }";
+
+test("every linear has the first rule that matches it", () => {
+  const { linears } = plan(
+    `${keepHead}, { match: "*.q_proj", quantize: { method: twn } }, { match: "*", keep: float }`,
+  );
+  expect(
+    linears.map(({ linear: { name }, rule, quantize }) => [name, rule, quantize?.weight.scheme ?? "float"]),
+  ).toEqual([
+    ["model.layers.0.q_proj", 2, "planes"],
+    ["model.layers.0.down_proj", 3, "float"],
+    ["model.layers.1.q_proj", 2, "planes"],
+    ["model.layers.1.down_proj", 3, "float"],
+    ["lm_head", 1, "float"],
+  ]);
+});
+
+describe("is refused before any work, naming linears and ways out:", () => {
+  test("a linear without a rule", () => {
+    expect(() => plan('{ match: "*_proj", keep: float }')).toThrow(/lm_head: no rule matches it/);
+  });
+
+  test("a rule without a linear", () => {
+    expect(() => plan('{ match: "*.qproj", keep: float }, { match: "*", keep: float }')).toThrow(
+      /rule 1 \(match \*\.qproj\): matches no linear/,
+    );
+  });
+
+  test("a group that does not divide, once for all linears that share the reason", () => {
+    expect(() => plan(`${keepHead}, { match: "*", quantize: { method: rtn, group: 128 } }`)).toThrow(
+      /model\.layers\.0\.down_proj, model\.layers\.1\.down_proj: a group of 128 does not divide its 172 inputs — use `group: row`/,
+    );
+  });
+
+  test("what a target does not take", () => {
+    const rules = `${keepHead}, { match: "*", quantize: { method: rtn, bits: 5, group: row } }`;
+    expect(() => plan(rules, "{ target: t-mac }")).toThrow(/t-mac: its codes have 5 bits/);
+    expect(() => plan(rules, "{ target: tellme }")).toThrow(/tellme: its activations are float/);
+  });
+
+  test("options that contradict each other", () => {
+    expect(() =>
+      plan(`${keepHead}, { match: "*", quantize: { method: rtn, bits: 1, symmetric: true, group: row } }`),
+    ).toThrow(/only the level 0 — use 2 bits or more/);
+  });
+});

@@ -1,0 +1,25 @@
+import { describe, expect, test } from "vitest";
+import { quantizerOf } from "../../src/pipeline/plan.js";
+import { headerOf, loadRecipe, shippedRecipeNames } from "../../src/recipe/shipped.js";
+import { bitsPerWeight } from "../../src/schemes/weights.js";
+
+describe.each(await shippedRecipeNames())("%s", (name) => {
+  test("says in its header what it is, its source, its targets, and its stored bits per weight, truly", async () => {
+    const { text, recipe } = await loadRecipe(name);
+    const header = headerOf(text).join("\n");
+    expect(header).toMatch(/arXiv \d{4}\.\d{5}/);
+    for (const { target } of recipe.targets) expect(header).toContain(`Targets: ${target}`);
+    const stated = Number(/([\d.]+) stored/.exec(header)?.[1]);
+    const choice = recipe.rules.find((rule) => rule.quantize)?.quantize;
+    if (choice === undefined) throw new Error("a recipe without a quantizer");
+    const { quantizer, options } = quantizerOf(choice);
+    expect(bitsPerWeight(quantizer.outline(4096, 4096, options))).toBeCloseTo(stated, 2);
+  });
+});
+
+test("a name that is nearly right is offered", async () => {
+  await expect(loadRecipe("trit-planes-g12")).rejects.toMatchObject({
+    usage: true,
+    fix: "did you mean 'trit-planes-g128'?",
+  });
+});
