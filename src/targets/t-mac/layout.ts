@@ -100,10 +100,7 @@ export function unpackWeight(tensors: Tensors, outline: WeightOutline, layout: L
     const wrong = pairs.indexOf(0);
     if (wrong >= 0)
       throw damagedPack(`weight ${wrong} of its trit plane ${plane} has the code 0, trits are 1 to 3`);
-    codes.set(
-      Int8Array.from(pairs, (code) => code - 2),
-      plane * planeCodes,
-    );
+    for (let i = 0; i < planeCodes; i++) codes[plane * planeCodes + i] = pairs[i] - 2;
     scales.set(fromTiles(pass.scales, outline, layout, 1)[0], plane * planeScales);
   }
   return { ...outline, codes, scales };
@@ -149,10 +146,8 @@ function planePasses(weight: PlanesScheme, geometry: Geometry): readonly Pass[] 
   const planeCodes = weight.rows * weight.columns;
   const planeScales = scaleCount(weight);
   return Array.from({ length: weight.planes }, (_, plane) => {
-    const codes = Uint8Array.from(
-      weight.codes.subarray(plane * planeCodes, (plane + 1) * planeCodes),
-      (trit) => trit + 2,
-    );
+    const codes = new Uint8Array(planeCodes);
+    for (let i = 0; i < planeCodes; i++) codes[i] = weight.codes[plane * planeCodes + i] + 2;
     const scales = weight.scales.subarray(plane * planeScales, (plane + 1) * planeScales);
     return { weight: packCodes(codes, geometry), scales: toTiles([scales], weight, geometry) };
   });
@@ -161,60 +156,76 @@ function planePasses(weight: PlanesScheme, geometry: Geometry): readonly Pass[] 
 /** `[N, K]` codes into bytes: each the table indices of two expanded rows that are 16 apart. */
 function packCodes(codes: Uint8Array, geometry: Geometry): Uint8Array {
   const out = new Uint8Array((codes.length * geometry.bits) / 8);
-  const index = (first: number, bit: number) =>
-    ((codes[first] >> bit) & 1) |
-    (((codes[first + 1] >> bit) & 1) << 1) |
-    (((codes[first + 2] >> bit) & 1) << 2) |
-    (((codes[first + 3] >> bit) & 1) << 3);
-  eachByte(geometry, (at, low, lowBit, high, highBit) => {
-    out[at] = index(low, lowBit) | (index(high, highBit) << 4);
+  eachPlane(geometry, ({ first, shift, output, bit }) => {
+    const { columns, kFactor } = geometry;
+    const gap = bytesToNextBlock(geometry);
+    const end = (output + 1) * columns;
+    for (let input = output * columns, at = first; input < end; at += gap) {
+      for (let index = 0; index < kFactor; index++, input += inputsPerIndex, at += 16) {
+        const tableIndex =
+          ((codes[input] >> bit) & 1) |
+          (((codes[input + 1] >> bit) & 1) << 1) |
+          (((codes[input + 2] >> bit) & 1) << 2) |
+          (((codes[input + 3] >> bit) & 1) << 3);
+        out[at] |= tableIndex << shift;
+      }
+    }
   });
   return out;
 }
 
 function codesOf(packed: Uint8Array, geometry: Geometry): Uint8Array {
   const codes = new Uint8Array(geometry.rows * geometry.columns);
-  eachByte(geometry, (at, low, lowBit, high, highBit) => {
-    for (let input = 0; input < inputsPerIndex; input++) {
-      codes[low + input] |= ((packed[at] >> input) & 1) << lowBit;
-      codes[high + input] |= ((packed[at] >> (4 + input)) & 1) << highBit;
+  eachPlane(geometry, ({ first, shift, output, bit }) => {
+    const { columns, kFactor } = geometry;
+    const gap = bytesToNextBlock(geometry);
+    const end = (output + 1) * columns;
+    for (let input = output * columns, at = first; input < end; at += gap) {
+      for (let index = 0; index < kFactor; index++, input += inputsPerIndex, at += 16) {
+        const tableIndex = packed[at] >> shift;
+        codes[input] |= (tableIndex & 1) << bit;
+        codes[input + 1] |= ((tableIndex >> 1) & 1) << bit;
+        codes[input + 2] |= ((tableIndex >> 2) & 1) << bit;
+        codes[input + 3] |= ((tableIndex >> 3) & 1) << bit;
+      }
     }
   });
   return codes;
 }
 
+/** One bit plane of one output: an expanded row. */
+interface Plane {
+  readonly output: number;
+  readonly bit: number;
+  /** The byte of its first table index; the next ones follow 16 bytes apart, `kFactor` of them in a block. */
+  readonly first: number;
+  /** Where in the byte its indices are: 0 in the low nibble, 4 in the high one. */
+  readonly shift: number;
+}
+
 /**
- * Visits every byte in the order of the file: tiles of `tileRows` expanded rows, blocks of `kFactor` indices along K,
- * blocks of 32 expanded rows, the indices, and 16 lanes. For each the two codes `[N, K]` whose four inputs it holds
- * (by the place of the first) and their bit planes: the low nibble's, then the high nibble's.
- *
- * Expanded row ρ = (m div 8)·8b + 8i + (m mod 8) is bit plane i of output m.
+ * Visits the expanded rows ρ = (m div 8)·8b + 8i + (m mod 8), bit plane i of output m. The file holds tiles of
+ * `tileRows` expanded rows; a tile has blocks of `kFactor` indices along K, a block strips of 32 expanded rows, a strip
+ * the indices, and an index 16 bytes: rows 0–15 of the strip in the low nibbles, rows 16–31 in the high ones.
  */
-function eachByte(
+function eachPlane(
   { rows, columns, bits, tileRows, kFactor }: Geometry,
-  visit: (at: number, low: number, lowBit: number, high: number, highBit: number) => void,
+  visit: (plane: Plane) => void,
 ): void {
-  const indices = columns / inputsPerIndex;
-  const expandedRows = rows * bits;
-  const bitOf = Int32Array.from({ length: expandedRows }, (_, row) => Math.floor((row % (8 * bits)) / 8));
-  const outputOf = Int32Array.from(
-    { length: expandedRows },
-    (_, row) => Math.floor(row / (8 * bits)) * 8 + (row % 8),
-  );
-  let at = 0;
-  for (let tile = 0; tile < expandedRows; tile += tileRows) {
-    for (let block = 0; block < indices; block += kFactor) {
-      for (let row = tile; row < tile + tileRows; row += 32) {
-        for (let index = block; index < block + kFactor; index++) {
-          const input = index * inputsPerIndex;
-          for (let lane = row; lane < row + 16; lane++) {
-            const low = outputOf[lane] * columns + input;
-            visit(at++, low, bitOf[lane], outputOf[lane + 16] * columns + input, bitOf[lane + 16]);
-          }
-        }
-      }
+  const tileBytes = (columns / inputsPerIndex) * (tileRows / 2);
+  for (let output = 0; output < rows; output++) {
+    for (let bit = 0; bit < bits; bit++) {
+      const row = Math.floor(output / 8) * 8 * bits + 8 * bit + (output % 8);
+      const strip = Math.floor((row % tileRows) / 32);
+      const first = Math.floor(row / tileRows) * tileBytes + strip * kFactor * 16 + (row % 16);
+      visit({ output, bit, first, shift: row % 32 < 16 ? 0 : 4 });
     }
   }
+}
+
+/** From behind a row's indices in one block to its first in the next: the block's other strips lie between. */
+function bytesToNextBlock({ tileRows, kFactor }: Geometry): number {
+  return (tileRows / 32 - 1) * kFactor * 16;
 }
 
 /**
