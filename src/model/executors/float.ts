@@ -37,12 +37,14 @@ export function openFloatExecutor(linears: readonly LinearInfo[], weights: Weigh
     },
     async run(names, input) {
       const outputs: Matrix[] = [];
+      const represented = new Map<ActivationScheme["scheme"], Matrix>();
       for (const name of names) {
         const entered = loaded.get(name);
         if (entered === undefined) throw new RangeError(`linear ${name} was not entered`);
-        outputs.push(
-          await ops.linear(asRepresented(input, entered.activation), entered.weight, entered.bias),
-        );
+        const { weight, bias, activation } = entered;
+        const x = represented.get(activation.scheme) ?? asRepresented(input, activation);
+        represented.set(activation.scheme, x);
+        outputs.push(await ops.linear(x, weight, bias));
       }
       return outputs;
     },

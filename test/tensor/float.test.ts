@@ -1,0 +1,130 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  float16ToNumber,
+  fusedMultiplyAdd,
+  numberToFloat16,
+  roundToFloat16,
+  widen,
+} from "../../src/tensor/float.js";
+
+describe("float16", () => {
+  test("every finite pattern survives widening and narrowing", () => {
+    for (let bits = 0; bits < 65536; bits++) {
+      const value = float16ToNumber(bits);
+      if (!Number.isNaN(value)) expect(numberToFloat16(value)).toBe(bits);
+    }
+  });
+
+  test.each([
+    [1, 0x3c00],
+    [-2, 0xc000],
+    [65504, 0x7bff], // the largest
+    [65519.99, 0x7bff],
+    [65520, 0x7c00], // halfway to 2^16: to even, which is infinity
+    [2 ** -14, 0x0400], // the least normal
+    [2 ** -24, 0x0001], // the least subnormal
+    [2 ** -25, 0x0000], // half of it: to even
+    [2 ** -25 * 1.001, 0x0001],
+    [1 + 2 ** -11, 0x3c00], // halfway: to even
+    [1 + 3 * 2 ** -11, 0x3c02],
+    [Number.NaN, 0x7e00],
+    [Number.NEGATIVE_INFINITY, 0xfc00],
+  ])("%d narrows to its nearest pattern", (value, bits) => {
+    expect(numberToFloat16(value)).toBe(bits);
+  });
+
+  test("rounds to the nearest of all values, ties to the even pattern", () => {
+    const all = Array.from({ length: 0x7c00 }, (_, bits) => float16ToNumber(bits));
+    fc.assert(
+      fc.property(fc.float({ min: 0, max: 65504, noNaN: true }), (value) => {
+        const rounded = roundToFloat16(value);
+        const at = all.indexOf(rounded);
+        for (const other of [at - 1, at + 1]) {
+          if (other < 0 || other >= all.length) continue;
+          const [near, far] = [Math.abs(rounded - value), Math.abs(all[other] - value)];
+          expect(near < far || (near === far && at % 2 === 0)).toBe(true);
+        }
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+});
+
+describe("widening", () => {
+  const one = (dtype: "BF16" | "F8_E4M3" | "F8_E5M2", ...bytes: number[]) => {
+    const out = new Float32Array(1);
+    widen(dtype, Uint8Array.from(bytes), out);
+    return out[0];
+  };
+
+  test.each([
+    ["BF16", [0x80, 0x3f], 1],
+    ["BF16", [0x49, 0x40], 3.140625],
+    ["F8_E4M3", [0x7e], 448], // the largest
+    ["F8_E4M3", [0x01], 2 ** -9], // the least subnormal
+    ["F8_E4M3", [0xb8], -1],
+    ["F8_E4M3", [0x7f], Number.NaN],
+    ["F8_E5M2", [0x7b], 57344],
+    ["F8_E5M2", [0x01], 2 ** -16],
+    ["F8_E5M2", [0x7c], Number.POSITIVE_INFINITY],
+  ] as const)("%s %j is %d", (dtype, bytes, value) => {
+    expect(one(dtype, ...bytes)).toBe(value);
+  });
+
+  test("bytes of another length are refused", () => {
+    expect(() => widen("F16", new Uint8Array(3), new Float32Array(2))).toThrow(RangeError);
+  });
+});
+
+describe("fused multiply-add", () => {
+  const finite = fc.float({ noNaN: true, noDefaultInfinity: true });
+  const near = fc.tuple(finite, finite).map(([a, b]) => [a, b, Math.fround(-a * b)] as const); // cancels
+  const wide = fc.tuple(finite, finite, finite);
+
+  test("is the exact product and sum rounded once", () => {
+    fc.assert(
+      fc.property(fc.oneof(near, wide), ([a, b, c]) => {
+        expect(fusedMultiplyAdd(a, b, c)).toBe(roundedOnce(a, b, c));
+      }),
+      { numRuns: 5000, seed: 1 },
+    );
+  });
+
+  test("escapes double rounding", () => {
+    // 1 + 2^-24 is halfway between two float32 values; a little more or less decides.
+    for (const a of [2 ** -12 + 2 ** -35, 2 ** -12 - 2 ** -36, 2 ** -12]) {
+      expect(fusedMultiplyAdd(a, 2 ** -12, 1)).toBe(roundedOnce(a, 2 ** -12, 1));
+    }
+    expect(fusedMultiplyAdd(2 ** -12 + 2 ** -35, 2 ** -12, 1)).toBe(1 + 2 ** -23);
+    expect(fusedMultiplyAdd(2 ** -12, 2 ** -12, 1)).toBe(1);
+    expect(fusedMultiplyAdd(1 + 2 ** -23, 2 ** -60, 1 + 2 ** -23 + 0)).toBe(1 + 2 ** -23);
+  });
+
+  test("infinities and NaN behave as in IEEE 754", () => {
+    expect(fusedMultiplyAdd(Number.POSITIVE_INFINITY, 1, 1)).toBe(Number.POSITIVE_INFINITY);
+    expect(fusedMultiplyAdd(Number.POSITIVE_INFINITY, 0, 1)).toBeNaN();
+    expect(fusedMultiplyAdd(3e38, 10, 1)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+/** `a · b + c` by whole numbers of 2^-298, then rounded to the nearest float32, half to even. */
+function roundedOnce(a: number, b: number, c: number): number {
+  const exact = units(a) * units(b) + (units(c) << 149n);
+  if (exact === 0n) return a * b + c; // keeps the sign of zero
+  const magnitude = exact < 0n ? -exact : exact;
+  const bits = magnitude.toString(2).length;
+  const step = Math.max(bits - 24, 298 - 149); // float32 spacing: 24 bits, or 2^-149
+  const whole = magnitude >> BigInt(step);
+  const rest = magnitude - (whole << BigInt(step));
+  const half = 1n << BigInt(step - 1);
+  const rounded = rest > half || (rest === half && whole % 2n === 1n) ? whole + 1n : whole;
+  const value = Number(rounded) * 2 ** (step - 298);
+  const float = value >= 2 ** 128 ? Number.POSITIVE_INFINITY : value;
+  return exact < 0n ? -float : float;
+}
+
+/** A float32 as a whole number of 2^-149, the least subnormal; the float64 product is exact. */
+function units(value: number): bigint {
+  return BigInt(value * 2 ** 149);
+}
