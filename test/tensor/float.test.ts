@@ -79,7 +79,10 @@ describe("widening", () => {
 
 describe("fused multiply-add", () => {
   const finite = fc.float({ noNaN: true, noDefaultInfinity: true });
-  const near = fc.tuple(finite, finite).map(([a, b]) => [a, b, Math.fround(-a * b)] as const); // cancels
+  const near = fc
+    .tuple(finite, finite)
+    .map(([a, b]) => [a, b, Math.fround(-a * b)] as const)
+    .filter(([, , c]) => Number.isFinite(c)); // cancels
   const wide = fc.tuple(finite, finite, finite);
 
   test("is the exact product and sum rounded once", () => {
