@@ -4,7 +4,8 @@ import { LuthierError } from "../error.js";
 import { companionFiles, configFile, weightFileAmong, weightMapOf } from "./checkpoint-files.js";
 import { fileError, isMissing } from "./file-error.js";
 import { isJsonObject, readJsonObject } from "./json-file.js";
-import { openTensors, type TensorSource } from "./tensors.js";
+import type { TensorSource } from "./tensor-source.js";
+import { openTensors } from "./tensors.js";
 
 /** A Hugging Face model directory: `config.json`, safetensors shards and, for a language model, a tokenizer. */
 export interface Checkpoint extends TensorSource {

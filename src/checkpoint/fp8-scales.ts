@@ -2,7 +2,7 @@ import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { TensorInfo } from "./safetensors.js";
-import type { TensorSource } from "./tensors.js";
+import type { TensorSource } from "./tensor-source.js";
 
 /**
  * Multiplies a weight in FP8 by the scales that accompany it, if any: `<name>_scale_inv` has one a block of weights

@@ -1,4 +1,4 @@
-import type { TensorSource } from "../checkpoint/tensors.js";
+import type { TensorSource } from "../checkpoint/tensor-source.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { Executor } from "./executor.js";

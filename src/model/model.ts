@@ -1,4 +1,5 @@
-import { readMatrix, type TensorSource } from "../checkpoint/tensors.js";
+import type { TensorSource } from "../checkpoint/tensor-source.js";
+import { readMatrix } from "../checkpoint/tensors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
 import type { ModelContext, ModelDescription, ShapeOf } from "./architecture.js";

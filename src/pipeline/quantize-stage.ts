@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { hashFile } from "../checkpoint/file-hash.js";
-import { readMatrix, type TensorSource } from "../checkpoint/tensors.js";
+import type { TensorSource } from "../checkpoint/tensor-source.js";
+import { readMatrix } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { relativeError } from "../schemes/relative-error.js";

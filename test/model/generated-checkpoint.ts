@@ -1,4 +1,5 @@
-import { readMatrix, readVector, type TensorSource } from "../../src/checkpoint/tensors.js";
+import type { TensorSource } from "../../src/checkpoint/tensor-source.js";
+import { readMatrix, readVector } from "../../src/checkpoint/tensors.js";
 import { openKernels } from "../../src/kernels/open.js";
 import type { Executor } from "../../src/model/executor.js";
 import { openFloatExecutor } from "../../src/model/executors/float.js";
