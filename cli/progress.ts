@@ -25,12 +25,15 @@ function terminalProgress(): OnProgress {
   };
 }
 
+/** No wider than the terminal: what is under way is cut where the room ends. */
 function bar({ stage, done, total, what }: Progress, elapsed: number): string {
   const width = 24;
   const filled = Math.round((width * done) / Math.max(total, 1));
   const left = done === 0 ? "" : ` ${secondsText((elapsed * (total - done)) / done)} left`;
-  const line = `${stage} ${"█".repeat(filled)}${pc.dim("░".repeat(width - filled))} ${done}/${total}${left} ${pc.dim(what)}`;
-  return line.slice(0, (process.stderr.columns ?? 100) + 40); // colour codes take no room
+  const counts = `${done}/${total}${left}`;
+  const room = (process.stderr.columns || 100) - `${stage}  ${counts} `.length - width - 1;
+  const shown = pc.dim(what.slice(0, Math.max(0, room)));
+  return `${stage} ${"█".repeat(filled)}${pc.dim("░".repeat(width - filled))} ${counts} ${shown}`;
 }
 
 /** A line when a stage is done, and one every few seconds of a long one. */
