@@ -6,7 +6,8 @@ import { type NamedTensor, writeSafetensors } from "../checkpoint/safetensors.js
 import { rangeOf } from "../checkpoint/tensors.js";
 import type { ModelDescription } from "../model/architecture.js";
 import type { PlannedLinear } from "./plan.js";
-import { type FileEntry, keptFile, quantizedFolder } from "./quantized-files.js";
+import { keptFile, quantizedFolder } from "./quantized-files.js";
+import type { FileEntry } from "./record.js";
 
 /** Bytes of a kept tensor that are in memory at a time. */
 const pieceBytes = 2 ** 24;

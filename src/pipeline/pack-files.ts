@@ -1,21 +1,18 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { isMissing } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
+import { activationScheme } from "../schemes/activation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { parseOutline } from "../schemes/weights.js";
 import type { PackedLinear } from "../targets/target.js";
 import { readAll } from "./quantized-files.js";
+import { expectInside, type FileEntry, fileEntry, readRecord } from "./record.js";
 
 /* The files under `packs/<target>/`: docs/formats.md describes them. */
 
 const manifestFile = "manifest.json";
-
-const activation = z.discriminatedUnion("scheme", [
-  z.strictObject({ scheme: z.literal("float") }),
-  z.strictObject({ scheme: z.literal("int8"), per: z.literal("token") }),
-]);
 
 const manifestSchema = z.strictObject({
   format: z.literal("luthier-pack"),
@@ -25,13 +22,10 @@ const manifestSchema = z.strictObject({
   /** sha256 of the recipe as resolved and of every input file. */
   source: z.strictObject({ recipe: z.string(), inputs: z.record(z.string(), z.string()) }),
   linears: z.array(
-    z.strictObject({
+    fileEntry.extend({
       name: z.string(),
-      file: z.string(),
-      bytes: z.int().min(0),
-      sha256: z.string(),
       weight: z.unknown(),
-      activation,
+      activation: activationScheme,
       layout: z.record(z.string(), z.union([z.number(), z.string()])),
     }),
   ),
@@ -39,11 +33,8 @@ const manifestSchema = z.strictObject({
 
 export type ManifestSource = z.infer<typeof manifestSchema>["source"];
 
-export interface PackEntry {
+export interface PackEntry extends FileEntry {
   readonly name: string;
-  readonly file: string;
-  readonly bytes: number;
-  readonly sha256: string;
   readonly weight: PackedLinear["weight"];
   readonly activation: ActivationScheme;
   readonly layout: PackedLinear["layout"];
@@ -85,39 +76,13 @@ export async function packedTargets(run: string): Promise<readonly string[]> {
 /** @throws LuthierError when the folder has no manifest, or one that is damaged or leads out of it. */
 export async function readManifest(folder: string): Promise<Manifest> {
   const file = manifestPath(folder);
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(file, "utf8"));
-  } catch (cause) {
-    throw new LuthierError(
-      `${folder} is no pack: its ${manifestFile} is missing or no JSON`,
-      "write it with `luthier pack`",
-      {
-        cause,
-      },
-    );
-  }
-  const parsed = manifestSchema.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new LuthierError(
-      `${file}: ${issue.path.join(".")}: ${issue.message}`,
-      "write the pack again with `luthier pack`",
-    );
-  }
-  const { format: _format, version: _version, ...manifest } = parsed.data;
-  for (const linear of manifest.linears) {
-    if (path.isAbsolute(linear.file) || path.normalize(linear.file).startsWith("..")) {
-      throw new LuthierError(
-        `${file} names a file outside its folder: ${linear.file}`,
-        "do not use this pack: it was tampered with",
-      );
-    }
-  }
-  return {
-    ...manifest,
-    linears: manifest.linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) })),
-  };
+  const fix = "write the pack with `luthier pack`";
+  const found = await readRecord(file, manifestSchema, fix);
+  if (found === null) throw new LuthierError(`${folder} is no pack: it has no ${manifestFile}`, fix);
+  const { format: _format, version: _version, ...manifest } = found;
+  expectInside(manifest.linears, file);
+  const linears = manifest.linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) }));
+  return { ...manifest, linears };
 }
 
 /** The bytes of one linear. */

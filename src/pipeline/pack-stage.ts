@@ -16,7 +16,8 @@ import {
   readQuantizedIndex,
   readScheme,
 } from "./quantized-files.js";
-import { type RunRecord, writeJson } from "./run-directory.js";
+import { writeRecord } from "./record.js";
+import type { RunRecord } from "./run-directory.js";
 
 /**
  * Writes the pack of one target from a run's schemes, one file a linear; what an earlier process finished stays.
@@ -51,7 +52,7 @@ export async function packRun(
     entries.push(await packLinear(run, folder, linear, (weight) => target.pack(weight, parameters)));
   }
   const manifest: Manifest = { target: target.name, parameters, source: sourceOf(record), linears: entries };
-  await writeJson(manifestPath(folder), manifestJson(manifest));
+  await writeRecord(manifestPath(folder), manifestJson(manifest));
   onProgress({ stage: `pack ${target.name}`, done: linears.length, total: linears.length, what: "" });
   return manifest;
 }

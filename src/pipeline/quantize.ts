@@ -14,12 +14,12 @@ import { makePlan, type Plan } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
 import { indexJson, indexPath, type QuantizedIndex } from "./quantized-files.js";
+import { writeRecord } from "./record.js";
 import {
   type InputFile,
   prepareRunDirectory,
   type RunRecord,
   tryReadRunRecord,
-  writeJson,
   writeRunRecord,
 } from "./run-directory.js";
 import { versions } from "./versions.js";
@@ -85,7 +85,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
         keepFloat(out, checkpoint, description, plan.linears),
       ]);
       const made: QuantizedIndex = { files, linears };
-      await writeJson(indexPath(out), indexJson(made));
+      await writeRecord(indexPath(out), indexJson(made));
       return made;
     });
     const packs: Manifest[] = [];

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import type { WrittenFile } from "../checkpoint/atomic.js";
@@ -7,21 +6,16 @@ import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { openTensors } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
+import { activationScheme } from "../schemes/activation.js";
 import type { ActivationScheme, WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import { outlineOf, parseOutline, weightFromTensors, weightTensors } from "../schemes/weights.js";
 import type { Tensors } from "../tensor/tensor.js";
+import { expectInside, type FileEntry, fileEntry, readRecord } from "./record.js";
 
 /* The files under `quantized/`: docs/formats.md describes them. */
 
 const indexFile = "quantization.json";
 export const keptFile = "kept.safetensors";
-
-const activation = z.discriminatedUnion("scheme", [
-  z.strictObject({ scheme: z.literal("float") }),
-  z.strictObject({ scheme: z.literal("int8"), per: z.literal("token") }),
-]);
-
-const fileEntry = z.strictObject({ file: z.string(), bytes: z.int(), sha256: z.string() });
 
 const indexSchema = z.strictObject({
   format: z.literal("luthier-quantized"),
@@ -32,14 +26,12 @@ const indexSchema = z.strictObject({
     fileEntry.extend({
       name: z.string(),
       weight: z.unknown(),
-      activation,
+      activation: activationScheme,
       /** `‖W − Ŵ‖ / ‖W‖`. */
       relativeError: z.number(),
     }),
   ),
 });
-
-export type FileEntry = z.infer<typeof fileEntry>;
 
 export interface QuantizedEntry extends FileEntry {
   readonly name: string;
@@ -73,36 +65,16 @@ export function indexJson(index: QuantizedIndex): object {
 /** @throws LuthierError when the run has not finished quantizing, or its index is damaged. */
 export async function readQuantizedIndex(run: string): Promise<QuantizedIndex> {
   const file = indexPath(run);
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (cause) {
-    const fix =
-      "finish it: `luthier quantize` with the same model, recipe and --out goes on where it stopped";
-    throw new LuthierError(`${run} has not finished quantizing: ${file} is missing`, fix, { cause });
-  }
-  try {
-    const { files, linears } = indexSchema.parse(JSON.parse(text));
-    for (const entry of [...files, ...linears]) insideFolder(entry.file, file);
-    return {
-      files,
-      linears: linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) })),
-    };
-  } catch (cause) {
-    if (cause instanceof LuthierError) throw cause;
-    throw new LuthierError(`${file} is not an index of this version`, "quantize again with --fresh", {
-      cause,
-    });
-  }
-}
-
-function insideFolder(file: string, index: string): void {
-  if (path.isAbsolute(file) || path.normalize(file).startsWith("..")) {
+  const index = await readRecord(file, indexSchema, "quantize again with --fresh");
+  if (index === null) {
     throw new LuthierError(
-      `${index} names a file outside its folder: ${file}`,
-      "do not use this run: it was tampered with",
+      `${run} has not finished quantizing: ${file} is missing`,
+      "finish it: `luthier quantize` with the same model, recipe and --out goes on where it stopped",
     );
   }
+  const { files, linears } = index;
+  expectInside([...files, ...linears], file);
+  return { files, linears: linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) })) };
 }
 
 /**

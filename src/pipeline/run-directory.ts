@@ -1,10 +1,10 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { writeAtomically } from "../checkpoint/atomic.js";
-import { fileError, isMissing } from "../checkpoint/file-error.js";
+import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import { recipeSchema } from "../recipe/schema.js";
+import { readRecord, writeRecord } from "./record.js";
 
 /*
  * The folder of one run:
@@ -51,25 +51,17 @@ export async function readRunRecord(directory: string): Promise<RunRecord> {
   );
 }
 
-export async function tryReadRunRecord(directory: string): Promise<RunRecord | null> {
-  const file = path.join(directory, recordFile);
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw fileError("read", file, error);
-  }
-  const fix = "start over with --fresh, or choose another folder";
-  try {
-    return runRecord.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new LuthierError(`${file} is not a run record of this version`, fix, { cause });
-  }
+/** The record, or null when the folder holds no run. @throws LuthierError when it is damaged. */
+export function tryReadRunRecord(directory: string): Promise<RunRecord | null> {
+  return readRecord(
+    path.join(directory, recordFile),
+    runRecord,
+    "start over with --fresh, or choose another folder",
+  );
 }
 
 export async function writeRunRecord(directory: string, record: RunRecord): Promise<void> {
-  await writeJson(path.join(directory, recordFile), record);
+  await writeRecord(path.join(directory, recordFile), record);
 }
 
 /**
@@ -104,10 +96,4 @@ export async function prepareRunDirectory(directory: string, fresh: boolean): Pr
 /** As `writeAtomically` names them. */
 function isTemporary(name: string): boolean {
   return /^\..+\.\d+\.tmp$/.test(name);
-}
-
-/** JSON for people and machines: two spaces, a newline at the end. */
-export async function writeJson(file: string, value: unknown) {
-  await mkdir(path.dirname(file), { recursive: true });
-  return writeAtomically(file, [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)]);
 }

@@ -16,7 +16,8 @@ import {
   readPacked,
 } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
-import { type FileEntry, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+import { quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+import type { FileEntry } from "./record.js";
 import { readRunRecord } from "./run-directory.js";
 
 export interface Verification {

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { tritsOutline } from "../schemes/planes.js";
-import { runLength, scaleGrid } from "../schemes/scale-grid.js";
-import { asStored, granularity } from "./granularity.js";
+import { scaleGrid } from "../schemes/scale-grid.js";
+import { granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
+import { ternaryPlane } from "./ternary-plane.js";
 
 const options = z.strictObject({ group: granularity.default("tensor") });
 
@@ -16,9 +17,5 @@ export const absmean: Quantizer<z.infer<typeof options>> = {
   source: "BitNet b1.58, arXiv 2402.17764 §2",
   options,
   outline: (rows, columns, { group }) => tritsOutline(1, scaleGrid(rows, columns, group)),
-  async quantize(weight, { group }, kernels) {
-    const grid = scaleGrid(weight.rows, weight.columns, group);
-    const { codes, scales } = await kernels.ternary(weight.data, runLength(grid), "absmean");
-    return { ...tritsOutline(1, grid), codes, scales: asStored(grid, scales) };
-  },
+  quantize: (weight, { group }, kernels) => ternaryPlane(weight, group, "absmean", kernels),
 };

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { tritsOutline } from "../schemes/planes.js";
-import { runLength, scaleGrid } from "../schemes/scale-grid.js";
-import { asStored, granularity } from "./granularity.js";
+import { scaleGrid } from "../schemes/scale-grid.js";
+import { granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
+import { ternaryPlane } from "./ternary-plane.js";
 
 const options = z.strictObject({
   group: granularity.default(128),
@@ -19,10 +20,6 @@ export const twn: Quantizer<z.infer<typeof options>> = {
   source: "Ternary Weight Networks, arXiv 1605.04711 §2.2",
   options,
   outline: (rows, columns, { group }) => tritsOutline(1, scaleGrid(rows, columns, group)),
-  async quantize(weight, { group, threshold }, kernels) {
-    const grid = scaleGrid(weight.rows, weight.columns, group);
-    const rule = threshold === "exact" ? "twn-exact" : "twn";
-    const { codes, scales } = await kernels.ternary(weight.data, runLength(grid), rule);
-    return { ...tritsOutline(1, grid), codes, scales: asStored(grid, scales) };
-  },
+  quantize: (weight, { group, threshold }, kernels) =>
+    ternaryPlane(weight, group, threshold === "exact" ? "twn-exact" : "twn", kernels),
 };

@@ -1,6 +1,13 @@
+import { z } from "zod";
 import { roundHalfToEven } from "../kernels/round-to-nearest.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { ActivationScheme } from "./scheme.js";
+
+/** An activation scheme as files state it. */
+export const activationScheme: z.ZodType<ActivationScheme> = z.discriminatedUnion("scheme", [
+  z.strictObject({ scheme: z.literal("float") }),
+  z.strictObject({ scheme: z.literal("int8"), per: z.literal("token") }),
+]);
 
 /** One token's input as INT8 codes with the factor that made them. */
 export interface Int8Token {
