@@ -40,9 +40,10 @@ export function quantizeCommand(): Command {
       const out = options.out ?? defaultOut(model, options.recipe);
       await quantize({ model: folder, recipe, out, kernels, fresh: options.fresh, onProgress });
       const evaluations = recipe.recipe.evaluate;
+      const textFolder = path.dirname(recipe.file);
       const scores =
         evaluations.length > 0
-          ? await evaluateRun({ run: out, model: folder, evaluations, kernels, onProgress })
+          ? await evaluateRun({ run: out, model: folder, evaluations, textFolder, kernels, onProgress })
           : await earlierScores(out);
       const summary = await summarizeRun(out, scores);
       await writeReport(summary);

@@ -26,9 +26,12 @@ export function quickstartCommand(): Command {
       const { faults, files } = await verifyRun(out, kernels, onProgress);
       if (faults.length > 0)
         throw new LuthierError(`the run does not verify:\n${faults.join("\n")}`, "run it again");
-      const text = bundled("calibration/the-fiddle-maker.txt");
+      const text = "the-fiddle-maker.txt";
       const evaluations = [{ task: "perplexity", text, split: "test", context: 256 } as const];
-      const scores = await evaluateRun({ run: out, model, evaluations, kernels, onProgress });
+      const scores = await evaluateRun({
+        ...{ run: out, model, evaluations, kernels, onProgress },
+        textFolder: bundled("calibration"),
+      });
       const summary = await summarizeRun(out, scores);
       await writeReport(summary);
       printResult(json ?? false, summary, () =>
@@ -36,7 +39,7 @@ export function quickstartCommand(): Command {
           "",
           summaryText(summary),
           "",
-          `verified: ${files} files; the ${kernels.path} engine gives the reference's bits on every linear`,
+          `verified: ${files} files${kernels.native ? `; the ${kernels.path} engine gives the reference's bits on every linear` : ""}`,
           `look inside: luthier inspect ${out}, or ${path.join(out, "reports", "report.md")}`,
         ].join("\n"),
       );

@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { TextSource } from "../calibration/datasets.js";
 import type { HubOptions } from "../checkpoint/hub.js";
 import type { Kernels } from "../kernels/kernels.js";
@@ -11,6 +12,8 @@ export interface EvaluateRunOptions {
   /** The checkpoint that the run was made from, to score beside it. */
   readonly model: string;
   readonly evaluations: readonly EvaluationChoice[];
+  /** Where the evaluations' text files are looked for: the recipe's folder. */
+  readonly textFolder: string;
   readonly kernels: Kernels;
   readonly hub?: HubOptions;
   readonly onProgress?: OnProgress;
@@ -20,7 +23,7 @@ export interface EvaluateRunOptions {
 export async function evaluateRun(
   options: EvaluateRunOptions,
 ): Promise<readonly (PerplexityResult & { readonly of: "checkpoint" | "run" })[]> {
-  const { run, model, evaluations, ...rest } = options;
+  const { run, model, evaluations, textFolder, ...rest } = options;
   const subjects = [
     { of: "checkpoint", path: model, engine: "float" },
     { of: "run", path: run, engine: "float" },
@@ -30,15 +33,20 @@ export async function evaluateRun(
   for (const evaluation of evaluations) {
     for (const { of, ...subject } of subjects) {
       const { context } = evaluation;
-      const score = await evaluatePerplexity({ ...rest, ...subject, text: textOf(evaluation), context });
+      const score = await evaluatePerplexity({
+        ...rest,
+        ...subject,
+        text: textOf(evaluation, textFolder),
+        context,
+      });
       scores.push({ of, ...score });
     }
   }
   return scores;
 }
 
-function textOf({ text, dataset, config, split, column }: EvaluationChoice): TextSource {
-  if (text !== undefined) return { text };
+function textOf({ text, dataset, config, split, column }: EvaluationChoice, folder: string): TextSource {
+  if (text !== undefined) return { text: path.resolve(folder, text) };
   if (dataset === undefined) throw new RangeError("an evaluation needs a text or a data set");
   return { dataset, config, split, column };
 }

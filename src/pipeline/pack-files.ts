@@ -19,7 +19,7 @@ const manifestSchema = z.strictObject({
   version: z.literal(1),
   target: z.string(),
   parameters: z.record(z.string(), z.unknown()),
-  /** sha256 of the recipe as resolved and of every input file. */
+  /** sha256 of what of the recipe decides the weights (`quantizingPart`), and of every input file. */
   source: z.strictObject({ recipe: z.string(), inputs: z.record(z.string(), z.string()) }),
   linears: z.array(
     fileEntry.extend({

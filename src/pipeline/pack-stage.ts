@@ -4,7 +4,7 @@ import path from "node:path";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import { LuthierError } from "../error.js";
-import type { TargetChoice } from "../recipe/schema.js";
+import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
 import type { PackedLinear } from "../targets/target.js";
 import { type Manifest, manifestJson, manifestPath, type PackEntry, packFolder } from "./pack-files.js";
 import { targetOf } from "./plan.js";
@@ -91,7 +91,9 @@ async function finished(file: string, facts: Readonly<Record<string, string>>) {
 
 function sourceOf({ recipe, inputs }: RunRecord): Manifest["source"] {
   return {
-    recipe: createHash("sha256").update(JSON.stringify(recipe.resolved)).digest("hex"),
+    recipe: createHash("sha256")
+      .update(JSON.stringify(quantizingPart(recipe.resolved)))
+      .digest("hex"),
     inputs: Object.fromEntries(inputs.map(({ name, sha256 }) => [name, sha256])),
   };
 }

@@ -6,6 +6,7 @@ import { hashFile } from "../checkpoint/file-hash.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { describeModel } from "../model/model.js";
+import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
@@ -141,7 +142,8 @@ async function beginRecord(
 function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
   const sums = ({ inputs }: RunRecord) => JSON.stringify(inputs.map(({ name, sha256 }) => [name, sha256]));
   if (sums(earlier) !== sums(now)) return `another model (${earlier.model})`;
-  if (JSON.stringify(earlier.recipe.resolved) !== JSON.stringify(now.recipe.resolved)) {
+  const rules = ({ recipe }: RunRecord) => JSON.stringify(quantizingPart(recipe.resolved));
+  if (rules(earlier) !== rules(now)) {
     return `another recipe (${earlier.recipe.name})`;
   }
   if (earlier.versions.luthier !== now.versions.luthier)

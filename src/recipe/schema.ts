@@ -40,7 +40,7 @@ const target = z
 
 const perplexity = z.strictObject({
   task: z.literal("perplexity"),
-  text: z.string().optional().describe("a UTF-8 text file"),
+  text: z.string().optional().describe("a UTF-8 text file, relative to the recipe's folder"),
   dataset: z.string().optional().describe("a named data set or a hub id, instead of a text file"),
   config: z.string().optional().describe("the hub data set's configuration"),
   split: z.string().default("test"),
@@ -66,6 +66,14 @@ export type Rule = Recipe["rules"][number];
 export type QuantizeChoice = NonNullable<Rule["quantize"]>;
 export type TargetChoice = Recipe["targets"][number];
 export type EvaluationChoice = Recipe["evaluate"][number];
+
+/**
+ * What of a recipe decides the bytes of `quantized/`. Targets and evaluations may change between two calls of one run:
+ * packs and scores are added, nothing is quantized again.
+ */
+export function quantizingPart({ version, seed, rules }: Recipe): Pick<Recipe, "version" | "seed" | "rules"> {
+  return { version, seed, rules };
+}
 
 /** The JSON Schema of a recipe file, draft 2020-12. */
 export function recipeJsonSchema(): object {

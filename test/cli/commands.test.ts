@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { bundledModel, temporaryFolder } from "../pipeline/run.js";
+import { bundledModel, hashesOf, temporaryFolder } from "../pipeline/run.js";
 import { luthier } from "./luthier.js";
 
 const text = path.join(import.meta.dirname, "../../calibration/the-fiddle-maker.txt");
@@ -24,6 +24,41 @@ test("the whole job by commands: quantize, pack again, verify, inspect, eval, al
   const score = await json("eval", out, "--engine", "lut", "--text", text, "--context", "128");
   expect(score).toMatchObject({ engine: "lut", target: "t-mac", context: 128, stride: 128 });
   expect(score.perplexity).toBeGreaterThan(30);
+});
+
+test("a recipe of one's own: its texts lie beside it, and targets and evaluations may be added to a run later", async () => {
+  const folder = temporaryFolder();
+  const out = path.join(folder, "run");
+  const recipe = path.join(folder, "mine.yaml");
+  copyFileSync(text, path.join(folder, "novel.txt"));
+  const rules =
+    'version: 1\nrules: [{ match: lm_head, keep: float }, { match: "*", quantize: { method: twn } }]\n';
+  const quantize = async () => {
+    const {
+      code,
+      out: printed,
+      err,
+    } = await luthier("quantize", bundledModel, "--recipe", recipe, "--out", out, "--json");
+    expect({ code, err: err.includes("error") }).toEqual({ code: 0, err: false });
+    return JSON.parse(printed);
+  };
+  writeFileSync(recipe, rules);
+  expect(await quantize()).toMatchObject({ packs: [], scores: [] });
+  const before = hashesOf(out, ["quantized"]);
+
+  writeFileSync(
+    recipe,
+    `${rules}targets: [{ target: t-mac }]\nevaluate: [{ task: perplexity, text: novel.txt, context: 256 }]\n`,
+  );
+  const { packs, scores } = await quantize();
+  expect(packs.map(({ target }: { target: string }) => target)).toEqual(["t-mac"]);
+  expect(scores.map(({ of, engine }: { of: string; engine: string }) => `${of} ${engine}`)).toEqual([
+    "checkpoint float",
+    "run float",
+    "run lut",
+  ]);
+  expect(hashesOf(out, ["quantized"])).toEqual(before);
+  expect((await luthier("inspect", out)).out).toContain("t-mac pack, LUT engine");
 });
 
 test("a dry run prints the plan and writes nothing", async () => {

@@ -28,8 +28,8 @@ export async function quantizeBundled(recipe: string, out: string, options: Part
 }
 
 /** sha256 of every file under a run's `quantized/` and `packs/`, by relative path. */
-export function hashesOf(run: string): Record<string, string> {
-  const files = ["quantized", "packs"].flatMap((folder) =>
+export function hashesOf(run: string, folders = ["quantized", "packs"]): Record<string, string> {
+  const files = folders.flatMap((folder) =>
     readdirSync(path.join(run, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => path.join(entry.parentPath, entry.name)),
