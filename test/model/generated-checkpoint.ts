@@ -3,8 +3,9 @@ import { readMatrix, readVector } from "../../src/checkpoint/tensors.js";
 import { openKernels } from "../../src/kernels/open.js";
 import type { Executor } from "../../src/model/executor.js";
 import { openFloatExecutor } from "../../src/model/executors/float.js";
-import { describeModel, type Model, type ModelParts, openModel } from "../../src/model/model.js";
+import { describeModel, type Model, openModel } from "../../src/model/model.js";
 import type { Ops } from "../../src/model/ops.js";
+import type { ModelParts } from "../../src/model/parts.js";
 
 export type Shapes = Readonly<Record<string, readonly number[]>>;
 
