@@ -22,8 +22,8 @@ export { type EvaluateOptions, evaluatePerplexity, type PerplexityResult } from 
 export { type EvaluateRunOptions, evaluateRun } from "./pipeline/evaluate-recipe.js";
 export { inspectLinear, type LinearInspection } from "./pipeline/inspect.js";
 export { type Engine, type OpenModel, type OpenModelOptions, openModelAt } from "./pipeline/open-model.js";
+export { type PackOptions, packRun } from "./pipeline/pack.js";
 export type { Manifest } from "./pipeline/pack-files.js";
-export { packRun } from "./pipeline/pack-stage.js";
 export type { Plan, PlannedLinear } from "./pipeline/plan.js";
 export type { OnProgress, Progress } from "./pipeline/progress.js";
 export { planModel, type QuantizeOptions, type QuantizeResult, quantize } from "./pipeline/quantize.js";

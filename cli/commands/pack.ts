@@ -1,7 +1,6 @@
 import { Command } from "commander";
 import { LuthierError } from "../../src/error.js";
-import { packRun } from "../../src/pipeline/pack-stage.js";
-import { readRunRecord } from "../../src/pipeline/run-directory.js";
+import { packRun } from "../../src/pipeline/pack.js";
 import { bytesText } from "../../src/report/text.js";
 import { findTarget } from "../../src/targets/registry.js";
 import { type CommonOptions, openTools, withCommonOptions } from "../options.js";
@@ -31,12 +30,8 @@ export function packCommand(): Command {
             { usage: true },
           );
         }
-        const manifest = await packRun(
-          run,
-          await readRunRecord(run),
-          { target: target.name, ...parsed.data },
-          onProgress,
-        );
+        const choice = { target: target.name, ...parsed.data };
+        const manifest = await packRun({ run, target: choice, onProgress });
         const bytes = manifest.linears.reduce((sum, entry) => sum + entry.bytes, 0);
         printResult(
           options.json ?? false,

@@ -23,7 +23,7 @@ import type { RunRecord } from "./run-directory.js";
  * Writes the pack of one target from a run's schemes, one file a linear; what an earlier process finished stays.
  * @throws LuthierError when a linear does not fit the target: all of them are checked first.
  */
-export async function packRun(
+export async function writePack(
   run: string,
   record: RunRecord,
   choice: TargetChoice,

@@ -10,7 +10,7 @@ import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
-import { packRun } from "./pack-stage.js";
+import { writePack } from "./pack-stage.js";
 import { makePlan, type Plan } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
@@ -23,6 +23,7 @@ import {
   tryReadRunRecord,
   writeRunRecord,
 } from "./run-directory.js";
+import { sealIndexes } from "./seal.js";
 import { versions } from "./versions.js";
 
 export interface QuantizeOptions {
@@ -92,11 +93,10 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
     const packs: Manifest[] = [];
     for (const target of plan.targets) {
       packs.push(
-        await stage(`pack ${String(target.target)}`, () => packRun(out, record, target, onProgress)),
+        await stage(`pack ${String(target.target)}`, () => writePack(out, record, target, onProgress)),
       );
     }
-    record = { ...record, state: "done" };
-    await writeRunRecord(out, record);
+    record = await sealIndexes(out, { ...record, state: "done" });
     return { run: out, plan, index, packs, record };
   } finally {
     await checkpoint.close();
@@ -125,6 +125,7 @@ async function beginRecord(
     recipe: { name: recipe.name, resolved: recipe.recipe },
     inputs,
     stages: earlier?.stages ?? [],
+    indexes: earlier?.indexes ?? {},
     state: "running",
   };
   const difference = earlier && differenceOf(earlier, record);

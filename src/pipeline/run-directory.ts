@@ -31,6 +31,8 @@ const runRecord = z.strictObject({
   recipe: z.strictObject({ name: z.string(), resolved: recipeSchema }),
   inputs: z.array(inputFile),
   stages: z.array(z.strictObject({ name: z.string(), seconds: z.number(), peakMemoryBytes: z.number() })),
+  /** sha256 of quantization.json and of every manifest, by path (`sealIndexes`). */
+  indexes: z.record(z.string(), z.string()),
   state: z.enum(["running", "done"]),
 });
 

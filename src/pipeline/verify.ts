@@ -8,6 +8,7 @@ import { findTarget } from "../targets/registry.js";
 import type { Target } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import {
+  type Manifest,
   manifestPath,
   type PackEntry,
   packedTargets,
@@ -16,9 +17,10 @@ import {
   readPacked,
 } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
-import { quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+import { type QuantizedIndex, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
 import type { FileEntry } from "./record.js";
 import { readRunRecord } from "./run-directory.js";
+import { brokenSeals } from "./seal.js";
 
 export interface Verification {
   readonly files: number;
@@ -38,37 +40,58 @@ export async function verifyRun(
   kernels: Kernels,
   onProgress: OnProgress = () => {},
 ): Promise<Verification> {
-  await readRunRecord(run); // a folder that is no run is told so
+  const record = await readRunRecord(run);
   const index = await readQuantizedIndex(run);
   const folder = quantizedFolder(run);
-  const faults: string[] = [];
+  const faults = [...(await brokenSeals(run, record))];
   const quantizedFiles = [...index.files, ...index.linears];
   faults.push(...(await damagedFiles(folder, quantizedFiles, "verify quantized", onProgress)));
   let files = quantizedFiles.length;
   let packedLinears = 0;
   for (const name of await packedTargets(run)) {
-    const packs = packFolder(run, name);
-    const { linears } = await readManifest(packs);
-    const damaged = await damagedFiles(packs, linears, `verify files of ${name}`, onProgress);
-    faults.push(...damaged);
-    files += linears.length;
-    for (const [done, entry] of linears.entries()) {
-      onProgress({ stage: `verify ${name}`, done, total: linears.length, what: entry.name });
-      const made = index.linears.find((linear) => linear.name === entry.name);
-      if (made === undefined) {
-        faults.push(`${manifestPath(packs)}: ${entry.name} is not among the quantized linears`);
-        continue;
-      }
-      const check = async () => {
-        const scheme = await readScheme(path.join(folder, made.file), made.weight);
-        return checkLinear(findTarget(name), packs, entry, scheme, kernels);
-      };
-      faults.push(...(await check().catch(asFault)));
-      packedLinears++;
-    }
-    onProgress({ stage: `verify ${name}`, done: linears.length, total: linears.length, what: "" });
+    const manifest = await readManifest(packFolder(run, name)).catch((error) => {
+      faults.push(...asFault(error));
+      return null;
+    });
+    if (manifest === null) continue;
+    faults.push(...(await packFaults(run, name, manifest, index, kernels, onProgress)));
+    files += manifest.linears.length;
+    packedLinears += manifest.linears.length;
   }
   return { files, packedLinears, paths: kernels.native ? [kernels.path] : [], faults: [...new Set(faults)] };
+}
+
+/** What is wrong with one pack: its files, its linears against the schemes, its engine against the reference. */
+async function packFaults(
+  run: string,
+  target: string,
+  { linears }: Manifest,
+  index: QuantizedIndex,
+  kernels: Kernels,
+  onProgress: OnProgress,
+): Promise<readonly string[]> {
+  const folder = packFolder(run, target);
+  const faults = [...(await damagedFiles(folder, linears, `verify files of ${target}`, onProgress))];
+  for (const [done, made] of index.linears.entries()) {
+    onProgress({ stage: `verify ${target}`, done, total: index.linears.length, what: made.name });
+    const entry = linears.find((linear) => linear.name === made.name);
+    if (entry === undefined) {
+      faults.push(`${manifestPath(folder)}: ${made.name} is quantized but not packed`);
+      continue;
+    }
+    const check = async () => {
+      const scheme = await readScheme(path.join(quantizedFolder(run), made.file), made.weight);
+      return checkLinear(findTarget(target), folder, entry, scheme, kernels);
+    };
+    faults.push(...(await check().catch(asFault)));
+  }
+  onProgress({
+    stage: `verify ${target}`,
+    done: index.linears.length,
+    total: index.linears.length,
+    what: "",
+  });
+  return faults;
 }
 
 /** Files whose size or sha256 is not the recorded one. */

@@ -49,6 +49,25 @@ describe("is noticed, with the file's name:", () => {
     expect((await verifyRun(run, kernels)).faults.join("\n")).toContain(packed);
   });
 
+  test("a changed letter in an index that nothing else depends on", async () => {
+    const run = await finishedRun();
+    const changes = [
+      ["packs/t-mac/manifest.json", '"recipe": "', '"recipe": "0'],
+      ["quantized/quantization.json", '"relativeError": 0', '"relativeError": 1'],
+    ];
+    for (const [index, before, after] of changes) {
+      const file = path.join(run, index);
+      writeFileSync(file, readFileSync(file, "utf8").replace(before, after));
+      expect((await verifyRun(run, kernels)).faults.join("\n")).toContain(index);
+    }
+  });
+
+  test("a manifest that is no JSON any more", async () => {
+    const run = await finishedRun();
+    flipByte(path.join(run, "packs/t-mac/manifest.json"), 0);
+    expect((await verifyRun(run, kernels)).faults.join("\n")).toContain("manifest.json is damaged");
+  });
+
   test("a file that is gone", async () => {
     const run = await finishedRun();
     rmSync(path.join(run, packed));
