@@ -80,7 +80,7 @@ export async function readVector(
 }
 
 /** @throws LuthierError when there is no tensor of that name. */
-export function tensorNamed(tensors: ReadonlyMap<string, TensorInfo>, name: string): TensorInfo {
+function tensorNamed(tensors: ReadonlyMap<string, TensorInfo>, name: string): TensorInfo {
   const info = tensors.get(name);
   if (info !== undefined) return info;
   throw new LuthierError(

@@ -87,7 +87,7 @@ function gridFor({ min, max }: Range, shrink: number, { bits, symmetric }: Round
 }
 
 /** A scale as it is stored: float16, and at least its smallest positive value, so that division by it is defined. */
-export function storedScale(scale: number): number {
+function storedScale(scale: number): number {
   return Math.max(float16ToNumber(numberToFloat16(scale)), 2 ** -24);
 }
 

@@ -31,7 +31,7 @@ const manifestSchema = z.strictObject({
   ),
 });
 
-export type ManifestSource = z.infer<typeof manifestSchema>["source"];
+type ManifestSource = z.infer<typeof manifestSchema>["source"];
 
 export interface PackEntry extends FileEntry {
   readonly name: string;

@@ -190,7 +190,7 @@ function bitPlane(expandedRow: number, bits: number): number {
 }
 
 /** Where the scale of an expanded row and an input lies; its zero is eight further. */
-export function scalePlace(expandedRow: number, input: number, shape: PassShape): number {
+function scalePlace(expandedRow: number, input: number, shape: PassShape): number {
   if (shape.oneScale) return 0;
   const { bits, tileRows, group, columns, hasZeros } = shape;
   const tile = Math.floor(expandedRow / tileRows);

@@ -10,8 +10,8 @@ import { damagedPack, tensorOf } from "../target.js";
 
 export const weightsPerIndex = 3;
 export const indicesPerWord = 28;
-export const inputsPerWord = weightsPerIndex * indicesPerWord;
-export const bytesPerWord = 18;
+const inputsPerWord = weightsPerIndex * indicesPerWord;
+const bytesPerWord = 18;
 const bitsPerIndex = 5;
 
 /** Which weight of three is the base-3 digit of weight 1. The paper does not say; see README.md. */
@@ -23,7 +23,7 @@ export function digitPlaces(order: DigitOrder): readonly [number, number, number
 }
 
 /** Words along K: K padded with zero weights to whole words. */
-export function wordsAlong(columns: number): number {
+function wordsAlong(columns: number): number {
   return Math.ceil(columns / inputsPerWord);
 }
 
