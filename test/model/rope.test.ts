@@ -49,6 +49,19 @@ test("yarn takes its factor from the contexts when it has none of its own", () =
   expect(rotaryTables({ ...plain, scaling }, 9)).toEqual(rotaryTables({ ...plain, scaling: given }, 9));
 });
 
+test("yarn of Qwen2.5 (factor 4, heads of 128) ramps from pair 23 to pair 40 by default", () => {
+  // 32 turns within 32,768 positions fall on pair 23.6, one turn on pair 39.7; between them are 17 steps.
+  const scaling = { type: "yarn", factor: 4, original_max_position_embeddings: 32_768 };
+  const { sine, cosine } = rotaryTables({ headSize: 128, theta: 1e6, contextLength: 32_768, scaling }, 2);
+  const magnitude = 0.1 * Math.log(4) + 1;
+  expect(cosine[0]).toBeCloseTo(magnitude, 6);
+  const shareOf = (pair: number) => Math.asin(sine[64 + pair] / magnitude) / 10 ** ((-6 * pair) / 64);
+  expect(shareOf(23)).toBeCloseTo(1, 6);
+  expect(shareOf(24)).toBeCloseTo(16 / 17 + 1 / 17 / 4, 6);
+  expect(shareOf(39)).toBeCloseTo(1 / 17 + 16 / 17 / 4, 6);
+  expect(shareOf(40)).toBeCloseTo(1 / 4, 6);
+});
+
 describe("what is not known is refused", () => {
   test("a kind of scaling, with those that are known", () => {
     expect(() => checkRope({ ...plain, scaling: { rope_type: "longrope" } })).toThrow(

@@ -27,6 +27,7 @@ const configSchema = z.looseObject({
   head_dim: z.int().positive().nullish(),
   vocab_size: z.int().positive(),
   max_position_embeddings: z.int().positive(),
+  original_max_position_embeddings: z.number().positive().nullish(),
   rms_norm_eps: z.number().positive().default(1e-6),
   rope_theta: z.number().positive().nullish(),
   rope_scaling: ropeScaling.nullish(),
@@ -174,11 +175,13 @@ function defaultHeadSize(config: Config): number {
 
 function ropeOf(config: Config): Rope {
   const scaling = config.rope_scaling ?? config.rope_parameters ?? null;
+  // Outside the scaling it takes precedence, as in transformers' `standardize_rope_params`.
+  const original = config.original_max_position_embeddings ?? scaling?.original_max_position_embeddings;
   return {
     headSize: headsOf(config).headSize,
     theta: scaling?.rope_theta ?? config.rope_theta ?? 10_000,
     contextLength: config.max_position_embeddings,
-    scaling,
+    scaling: scaling && { ...scaling, original_max_position_embeddings: original },
   };
 }
 

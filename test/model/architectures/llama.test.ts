@@ -1,7 +1,12 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { openCheckpoint } from "../../../src/checkpoint/checkpoint.js";
+import { type NamedTensor, writeSafetensors } from "../../../src/checkpoint/safetensors.js";
 import { describeModel } from "../../../src/model/model.js";
 import { openOps } from "../../../src/model/ops.js";
 import { rowsOf } from "../../../src/tensor/matrix.js";
+import { temporaryFolder } from "../../checkpoint/folder.js";
 import fixture from "../../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../furthest-apart.js";
 import { bits, generatedSource, openGenerated, type Shapes } from "../generated-checkpoint.js";
@@ -45,12 +50,36 @@ describe.each(Object.entries(variants))("%s", (_, variant) => {
   });
 });
 
+test("a variant read from the files of a checkpoint has the logits of transformers", async () => {
+  for (const [name, variant] of Object.entries(variants)) {
+    const checkpoint = await openCheckpoint(await writeCheckpoint(variant));
+    const logits = await openGenerated(checkpoint.config, checkpoint, ops).logits(
+      Int32Array.from(variant.windows[0]),
+    );
+    await checkpoint.close();
+    const last = rowsOf(logits, logits.rows - 1, logits.rows).data;
+    expect(furthestApart(last, variant.logits[2]), name).toBeLessThan(1e-4);
+  }
+});
+
+async function writeCheckpoint({ config, tensors }: Variant): Promise<string> {
+  const folder = await temporaryFolder();
+  const generated = generatedSource(tensors);
+  const stored: NamedTensor[] = [];
+  for (const [name, shape] of Object.entries(tensors)) {
+    stored.push({ name, dtype: "F32", shape, bytes: await generated.read(name) });
+  }
+  await writeFile(path.join(folder, "config.json"), JSON.stringify(config));
+  await writeSafetensors(path.join(folder, "model.safetensors"), stored);
+  return folder;
+}
+
 test("without its rope scaling or its window a variant is another model", async () => {
   // Else the comparison above would prove nothing about them.
   for (const [name, variant] of Object.entries(variants)) {
-    const { rope_scaling: scaling, sliding_window: window } = variant.config;
-    if (!scaling && !window) continue;
-    const config = { ...variant.config, rope_scaling: null, sliding_window: null };
+    const { rope_scaling: scaling, rope_parameters: parameters, sliding_window: window } = variant.config;
+    if (!scaling && !parameters && !window) continue;
+    const config = { ...variant.config, rope_scaling: null, rope_parameters: null, sliding_window: null };
     const model = openGenerated(config, generatedSource(variant.tensors), ops);
     const logits = await model.logits(Int32Array.from(variant.windows[0]));
     const last = rowsOf(logits, logits.rows - 1, logits.rows).data;
