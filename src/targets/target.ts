@@ -5,6 +5,7 @@ import type { ActivationScheme, WeightOutline, WeightScheme } from "../schemes/s
 import { type Dtype, dtypeBytes } from "../tensor/dtype.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
+import type { Signal } from "./signal.js";
 
 /** One hardware's contract: which weights it takes, the bytes it reads, and the arithmetic it computes them with. */
 export interface Target<Parameters extends object = object> {
@@ -24,6 +25,19 @@ export interface Target<Parameters extends object = object> {
   unpack(packed: PackedLinear): WeightScheme;
   /** @throws LuthierError when a tensor of the pack is missing or has another shape than the layout says. */
   open(packed: PackedLinear, kernels: Kernels): Arithmetic;
+  /**
+   * Every array of one token's product by the reference arithmetic, from `input` to `output`, for test benches. The
+   * output has the bits of `multiply`. Absent where no hardware reads the pack.
+   */
+  trace?(packed: PackedLinear, token: Float32Array): readonly Signal[];
+  /** What a rule of a recipe for this target usually says: what it is shown and measured with. */
+  readonly typical: TypicalRule;
+}
+
+/** Keys of a recipe's rule. */
+export interface TypicalRule {
+  readonly quantize: { readonly method: string; readonly [option: string]: unknown };
+  readonly activation?: ActivationScheme;
 }
 
 export interface Refusal {

@@ -31,6 +31,7 @@ export const tMac: Target<Parameters> = {
     "T-MAC CPU kernels (x86, float32, exact aggregation): 1- to 4-bit codes, trit planes as 2-bit passes",
   source: "microsoft/T-MAC; arXiv 2407.00088",
   parameters,
+  typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
   refuse(weight, activation, chosen) {
     const layout = layoutOf(weight, activation, chosen);
     return "reason" in layout ? layout : null;

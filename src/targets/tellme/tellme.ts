@@ -24,6 +24,10 @@ export const tellme: Target<Parameters> = {
   summary: "TeLLMe FPGA (KV260): ternary weights with one scale a tensor, INT8 activations per token",
   source: "TeLLMe v2, arXiv 2510.15926",
   parameters,
+  typical: {
+    quantize: { method: "absmean", group: "tensor" },
+    activation: { scheme: "int8", per: "token" },
+  },
   refuse(weight, activation) {
     if (activation.scheme !== "int8") {
       return {
