@@ -10,11 +10,13 @@ import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
-import { openOps } from "../model/ops.js";
+import { type Ops, openOps } from "../model/ops.js";
+import { asRepresented } from "../schemes/activation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
-import { packedTargets, packFolder, readManifest, readPacked } from "./pack-files.js";
+import type { Matrix } from "../tensor/matrix.js";
+import { openPack, packedTargets, packFolder, readManifest } from "./pack-files.js";
 import {
   openKept,
   type QuantizedEntry,
@@ -79,6 +81,7 @@ async function openPlain({ path: folder, kernels }: OpenModelOptions): Promise<O
     source: checkpoint,
     quantized: new Map(),
     packed: null,
+    ops: openOps({ threads: kernels.threads }),
     kernels,
   });
 }
@@ -94,8 +97,9 @@ async function openRun({ path: run, engine, target, kernels }: OpenModelOptions)
     return source.tensors.get(tensor)?.shape ?? (entry && [entry.weight.rows, entry.weight.columns]);
   };
   const description = describeModel(config, shapeOf);
-  const packed = engine === "lut" ? await openPack(run, target, source, description, kernels) : null;
-  return assemble({ config, directory, description, source, quantized, packed, kernels, run });
+  const ops = openOps({ threads: kernels.threads });
+  const packed = engine === "lut" ? await openUnits(run, target, source, description, ops, kernels) : null;
+  return assemble({ config, directory, description, source, quantized, packed, ops, kernels, run });
 }
 
 interface Parts {
@@ -104,7 +108,8 @@ interface Parts {
   readonly description: ModelDescription;
   readonly source: TensorSource;
   readonly quantized: ReadonlyMap<string, QuantizedEntry>;
-  readonly packed: OpenPack | null;
+  readonly packed: PackedUnits | null;
+  readonly ops: Ops;
   readonly kernels: Kernels;
   readonly run?: string;
 }
@@ -116,10 +121,10 @@ function assemble({
   source,
   quantized,
   packed,
+  ops,
   kernels,
   run,
 }: Parts): OpenModel {
-  const ops = openOps({ threads: kernels.threads });
   const float = openFloatExecutor(
     [...description.blocks.flat(), description.head],
     {
@@ -141,24 +146,27 @@ function assemble({
     directory,
     target: packed?.target ?? null,
     async close() {
+      await packed?.close();
       await ops.close();
       await source.close();
     },
   };
 }
 
-interface OpenPack {
+interface PackedUnits {
   readonly target: string;
   unit(linear: string): Promise<PackedLinearUnit | null>;
+  close(): Promise<void>;
 }
 
-async function openPack(
+async function openUnits(
   run: string,
   wanted: string | undefined,
   source: TensorSource,
   description: ModelDescription,
+  ops: Ops,
   kernels: Kernels,
-): Promise<OpenPack> {
+): Promise<PackedUnits> {
   const name = wanted ?? (await onlyTarget(run));
   const target = findTarget(name);
   const folder = packFolder(run, name);
@@ -166,14 +174,20 @@ async function openPack(
   const linears = new Map(
     [...description.blocks.flat(), description.head].map((linear) => [linear.name, linear]),
   );
+  const pack = await openPack(folder, target);
   return {
     target: name,
     async unit(linearName) {
       const [entry, linear] = [entries.get(linearName), linears.get(linearName)];
       if (entry === undefined || linear === undefined) return null;
-      const { multiply } = target.open(await readPacked(folder, entry), kernels);
-      return { multiply, bias: await biasOf(linear, source, kernels) };
+      const arithmetic = target.open(await pack.read(entry), kernels);
+      const bias = await biasOf(linear, source, kernels);
+      if ("multiply" in arithmetic) return { multiply: arithmetic.multiply, bias };
+      const multiply = (input: Matrix) =>
+        ops.linear(asRepresented(input, entry.activation), arithmetic.weight, null);
+      return { multiply, bias };
     },
+    close: pack.close,
   };
 }
 

@@ -6,7 +6,7 @@ import { LuthierError } from "../error.js";
 import { activationScheme } from "../schemes/activation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { parseOutline } from "../schemes/weights.js";
-import type { PackedLinear } from "../targets/target.js";
+import type { PackedLinear, Target } from "../targets/target.js";
 import { readAll } from "./quantized-files.js";
 import { expectInside, type FileEntry, fileEntry, readRecord } from "./record.js";
 
@@ -16,14 +16,18 @@ const manifestFile = "manifest.json";
 
 const manifestSchema = z.strictObject({
   format: z.literal("luthier-pack"),
-  version: z.literal(1),
+  version: z.literal(2),
   target: z.string(),
   parameters: z.record(z.string(), z.unknown()),
   /** sha256 of what of the recipe decides the weights (`quantizingPart`), and of every input file. */
   source: z.strictObject({ recipe: z.string(), inputs: z.record(z.string(), z.string()) }),
+  files: z.array(fileEntry),
   linears: z.array(
-    fileEntry.extend({
+    z.strictObject({
       name: z.string(),
+      file: z.string(),
+      /** Of its packed tensors. */
+      bytes: z.int().min(0),
       weight: z.unknown(),
       activation: activationScheme,
       layout: z.record(z.string(), z.union([z.number(), z.string()])),
@@ -33,8 +37,12 @@ const manifestSchema = z.strictObject({
 
 type ManifestSource = z.infer<typeof manifestSchema>["source"];
 
-export interface PackEntry extends FileEntry {
+export interface PackEntry {
   readonly name: string;
+  /** Where it lies: one of the manifest's files. */
+  readonly file: string;
+  /** Of its packed tensors. */
+  readonly bytes: number;
   readonly weight: PackedLinear["weight"];
   readonly activation: ActivationScheme;
   readonly layout: PackedLinear["layout"];
@@ -44,6 +52,7 @@ export interface Manifest {
   readonly target: string;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly source: ManifestSource;
+  readonly files: readonly FileEntry[];
   readonly linears: readonly PackEntry[];
 }
 
@@ -56,7 +65,7 @@ export function manifestPath(folder: string): string {
 }
 
 export function manifestJson(manifest: Manifest): object {
-  return { format: "luthier-pack", version: 1, ...manifest };
+  return { format: "luthier-pack", version: 2, ...manifest };
 }
 
 /** Targets that a run has a finished pack for. */
@@ -80,13 +89,26 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const found = await readRecord(file, manifestSchema, fix);
   if (found === null) throw new LuthierError(`${folder} is no pack: it has no ${manifestFile}`, fix);
   const { format: _format, version: _version, ...manifest } = found;
-  expectInside(manifest.linears, file);
+  expectInside([...manifest.files, ...manifest.linears], file);
   const linears = manifest.linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) }));
   return { ...manifest, linears };
 }
 
-/** The bytes of one linear. */
-export async function readPacked(folder: string, entry: PackEntry): Promise<PackedLinear> {
-  const { weight, layout } = entry;
-  return { weight, layout, tensors: await readAll(path.join(folder, entry.file)) };
+/** A pack whose linears can be read. */
+export interface OpenPack {
+  read(entry: PackEntry): Promise<PackedLinear>;
+  close(): Promise<void>;
+}
+
+/** @throws LuthierError when the target keeps a whole model in a file and that is damaged or missing. */
+export async function openPack(folder: string, target: Target): Promise<OpenPack> {
+  const container = await target.container?.open(folder);
+  return {
+    async read(entry) {
+      const { weight, layout } = entry;
+      const tensors = container ? await container.read(entry) : await readAll(path.join(folder, entry.file));
+      return { weight, layout, tensors };
+    },
+    close: async () => container?.close(),
+  };
 }

@@ -22,9 +22,14 @@ export interface PlannedLinear {
 
 /**
  * Matches every linear to its rule and checks every shape, group and target constraint of the whole model.
+ * @param config the checkpoint's config.json.
  * @throws LuthierError (usage) listing all that does not fit, with the linears' names and the ways out.
  */
-export function makePlan(description: ModelDescription, recipe: Recipe): Plan {
+export function makePlan(
+  description: ModelDescription,
+  config: Readonly<Record<string, unknown>>,
+  recipe: Recipe,
+): Plan {
   const linears = [...description.blocks.flat(), description.head];
   const problems = unusedRules(linears, recipe);
   const planned: PlannedLinear[] = [];
@@ -48,6 +53,13 @@ export function makePlan(description: ModelDescription, recipe: Recipe): Plan {
     if (weight === null) continue;
     for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, problems);
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
+  }
+  const quantized = planned.flatMap(({ linear, quantize }) => (quantize ? linear.name : []));
+  for (const choice of recipe.targets) {
+    const { target } = targetOf(choice);
+    const refused = target.container?.refuse(config, quantized);
+    if (refused)
+      problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
   return { linears: planned, targets: recipe.targets };

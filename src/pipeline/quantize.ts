@@ -50,10 +50,8 @@ export interface QuantizeResult {
 export async function planModel(model: string, recipe: LoadedRecipe): Promise<Plan> {
   const checkpoint = await openCheckpoint(model);
   try {
-    return makePlan(
-      describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape),
-      recipe.recipe,
-    );
+    const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
+    return makePlan(description, checkpoint.config, recipe.recipe);
   } finally {
     await checkpoint.close();
   }
@@ -70,7 +68,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
   const checkpoint = await openCheckpoint(options.model);
   try {
     const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
-    const plan = makePlan(description, recipe.recipe);
+    const plan = makePlan(description, checkpoint.config, recipe.recipe);
     await prepareRunDirectory(out, options.fresh ?? false);
     let record = await beginRecord(options, checkpoint, onProgress);
     const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {

@@ -5,16 +5,15 @@ import type { Kernels } from "../kernels/kernels.js";
 import { openKernels } from "../kernels/open.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import { findTarget } from "../targets/registry.js";
-import type { Target } from "../targets/target.js";
+import type { PackedLinear, Target } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import {
   type Manifest,
   manifestPath,
-  type PackEntry,
+  openPack,
   packedTargets,
   packFolder,
   readManifest,
-  readPacked,
 } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedIndex, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
@@ -55,7 +54,7 @@ export async function verifyRun(
     });
     if (manifest === null) continue;
     faults.push(...(await packFaults(run, name, manifest, index, kernels, onProgress)));
-    files += manifest.linears.length;
+    files += manifest.files.length;
     packedLinears += manifest.linears.length;
   }
   return { files, packedLinears, paths: kernels.native ? [kernels.path] : [], faults: [...new Set(faults)] };
@@ -65,13 +64,18 @@ export async function verifyRun(
 async function packFaults(
   run: string,
   target: string,
-  { linears }: Manifest,
+  { files, linears }: Manifest,
   index: QuantizedIndex,
   kernels: Kernels,
   onProgress: OnProgress,
 ): Promise<readonly string[]> {
   const folder = packFolder(run, target);
-  const faults = [...(await damagedFiles(folder, linears, `verify files of ${target}`, onProgress))];
+  const faults = [...(await damagedFiles(folder, files, `verify files of ${target}`, onProgress))];
+  const pack = await openPack(folder, findTarget(target)).catch((error) => {
+    faults.push(...asFault(error));
+    return null;
+  });
+  if (pack === null) return faults;
   for (const [done, made] of index.linears.entries()) {
     onProgress({ stage: `verify ${target}`, done, total: index.linears.length, what: made.name });
     const entry = linears.find((linear) => linear.name === made.name);
@@ -81,10 +85,12 @@ async function packFaults(
     }
     const check = async () => {
       const scheme = await readScheme(path.join(quantizedFolder(run), made.file), made.weight);
-      return checkLinear(findTarget(target), folder, entry, scheme, kernels);
+      const file = path.join(folder, entry.file);
+      return checkLinear(findTarget(target), await pack.read(entry), file, scheme, kernels);
     };
     faults.push(...(await check().catch(asFault)));
   }
+  await pack.close();
   onProgress({
     stage: `verify ${target}`,
     done: index.linears.length,
@@ -120,21 +126,19 @@ async function damagedFiles(
 
 async function checkLinear(
   target: Target,
-  folder: string,
-  entry: PackEntry,
+  packed: PackedLinear,
+  file: string,
   scheme: WeightScheme,
   kernels: Kernels,
 ): Promise<readonly string[]> {
-  const file = path.join(folder, entry.file);
-  const packed = await readPacked(folder, entry);
   const faults: string[] = [];
   const part = firstDifference(target.unpack(packed), scheme);
   if (part) faults.push(`${file}: unpacked ${part} differ from the scheme`);
-  if (kernels.native) {
+  const native = target.open(packed, kernels);
+  const reference = target.open(packed, openKernels({ path: "reference" }));
+  if (kernels.native && "multiply" in native && "multiply" in reference) {
     const input = probe(scheme.columns);
-    const native = await target.open(packed, kernels).multiply(input);
-    const reference = await target.open(packed, openKernels({ path: "reference" })).multiply(input);
-    if (!sameBits(native.data, reference.data))
+    if (!sameBits((await native.multiply(input)).data, (await reference.multiply(input)).data))
       faults.push(`${file}: the ${kernels.path} engine differs from the reference`);
   }
   return faults;

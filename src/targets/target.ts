@@ -5,10 +5,17 @@ import type { ActivationScheme, WeightOutline, WeightScheme } from "../schemes/s
 import { type Dtype, dtypeBytes } from "../tensor/dtype.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
+import type { Container } from "./container.js";
 import type { Signal } from "./signal.js";
 
-/** One hardware's contract: which weights it takes, the bytes it reads, and the arithmetic it computes them with. */
-export interface Target<Parameters extends object = object> {
+/**
+ * One hardware's contract: which weights it takes, the bytes it reads, and the arithmetic it computes them with. `Product`
+ * is `Arithmetic` for hardware, `FloatProduct` for formats whose runtimes dequantize.
+ */
+export interface Target<
+  Parameters extends object = object,
+  Product extends Arithmetic | FloatProduct = Arithmetic | FloatProduct,
+> {
   /** The folder's name. */
   readonly name: string;
   /** One line for `luthier targets`. */
@@ -24,7 +31,9 @@ export interface Target<Parameters extends object = object> {
   /** The weight that the bytes stand for: `unpack(pack(w)) = w`, field by field. */
   unpack(packed: PackedLinear): WeightScheme;
   /** @throws LuthierError when a tensor of the pack is missing or has another shape than the layout says. */
-  open(packed: PackedLinear, kernels: Kernels): Arithmetic;
+  open(packed: PackedLinear, kernels: Kernels): Product;
+  /** How a whole model is kept, where the format's readers take one; absent where the hardware reads linears. */
+  readonly container?: Container<Parameters>;
   /**
    * Every array of one token's product by the reference arithmetic, from `input` to `output`, for test benches. The
    * output has the bits of `multiply`. Absent where no hardware reads the pack.
@@ -94,6 +103,12 @@ export function refuseUnsound(input: Matrix, output: Matrix): void {
       "find the layer where it arises with `--engine float`, and keep the linears before it float",
     );
   }
+}
+
+/** What a runtime does that dequantizes the weight and multiplies in floating point: so does the engine. */
+export interface FloatProduct {
+  /** `[N, K]`, as the bytes of the pack stand for it. */
+  readonly weight: Matrix;
 }
 
 /** A packed linear that can be computed: the engine's unit. */

@@ -26,7 +26,7 @@ const description: ModelDescription = {
 };
 
 const plan = (rules: string, targets = "") =>
-  makePlan(description, parseRecipe(`version: 1\nrules: [${rules}]\ntargets: [${targets}]`, "r.yaml"));
+  makePlan(description, {}, parseRecipe(`version: 1\nrules: [${rules}]\ntargets: [${targets}]`, "r.yaml"));
 
 const keepHead = "{ match: lm_head, keep: float }";
 

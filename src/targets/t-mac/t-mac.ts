@@ -2,7 +2,14 @@ import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
-import { damagedPack, type PackedLinear, type Refusal, refuseUnsound, type Target } from "../target.js";
+import {
+  type Arithmetic,
+  damagedPack,
+  type PackedLinear,
+  type Refusal,
+  refuseUnsound,
+  type Target,
+} from "../target.js";
 import { multiply, type PassShape } from "./arithmetic.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
 import { multiplyNative } from "./native.js";
@@ -25,7 +32,7 @@ const parameters = z.strictObject({
 type Parameters = z.infer<typeof parameters>;
 
 /** T-MAC on x86: table lookups for 1- to 4-bit weights with float activations, float32 and exact aggregation. */
-export const tMac: Target<Parameters> = {
+export const tMac: Target<Parameters, Arithmetic> = {
   name: "t-mac",
   summary:
     "T-MAC CPU kernels (x86, float32, exact aggregation): 1- to 4-bit codes, trit planes as 2-bit passes",

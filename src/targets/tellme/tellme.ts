@@ -5,7 +5,14 @@ import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
 import type { WeightOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
-import { damagedPack, type PackedLinear, type Refusal, refuseUnsound, type Target } from "../target.js";
+import {
+  type Arithmetic,
+  damagedPack,
+  type PackedLinear,
+  type Refusal,
+  refuseUnsound,
+  type Target,
+} from "../target.js";
 import { multiply, type Planes } from "./arithmetic.js";
 import { type DigitOrder, packPlanes, planeScales, planeWords, unpackPlane } from "./layout.js";
 
@@ -19,7 +26,7 @@ const parameters = z.strictObject({
 type Parameters = z.infer<typeof parameters>;
 
 /** TeLLMe's ternary accelerator on the KV260: base-3 indices in URAM words, INT8 tokens, 27-entry tables. */
-export const tellme: Target<Parameters> = {
+export const tellme: Target<Parameters, Arithmetic> = {
   name: "tellme",
   summary: "TeLLMe FPGA (KV260): ternary weights with one scale a tensor, INT8 activations per token",
   source: "TeLLMe v2, arXiv 2510.15926",

@@ -1,0 +1,67 @@
+import type { TensorSource } from "../checkpoint/tensor-source.js";
+import type { WeightOutline } from "../schemes/scheme.js";
+import type { Tensors } from "../tensor/tensor.js";
+import type { PackedLinear } from "./target.js";
+
+/**
+ * A format that keeps a whole model in files of its own, so that another runtime loads it: packed linears, tensors that
+ * stayed float, configuration and tokenizer. The engine reads linears back from those files, so what is scored is what is
+ * shipped.
+ */
+export interface Container<Parameters extends object = object> {
+  /**
+   * Why a model cannot be put into the format; null when it can. Judged before any work starts.
+   * @param quantized names of the linears that are packed.
+   */
+  refuse(
+    config: Readonly<Record<string, unknown>>,
+    quantized: readonly string[],
+  ): { readonly reason: string; readonly fix: string } | null;
+  /**
+   * Writes the model's files into `folder`, each one atomically. Deterministic: the same model gives the same bytes.
+   * @returns the files' names inside the folder, and for every linear the file that it lies in.
+   */
+  write(folder: string, model: ModelToWrite, parameters: Parameters): Promise<WrittenModel>;
+  /** Opens the files of `write` for reading linears back. @throws LuthierError when they are damaged or missing. */
+  open(folder: string): Promise<OpenContainer>;
+}
+
+/** A quantized model as a container takes it in. */
+export interface ModelToWrite {
+  /** config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Folder of config.json and the tokenizer's files. */
+  readonly directory: string;
+  /** Tensors that stayed as the checkpoint has them, by its names: embedding, norms, biases, kept linears. */
+  readonly kept: TensorSource;
+  /** The quantized linears in the order of the model. */
+  readonly linears: readonly LinearToWrite[];
+}
+
+export interface LinearToWrite {
+  /** `model.layers.0.self_attn.q_proj`; its weight's tensor in the checkpoint is `<name>.weight`. */
+  readonly name: string;
+  readonly weight: WeightOutline;
+  /** Reads the scheme and packs it; called when it is written, so that one linear is in memory at a time. */
+  pack(): Promise<PackedLinear>;
+}
+
+export interface WrittenModel {
+  readonly files: readonly string[];
+  readonly linears: readonly WrittenLinear[];
+}
+
+export interface WrittenLinear {
+  readonly name: string;
+  /** One of `files`. */
+  readonly file: string;
+  /** Bytes of its packed tensors. */
+  readonly bytes: number;
+  readonly layout: PackedLinear["layout"];
+}
+
+export interface OpenContainer {
+  /** The tensors of one linear, as the target's `pack` made them. */
+  read(linear: Pick<WrittenLinear, "name" | "layout"> & { readonly weight: WeightOutline }): Promise<Tensors>;
+  close(): Promise<void>;
+}
