@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { LuthierError } from "../src/error.js";
 import { versions } from "../src/pipeline/versions.js";
+import { benchCommand } from "./commands/bench.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
 import { inspectCommand } from "./commands/inspect.js";
@@ -30,6 +31,7 @@ const commands = [
   inspectCommand,
   recipesCommand,
   targetsCommand,
+  benchCommand,
   doctorCommand,
 ];
 for (const command of commands) program.addCommand(command().exitOverride());

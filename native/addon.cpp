@@ -16,6 +16,8 @@ Napi::Value paths(const Napi::CallbackInfo& info) {
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("paths", Napi::Function::New(env, paths));
   exports.Set("widen", Napi::Function::New(env, widen));
+  exports.Set("readMemory", Napi::Function::New(env, read_memory));
+  exports.Set("dotProducts", Napi::Function::New(env, dot_products));
   exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
   exports.Set("planesErrors", Napi::Function::New(env, planes_errors));
   exports.Set("intErrors", Napi::Function::New(env, int_errors));

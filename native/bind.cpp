@@ -30,7 +30,13 @@ class Work : public Napi::AsyncWorker {
 
 }  // namespace
 
-Napi::Value run_async(const Napi::CallbackInfo& info, std::function<void()> work) {
+Napi::Value run_async(const Napi::CallbackInfo& info, std::function<void()> work, bool brief) {
+  if (brief) {
+    const auto deferred = Napi::Promise::Deferred::New(info.Env());
+    work();
+    deferred.Resolve(info.Env().Undefined());
+    return deferred.Promise();
+  }
   auto* worker = new Work(info, std::move(work));  // deletes itself when done
   worker->Queue();
   return worker->promise();

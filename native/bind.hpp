@@ -107,6 +107,7 @@ class Arguments {
 };
 
 /// Runs `work` off the JavaScript thread and returns a promise. All arguments of the call are kept alive until then.
-Napi::Value run_async(const Napi::CallbackInfo& info, std::function<void()> work);
+/// `brief` work, that ends within about a millisecond, is done at once: to wake two threads takes longer.
+Napi::Value run_async(const Napi::CallbackInfo& info, std::function<void()> work, bool brief = false);
 
 }  // namespace luthier

@@ -15,6 +15,7 @@
 
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
+#include "kernels/limits.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
 #include "kernels/tellme.hpp"
@@ -30,5 +31,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::t_mac_multiply,
     LUTHIER_PATH::tellme_quantize,
     LUTHIER_PATH::tellme_multiply,
+    LUTHIER_PATH::read_memory,
+    LUTHIER_PATH::dot_products,
+    LUTHIER_PATH::dot_products_a_round,
 };
 }  // namespace luthier

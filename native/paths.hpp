@@ -73,6 +73,13 @@ struct Path {
   /// Outputs [tokens][N] of the rows [first, last), added to `out` in float16 when `add`.
   void (*tellme_multiply)(const TellmePlane& plane, const TellmeTokens& inputs, std::size_t tokens, std::size_t first,
                           std::size_t last, bool add, float* out);
+
+  /// The sum of the bytes as words.
+  std::uint64_t (*read_memory)(const std::uint8_t* bytes, std::size_t count);
+
+  /// Rounds of INT8 dot products in registers.
+  std::int32_t (*dot_products)(std::size_t rounds);
+  std::size_t dot_products_a_round;
 };
 
 extern const Path path_portable;

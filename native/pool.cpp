@@ -1,6 +1,7 @@
 #include "pool.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -10,13 +11,30 @@
 namespace luthier {
 namespace {
 
+/// How long a thread looks for more work before it sleeps: products of a model follow each other within microseconds,
+/// and to be woken takes tens of them.
+constexpr std::chrono::microseconds patience{100};
+
+/// Waits a little for `ready`, without sleeping.
+template <class Ready>
+void look_for(const Ready& ready) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!ready() && std::chrono::steady_clock::now() < until) {
+    for (int i = 0; i < 32 && !ready(); ++i) {
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+    }
+  }
+}
+
 /// One parallel_for under way. Workers draw indices until none is left.
 struct Job {
   std::size_t tasks;
   const std::function<void(std::size_t)>* task;
   std::atomic<std::size_t> next{0};
   std::atomic<unsigned> seats;  // workers that may still join
-  unsigned working = 0;         // workers inside, guarded by the pool's mutex
+  std::atomic<unsigned> working{0};  // workers inside, changed under the pool's mutex
 
   void work() {
     for (std::size_t i; (i = next.fetch_add(1)) < tasks;) (*task)(i);
@@ -38,9 +56,11 @@ class Pool {
         ++workers_;
       }
       jobs_.push_back(job);
+      ++posted_;
     }
     wake_.notify_all();
     job->work();
+    look_for([&] { return job->working == 0; });
     std::unique_lock lock(mutex_);
     std::erase(jobs_, job);
     done_.wait(lock, [&] { return job->working == 0; });
@@ -48,10 +68,13 @@ class Pool {
 
  private:
   void serve() {
-    std::unique_lock lock(mutex_);
+    std::size_t seen = 0;
     for (;;) {
+      look_for([&] { return posted_ != seen; });
+      std::unique_lock lock(mutex_);
       std::shared_ptr<Job> job;
       wake_.wait(lock, [&] { return (job = open_job()) != nullptr; });
+      seen = posted_;
       --job->seats;
       ++job->working;
       lock.unlock();
@@ -73,6 +96,7 @@ class Pool {
   std::condition_variable wake_;
   std::condition_variable done_;
   std::vector<std::shared_ptr<Job>> jobs_;
+  std::atomic<std::size_t> posted_{0};  // jobs so far
   unsigned workers_ = 0;
 };
 

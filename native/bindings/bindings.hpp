@@ -5,6 +5,8 @@
 namespace luthier {
 
 Napi::Value widen(const Napi::CallbackInfo& info);
+Napi::Value dot_products(const Napi::CallbackInfo& info);
+Napi::Value read_memory(const Napi::CallbackInfo& info);
 Napi::Value int_errors(const Napi::CallbackInfo& info);
 Napi::Value planes_errors(const Napi::CallbackInfo& info);
 Napi::Value round_to_nearest(const Napi::CallbackInfo& info);

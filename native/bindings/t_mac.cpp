@@ -14,6 +14,9 @@ namespace {
 /// Tokens whose tables are held at a time: 256 tokens of 4,096 inputs are 4 MiB.
 constexpr std::size_t tokens_at_a_time = 256;
 
+/// Bits of weight times tokens that one thread gets through within a millisecond.
+constexpr std::size_t brief_lookups = std::size_t{1} << 28;
+
 /// How a product is cut into tasks that do not depend on one another: by blocks of 32 expanded rows and by tokens.
 struct Cut {
   std::size_t unit;    // blocks that hold whole outputs: three with three bits
@@ -123,7 +126,8 @@ Napi::Value t_mac_multiply(const Napi::CallbackInfo& info) {
   std::vector<Pass> passes;
   for (std::size_t i = 0; i < weights.size(); ++i) passes.push_back({weights[i], scales[i]});
   float* out = arguments.array<float>(tokens * w.rows, "out");
-  return run_async(info, [=, &path] { multiply(path, threads, w, passes, input, tokens, out); });
+  const bool brief = tokens * w.rows * w.columns * w.bits * passes.size() <= brief_lookups;
+  return run_async(info, [=, &path] { multiply(path, threads, w, passes, input, tokens, out); }, brief);
 }
 
 }  // namespace luthier

@@ -89,14 +89,21 @@ struct TMacChunk {
 
 #include "t_mac_lookups.hpp"
 
+typedef float Eight __attribute__((vector_size(32)));
+
+static inline Eight eight_at(const float* x) {
+  Eight out;
+  __builtin_memcpy(&out, x, sizeof out);
+  return out;
+}
+
 /// y = ½C₀ + C₁ + 2C₂ + 4C₃ for the outputs of `eights` times eight accumulators a plane.
 static inline void t_mac_join(const float* sums, std::size_t bits, std::size_t eights, bool add, float* y) {
   for (std::size_t eight = 0; eight < eights; ++eight, sums += 8 * bits, y += 8) {
-    for (int row = 0; row < 8; ++row) {
-      float value = sums[row] * 0.5f;
-      for (std::size_t bit = 1; bit < bits; ++bit) value += sums[8 * bit + row] * (float)(1 << (bit - 1));
-      y[row] = add ? y[row] + value : value;
-    }
+    Eight value = eight_at(sums) * 0.5f;
+    for (std::size_t bit = 1; bit < bits; ++bit) value += eight_at(sums + 8 * bit) * (float)(1 << (bit - 1));
+    if (add) value = eight_at(y) + value;
+    __builtin_memcpy(y, &value, sizeof value);
   }
 }
 

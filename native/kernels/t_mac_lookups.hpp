@@ -5,6 +5,9 @@
 
 constexpr int t_mac_most_tokens = 4;
 
+/// How far ahead one token's codes are fetched: they come from memory, and the processor's own prefetchers stop at pages.
+constexpr int prefetch_bytes = 8192;
+
 /// 16 rows as bytes: four indices of each row side by side.
 struct Indices {
   __m512i rows[2];  // 0–15 and 16–31
@@ -44,6 +47,7 @@ static inline void t_mac_lookups(const TMacRows& rows, const std::uint8_t* codes
     for (int t = 0; t < tokens; ++t) counts[t][0] = counts[t][1] = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (int index = group * indices; index < (group + 1) * indices; index += 4) {
+      if (tokens == 1) _mm_prefetch((const char*)codes + index * 16 + prefetch_bytes, _MM_HINT_T0);
       const Indices four(codes + index * 16);
 #pragma GCC unroll 8
       for (int t = 0; t < tokens; ++t) {

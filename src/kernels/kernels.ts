@@ -77,6 +77,10 @@ export interface NativeAddon {
     zeroPoints: Uint8Array,
     out: Float64Array,
   ): Promise<void>;
+  /** Reads all bytes, each thread its part; `out` takes their sum. */
+  readMemory(path: KernelPath, threads: number, bytes: Uint8Array, out: Uint32Array): Promise<void>;
+  /** `rounds` of INT8 dot products in registers on every thread; `out` takes the multiply-accumulates of one round. */
+  dotProducts(path: KernelPath, threads: number, rounds: number, out: Uint32Array): Promise<void>;
   /** `shape`: bits, tileRows, kFactor, activationGroup, rows, columns, group, hasZeros, oneScale. */
   tMacMultiply(
     path: KernelPath,
