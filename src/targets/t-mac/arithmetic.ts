@@ -27,19 +27,40 @@ export interface Tables {
   readonly biases: Float32Array;
 }
 
-/** Outputs `[tokens, N]`: the passes' outputs added in float32, in their order. */
+/** What one token's product goes through. */
+export interface TokenSteps {
+  readonly tables: Tables;
+  readonly passes: readonly PassSteps[];
+  /** `[N]`: the passes' outputs added in float32, in their order. */
+  readonly output: Float32Array;
+}
+
+export interface PassSteps {
+  /** `[K / activationGroup, N · bits]`: sums of table entries, INT16, by group and expanded row. */
+  readonly lookupSums: Int16Array;
+  /** `[N · bits]`, by expanded row. */
+  readonly accumulators: Float32Array;
+  /** `[N]` */
+  readonly outputs: Float32Array;
+}
+
+/** Outputs `[tokens, N]`. */
 export function multiply(input: Matrix, passes: readonly Pass[], shape: PassShape): Matrix {
   const out = matrix(input.rows, shape.rows);
   for (let token = 0; token < input.rows; token++) {
     const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
-    const tables = buildTables(x, shape.activationGroup);
-    const y = out.data.subarray(token * shape.rows, (token + 1) * shape.rows);
-    for (const [index, pass] of passes.entries()) {
-      const part = passOutputs(tables, pass, shape);
-      for (let m = 0; m < y.length; m++) y[m] = index === 0 ? part[m] : y[m] + part[m];
-    }
+    out.data.set(tokenSteps(x, passes, shape).output, token * shape.rows);
   }
   return out;
+}
+
+/** One token's product with everything on the way. */
+export function tokenSteps(x: Float32Array, passes: readonly Pass[], shape: PassShape): TokenSteps {
+  const tables = buildTables(x, shape.activationGroup);
+  const steps = passes.map((pass) => passSteps(tables, pass, shape));
+  const output = steps[0].outputs.slice();
+  for (const { outputs } of steps.slice(1)) for (let m = 0; m < output.length; m++) output[m] += outputs[m];
+  return { tables, passes: steps, output };
 }
 
 /** For every four inputs the 16 signed sums, quantized with one scale an activation group. */
@@ -108,34 +129,29 @@ function horizontalSum(v: Float32Array): number {
   return Math.fround(two[0] + two[1]);
 }
 
-/** `[N]` outputs of one pass: 16 lookups at a time summed as integers, everything else in float32. */
-function passOutputs(tables: Tables, pass: Pass, shape: PassShape): Float32Array {
+/** One pass: 8 or 16 lookups at a time summed as integers, everything else in float32. */
+function passSteps(tables: Tables, pass: Pass, shape: PassShape): PassSteps {
   const { bits, kFactor, tileRows } = shape;
   const indices = shape.columns / inputsPerIndex;
-  const accumulators = new Float32Array(shape.rows * bits); // [expanded rows]
+  const expandedRows = shape.rows * bits;
+  const lookupSums = new Int16Array((shape.columns / shape.activationGroup) * expandedRows);
+  const accumulators = new Float32Array(expandedRows);
   let at = 0;
-  for (let tile = 0; tile < accumulators.length; tile += tileRows) {
+  for (let tile = 0; tile < expandedRows; tile += tileRows) {
     for (let block = 0; block < indices; block += kFactor) {
       for (let row = tile; row < tile + tileRows; row += 32) {
-        addBlock(
-          accumulators.subarray(row, row + 32),
-          row,
-          block,
-          pass.weight.subarray(at),
-          tables,
-          pass,
-          shape,
-        );
+        const bytes = pass.weight.subarray(at, at + kFactor * 16);
+        addBlock({ lookupSums, accumulators }, row, block, bytes, tables, pass, shape);
         at += kFactor * 16;
       }
     }
   }
-  return joinPlanes(accumulators, bits);
+  return { lookupSums, accumulators, outputs: joinPlanes(accumulators, bits) };
 }
 
 /** Adds `kFactor` indices to 32 expanded rows from `row` on. */
 function addBlock(
-  accumulators: Float32Array,
+  { lookupSums, accumulators }: Pick<PassSteps, "lookupSums" | "accumulators">,
   row: number,
   block: number,
   bytes: Uint8Array,
@@ -148,11 +164,9 @@ function addBlock(
   let bias = 0;
   for (let first = 0; first < shape.kFactor; first += perGroup) {
     const group = (block + first) / perGroup;
-    const lookups = lookUp(
-      bytes.subarray(first * 16),
-      tables.entries.subarray((block + first) * 16),
-      perGroup,
-    );
+    const sumsAt = group * accumulators.length + row;
+    const lookups = lookupSums.subarray(sumsAt, sumsAt + 32);
+    lookUp(bytes.subarray(first * 16), tables.entries.subarray((block + first) * 16), perGroup, lookups);
     bias = Math.fround(bias + tables.biases[group]);
     for (let lane = 0; lane < 32; lane++) {
       const scaled =
@@ -164,17 +178,17 @@ function addBlock(
   }
   for (let lane = 0; lane < 32; lane++) {
     const at = scalePlace(row + lane, block * inputsPerIndex, shape);
-    accumulators[lane] = fusedMultiplyAdd(sums[lane], pass.scales[at], accumulators[lane]);
+    const accumulator = fusedMultiplyAdd(sums[lane], pass.scales[at], accumulators[row + lane]);
+    accumulators[row + lane] = accumulator;
     if (shape.hasZeros && bitPlane(row + lane, shape.bits) === 0) {
       const zero = pass.scales[at + 8];
-      accumulators[lane] = fusedMultiplyAdd(zero, Math.fround(2 * bias), accumulators[lane]);
+      accumulators[row + lane] = fusedMultiplyAdd(zero, Math.fround(2 * bias), accumulator);
     }
   }
 }
 
-/** For 32 rows the sum of `count` lookups; at most 16 · 127, so INT16 holds it. */
-function lookUp(bytes: Uint8Array, entries: Int8Array, count: number): Int16Array {
-  const sums = new Int16Array(32);
+/** Adds `count` lookups to the sums of 32 rows; at most 16 · 127, so INT16 holds it. */
+function lookUp(bytes: Uint8Array, entries: Int8Array, count: number, sums: Int16Array): void {
   for (let index = 0; index < count; index++) {
     for (let lane = 0; lane < 16; lane++) {
       const byte = bytes[index * 16 + lane];
@@ -182,7 +196,6 @@ function lookUp(bytes: Uint8Array, entries: Int8Array, count: number): Int16Arra
       sums[lane + 16] += entries[index * 16 + (byte >> 4)];
     }
   }
-  return sums;
 }
 
 function bitPlane(expandedRow: number, bits: number): number {

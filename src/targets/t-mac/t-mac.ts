@@ -13,6 +13,7 @@ import {
 import { multiply, type PassShape } from "./arithmetic.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
 import { multiplyNative } from "./native.js";
+import { traceToken } from "./trace.js";
 
 const parameters = z.strictObject({
   tileRows: z
@@ -64,6 +65,11 @@ export const tMac: Target<Parameters, Arithmetic> = {
         return out;
       },
     };
+  },
+  trace(packed, token) {
+    const layout = layoutIn(packed);
+    const passes = passesOf(packed.tensors, packed.weight, layout);
+    return traceToken(token, passes, passShape(packed.weight, layout));
   },
 };
 

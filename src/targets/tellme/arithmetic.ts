@@ -1,4 +1,4 @@
-import { quantizeToken } from "../../schemes/activation.js";
+import { type Int8Token, quantizeToken } from "../../schemes/activation.js";
 import { roundToFloat16 } from "../../tensor/float.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import {
@@ -20,6 +20,25 @@ export interface Planes {
   readonly scales: Float32Array;
 }
 
+/** What one token's product goes through. */
+export interface TokenSteps {
+  readonly token: Int8Token;
+  /** `[⌈K / 3⌉, 27]`, ten signed bits. */
+  readonly tables: Int16Array;
+  readonly planes: readonly PlaneSteps[];
+  /** `[N]`, float16 values: the planes' results added in their order. */
+  readonly output: Float32Array;
+}
+
+export interface PlaneSteps {
+  /** `[N]`, exact. */
+  readonly accumulators: Int32Array;
+  /** What a unit of an accumulator stands for, float32. */
+  readonly factor: number;
+  /** `[N]`, float16 values. */
+  readonly dequantized: Float32Array;
+}
+
 /**
  * TeLLMe's table-lookup product: INT8 tokens, a table of all 27 signed sums for every three inputs, sums in INT32, which
  * is exact in any order. What follows the sum is published only as an FP16 dequantization; see `dequantized`.
@@ -27,18 +46,30 @@ export interface Planes {
 export function multiply(input: Matrix, planes: Planes): Matrix {
   const out = matrix(input.rows, planes.rows);
   for (let token = 0; token < input.rows; token++) {
-    const x = quantizeToken(input.data.subarray(token * input.columns, (token + 1) * input.columns));
-    const tables = buildTables(x.codes, planes.order);
-    const y = out.data.subarray(token * planes.rows, (token + 1) * planes.rows);
-    for (const [plane, words] of planes.words.entries()) {
-      const factor = Math.fround(planes.scales[plane] / x.scale);
-      for (let row = 0; row < planes.rows; row++) {
-        const part = dequantized(lookUpRow(words, row, planes.rows, tables), factor);
-        y[row] = plane === 0 ? part : roundToFloat16(Math.fround(y[row] + part));
-      }
-    }
+    const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
+    out.data.set(tokenSteps(x, planes).output, token * planes.rows);
   }
   return out;
+}
+
+/** One token's product with everything on the way. */
+export function tokenSteps(x: Float32Array, { rows, words, scales, order }: Planes): TokenSteps {
+  const token = quantizeToken(x);
+  const tables = buildTables(token.codes, order);
+  const planes = words.map((plane, index): PlaneSteps => {
+    const accumulators = Int32Array.from({ length: rows }, (_, row) => lookUpRow(plane, row, rows, tables));
+    const factor = Math.fround(scales[index] / token.scale);
+    return {
+      accumulators,
+      factor,
+      dequantized: Float32Array.from(accumulators, (sum) => dequantized(sum, factor)),
+    };
+  });
+  const output = planes[0].dequantized.slice();
+  for (const { dequantized } of planes.slice(1))
+    for (let row = 0; row < rows; row++)
+      output[row] = roundToFloat16(Math.fround(output[row] + dequantized[row]));
+  return { token, tables, planes, output };
 }
 
 /** `[⌈K / 3⌉, 27]`: entry e = Σ (digit − 1) · x over the digits of e; ten signed bits hold it (3 · 128). */

@@ -15,6 +15,7 @@ import {
 } from "../target.js";
 import { multiply, type Planes } from "./arithmetic.js";
 import { type DigitOrder, packPlanes, planeScales, planeWords, unpackPlane } from "./layout.js";
+import { traceToken } from "./trace.js";
 
 const parameters = z.strictObject({
   digitOrder: z
@@ -63,18 +64,7 @@ export const tellme: Target<Parameters, Arithmetic> = {
     return { ...outline, codes, scales: planeScales(packed.tensors, planes) };
   },
   open(packed, kernels) {
-    const { outline, order } = factsOf(packed);
-    const { rows, columns } = outline;
-    const words = Array.from({ length: outline.planes }, (_, plane) =>
-      planeWords(packed.tensors, plane, rows, columns),
-    );
-    const planes: Planes = {
-      rows,
-      columns,
-      order,
-      words,
-      scales: planeScales(packed.tensors, outline.planes),
-    };
+    const planes = planesOf(packed);
     const { native } = kernels;
     return {
       async multiply(input) {
@@ -84,7 +74,18 @@ export const tellme: Target<Parameters, Arithmetic> = {
       },
     };
   },
+  trace: (packed, token) => traceToken(token, planesOf(packed)),
 };
+
+/** @throws LuthierError when a tensor is missing, or holds what is never packed. */
+function planesOf(packed: PackedLinear): Planes {
+  const { outline, order } = factsOf(packed);
+  const { rows, columns, planes } = outline;
+  const words = Array.from({ length: planes }, (_, plane) =>
+    planeWords(packed.tensors, plane, rows, columns),
+  );
+  return { rows, columns, order, words, scales: planeScales(packed.tensors, planes) };
+}
 
 /** @throws LuthierError when the pack's layout or weight is none of this target. */
 function factsOf({ weight, layout }: PackedLinear): { outline: PlanesOutline; order: DigitOrder } {
