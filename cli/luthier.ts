@@ -12,6 +12,7 @@ import { quantizeCommand } from "./commands/quantize.js";
 import { quickstartCommand } from "./commands/quickstart.js";
 import { recipesCommand } from "./commands/recipes.js";
 import { targetsCommand } from "./commands/targets.js";
+import { vectorsCommand } from "./commands/vectors.js";
 import { verifyCommand } from "./commands/verify.js";
 
 /* Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 130 stopped by Ctrl-C. */
@@ -29,6 +30,7 @@ const commands = [
   evalCommand,
   verifyCommand,
   inspectCommand,
+  vectorsCommand,
   recipesCommand,
   targetsCommand,
   benchCommand,

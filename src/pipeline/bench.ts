@@ -44,6 +44,7 @@ export interface BenchOptions {
 
 /** Weights of one-token products rotate through this much memory, so that they come from there and not from a cache. */
 const rotatedBytes = 192 * 2 ** 20;
+const mostCopies = 256;
 const leastProducts = 7;
 const leastMilliseconds = 700;
 
@@ -90,7 +91,7 @@ async function timeProducts(
   tokens: number,
   kernels: Kernels,
 ): Promise<number | null> {
-  const copies = tokens === 1 ? Math.ceil(rotatedBytes / bytesOf(packed)) : 1;
+  const copies = tokens === 1 ? Math.min(mostCopies, Math.ceil(rotatedBytes / bytesOf(packed))) : 1;
   const products: ((input: Matrix) => Promise<Matrix>)[] = [];
   for (let i = 0; i < copies; i++) {
     const arithmetic = target.open(copyOf(packed), kernels);

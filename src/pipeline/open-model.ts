@@ -8,6 +8,7 @@ import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { openFloatExecutor } from "../model/executors/float.js";
+import { openObservingExecutor } from "../model/executors/observing.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
 import { type Ops, openOps } from "../model/ops.js";
@@ -47,6 +48,8 @@ export interface OpenModelOptions {
   /** Which pack of a run; needed only when it has several. */
   readonly target?: string;
   readonly kernels: Kernels;
+  /** Sees every linear's input before it is computed. */
+  readonly observe?: (linears: readonly string[], input: Matrix) => void;
 }
 
 /** Opens a checkpoint or a run to be computed. @throws LuthierError when it is neither, or has no such pack. */
@@ -70,7 +73,7 @@ export async function isRun(folder: string): Promise<boolean> {
   );
 }
 
-async function openPlain({ path: folder, kernels }: OpenModelOptions): Promise<OpenModel> {
+async function openPlain({ path: folder, kernels, observe }: OpenModelOptions): Promise<OpenModel> {
   const checkpoint = await openCheckpoint(folder);
   const { config, directory } = checkpoint;
   const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
@@ -83,10 +86,17 @@ async function openPlain({ path: folder, kernels }: OpenModelOptions): Promise<O
     packed: null,
     ops: openOps({ threads: kernels.threads }),
     kernels,
+    observe,
   });
 }
 
-async function openRun({ path: run, engine, target, kernels }: OpenModelOptions): Promise<OpenModel> {
+async function openRun({
+  path: run,
+  engine,
+  target,
+  kernels,
+  observe,
+}: OpenModelOptions): Promise<OpenModel> {
   const directory = quantizedFolder(run);
   const { linears } = await readQuantizedIndex(run);
   const config = await readJsonObject(path.join(directory, "config.json"));
@@ -99,7 +109,7 @@ async function openRun({ path: run, engine, target, kernels }: OpenModelOptions)
   const description = describeModel(config, shapeOf);
   const ops = openOps({ threads: kernels.threads });
   const packed = engine === "lut" ? await openUnits(run, target, source, description, ops, kernels) : null;
-  return assemble({ config, directory, description, source, quantized, packed, ops, kernels, run });
+  return assemble({ config, directory, description, source, quantized, packed, ops, kernels, observe, run });
 }
 
 interface Parts {
@@ -111,6 +121,7 @@ interface Parts {
   readonly packed: PackedUnits | null;
   readonly ops: Ops;
   readonly kernels: Kernels;
+  readonly observe: OpenModelOptions["observe"];
   readonly run?: string;
 }
 
@@ -123,6 +134,7 @@ function assemble({
   packed,
   ops,
   kernels,
+  observe,
   run,
 }: Parts): OpenModel {
   const float = openFloatExecutor(
@@ -138,7 +150,8 @@ function assemble({
     },
     ops,
   );
-  const executor = packed ? openPackedExecutor(packed.unit, float) : float;
+  const computing = packed ? openPackedExecutor(packed.unit, float) : float;
+  const executor = observe ? openObservingExecutor(computing, observe) : computing;
   const headInExecutor = quantized.has(description.head.name);
   const model = openModel({ config, description, source, executor, headInExecutor, ops, kernels });
   return {

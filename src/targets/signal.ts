@@ -9,6 +9,8 @@ export interface Signal {
   readonly what: string;
   readonly format: SignalFormat;
   readonly shape: readonly number[];
+  /** Values that are one memory word, the first in its lowest bits; 1 where it is left out. */
+  readonly perWord?: number;
   /** Row-major; floats of 16 bits as the numbers that they stand for. */
   readonly values: ArrayLike<number>;
 }

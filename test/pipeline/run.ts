@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
 import { type QuantizeOptions, quantize } from "../../src/pipeline/quantize.js";
 import { loadRecipe } from "../../src/recipe/shipped.js";
@@ -13,6 +13,13 @@ export const bundledModel = path.join(import.meta.dirname, "../../models/tiny");
 export function temporaryFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), "luthier-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A folder that is deleted when the tests of the suite have ended. */
+export function suiteFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "luthier-test-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
