@@ -15,6 +15,7 @@
 
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
+#include "kernels/ggml.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
 #include "kernels/tellme.hpp"
@@ -30,5 +31,7 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::t_mac_multiply,
     LUTHIER_PATH::tellme_quantize,
     LUTHIER_PATH::tellme_multiply,
+    LUTHIER_PATH::ggml_round,
+    LUTHIER_PATH::ggml_multiply,
 };
 }  // namespace luthier

@@ -5,6 +5,7 @@
 namespace luthier {
 
 Napi::Value widen(const Napi::CallbackInfo& info);
+Napi::Value ggml_multiply(const Napi::CallbackInfo& info);
 Napi::Value int_errors(const Napi::CallbackInfo& info);
 Napi::Value planes_errors(const Napi::CallbackInfo& info);
 Napi::Value round_to_nearest(const Napi::CallbackInfo& info);
