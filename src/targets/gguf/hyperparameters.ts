@@ -81,15 +81,11 @@ function ropeScalingOf(
       frequencyFactors: Float32Array.from(plain, (frequency, i) => frequency / scaled[i]),
     };
   }
-  // llama.cpp knows YaRN with its published magnitude and whole dimensions.
-  const published = scaling?.attention_factor ?? scaling?.mscale ?? scaling?.mscale_all_dim;
-  if (kind === "yarn" && (published ?? null) === null && scaling?.truncate !== false) {
+  if (kind === "yarn" && hasPublishedYarn(scaling)) {
     return {
       metadata: [
         ...entries(scaling?.factor ?? contextLength / original),
         ["rope.scaling.original_context_length", count(original)],
-        ["rope.scaling.yarn_beta_fast", real(scaling?.beta_fast ?? 32)],
-        ["rope.scaling.yarn_beta_slow", real(scaling?.beta_slow ?? 1)],
       ],
       frequencyFactors: null,
     };
@@ -98,6 +94,14 @@ function ropeScalingOf(
     `llama.cpp's ${architecture} has no rope scaling '${kind}' as config.json sets it`,
     "remove rope_scaling if your contexts are no longer than the original ones, or choose another target",
   );
+}
+
+/** llama.cpp's families here read no parameters of YaRN: they have those of the paper, and whole dimensions. */
+function hasPublishedYarn(scaling: Rope["scaling"]): boolean {
+  const { beta_fast: fast, beta_slow: slow, attention_factor: factor } = scaling ?? {};
+  const { mscale, mscale_all_dim: mscaleAll, truncate } = scaling ?? {};
+  const magnitude = factor ?? (mscale && mscaleAll ? mscale : null);
+  return (fast ?? 32) === 32 && (slow ?? 1) === 1 && magnitude === null && truncate !== false;
 }
 
 function count(value: number): GgufValue {
