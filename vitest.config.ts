@@ -7,11 +7,12 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/assets/**"],
+          exclude: ["test/assets/**", "test/peers/**"],
           testTimeout: 60_000,
         },
       },
       { test: { name: "assets", include: ["test/assets/**/*.test.ts"], testTimeout: 600_000 } },
+      { test: { name: "peers", include: ["test/peers/**/*.test.ts"], testTimeout: 120_000 } },
     ],
   },
 });

@@ -8,8 +8,8 @@ import { measureLimits } from "../dist/src/kernels/limits.js";
 import { openKernels } from "../dist/src/kernels/open.js";
 import { quantizerOf } from "../dist/src/pipeline/plan.js";
 import { findTarget } from "../dist/src/targets/registry.js";
-import { openGgml } from "./peers/ggml.mjs";
-import { openMatMulNBits } from "./peers/onnxruntime.mjs";
+import { openGgmlProduct } from "./peers/ggml-product.mjs";
+import { openMatMulNBits } from "./peers/onnxruntime-product.mjs";
 
 const shapes = [
   [4096, 4096],
@@ -36,7 +36,7 @@ const classes = {
     onnxruntime("onnxruntime 4 bits, level 4", { bits: 4, level: 4, lut: false }),
     llama("Q4_0", 4.5),
   ],
-  "ternary": [ours("tellme", ternary), llama("TQ2_0", 2.0625)],
+  ternary: [ours("tellme", ternary), llama("TQ2_0", 2.0625)],
 };
 
 for (const threads of new Set(threadCounts)) {
@@ -48,7 +48,8 @@ for (const threads of new Set(threadCounts)) {
   for (const [rows, columns] of shapes) {
     for (const [name, contenders] of Object.entries(classes)) {
       console.log(`\n${rows} × ${columns}, ${name}`);
-      for (const tokens of [1, 128]) await compete(contenders, { rows, columns, tokens, threads, kernels, limits });
+      for (const tokens of [1, 128])
+        await compete(contenders, { rows, columns, tokens, threads, kernels, limits });
     }
   }
 }
@@ -57,7 +58,8 @@ process.exit(0); // peers keep threads of their own
 async function compete(contenders, setting) {
   const { tokens, limits } = setting;
   const opened = [];
-  for (const contender of contenders) opened.push({ ...contender, ...(await contender.open(setting)), times: [] });
+  for (const contender of contenders)
+    opened.push({ ...contender, ...(await contender.open(setting)), times: [] });
   for (let round = 0; round < rounds; round++) {
     for (const { run, times } of opened) {
       await run(); // what the one before left in the caches, and threads that still look for work, do not count
@@ -122,7 +124,7 @@ function llama(type, bits) {
     isOurs: false,
     async open({ rows, columns, tokens, threads }) {
       const bytes = (rows * columns * bits) / 8;
-      const product = openGgml({ type, rows, columns, threads, copies: copiesOf(bytes, tokens) });
+      const product = openGgmlProduct({ type, rows, columns, threads, copies: copiesOf(bytes, tokens) });
       return { bytes, run: async () => product.run(tokens) };
     },
   };

@@ -20,6 +20,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("dotProducts", Napi::Function::New(env, dot_products));
   exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
   exports.Set("planesErrors", Napi::Function::New(env, planes_errors));
+  exports.Set("ggmlMultiply", Napi::Function::New(env, ggml_multiply));
   exports.Set("intErrors", Napi::Function::New(env, int_errors));
   exports.Set("ternary", Napi::Function::New(env, ternary));
   exports.Set("tMacMultiply", Napi::Function::New(env, t_mac_multiply));

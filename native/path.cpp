@@ -16,6 +16,7 @@
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
 #include "kernels/limits.hpp"
+#include "kernels/ggml.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
 #include "kernels/tellme.hpp"
@@ -34,5 +35,7 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::read_memory,
     LUTHIER_PATH::dot_products,
     LUTHIER_PATH::dot_products_a_round,
+    LUTHIER_PATH::ggml_round,
+    LUTHIER_PATH::ggml_multiply,
 };
 }  // namespace luthier

@@ -44,6 +44,24 @@ struct TellmeTokens {
   std::int32_t* sums;    // [tokens]: Σ codes
 };
 
+/// ggml's block types; see src/targets/gguf/blocks.ts.
+enum class GgmlType { tq1_0, tq2_0, q2_0, q4_0, q8_0 };
+
+struct GgmlBlocks {
+  GgmlType type;
+  std::size_t size, bytes, scale_at;  // of a block: weights, bytes, where the FP16 scale lies
+  std::size_t rows = 0, columns = 0;
+  const std::uint8_t* data = nullptr;  // [rows][columns / size][bytes]
+};
+
+/// Tokens rounded to INT8 with one scale a run of inputs.
+struct GgmlTokens {
+  std::size_t columns, run;
+  const std::int8_t* codes;   // [tokens][columns]
+  const float* scales;        // [tokens][columns / run]
+  const std::int32_t* sums;   // [tokens][columns / run]: Σ codes
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -80,6 +98,13 @@ struct Path {
   /// Rounds of INT8 dot products in registers.
   std::int32_t (*dot_products)(std::size_t rounds);
   std::size_t dot_products_a_round;
+  /// One token: codes [columns], scales and sums of codes [columns / run].
+  void (*ggml_round)(std::size_t run, const float* x, std::size_t columns, std::int8_t* codes, float* scales,
+                     std::int32_t* sums);
+
+  /// Outputs [tokens][N] of the rows [first, last).
+  void (*ggml_multiply)(const GgmlBlocks& blocks, const GgmlTokens& inputs, std::size_t tokens, std::size_t first,
+                        std::size_t last, float* out);
 };
 
 extern const Path path_portable;

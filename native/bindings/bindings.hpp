@@ -7,6 +7,7 @@ namespace luthier {
 Napi::Value widen(const Napi::CallbackInfo& info);
 Napi::Value dot_products(const Napi::CallbackInfo& info);
 Napi::Value read_memory(const Napi::CallbackInfo& info);
+Napi::Value ggml_multiply(const Napi::CallbackInfo& info);
 Napi::Value int_errors(const Napi::CallbackInfo& info);
 Napi::Value planes_errors(const Napi::CallbackInfo& info);
 Napi::Value round_to_nearest(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { LuthierError } from "../error.js";
+import { readBounded } from "./bounded-file.js";
 import { fileError } from "./file-error.js";
 import { isJsonObject, readJsonObject } from "./json-file.js";
 
@@ -16,17 +17,42 @@ export interface Tokenizer {
 
 const tokenizerFile = "tokenizer.json";
 const tokenizerConfigFile = "tokenizer_config.json";
+const templateFile = "chat_template.jinja";
+const templateBytesLimit = 10e6;
+
+/** What a checkpoint says of its tokenizer. */
+export interface TokenizerFiles {
+  /** tokenizer.json. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  /** tokenizer_config.json; empty when there is none. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The Jinja template of a conversation, from its own file or the configuration; null when there is none. */
+  readonly chatTemplate: string | null;
+}
+
+/** Null when there is no `tokenizer.json`. @throws LuthierError when a file is broken. */
+export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles | null> {
+  const names = await namesIn(directory);
+  if (!names.includes(tokenizerFile)) return null;
+  const definition = await readJsonObject(path.join(directory, tokenizerFile));
+  const config = names.includes(tokenizerConfigFile)
+    ? await readJsonObject(path.join(directory, tokenizerConfigFile))
+    : {};
+  if (names.includes(templateFile)) {
+    const template = await readBounded(path.join(directory, templateFile), templateBytesLimit);
+    return { definition, config, chatTemplate: new TextDecoder().decode(template) };
+  }
+  const { chat_template: template } = config;
+  return { definition, config, chatTemplate: typeof template === "string" ? template : null };
+}
 
 /** @throws LuthierError when there is no `tokenizer.json`, it is broken, or of a kind that is not known. */
 export async function openTokenizer(directory: string): Promise<Tokenizer> {
   const file = path.join(directory, tokenizerFile);
-  const names = await namesIn(directory);
-  if (!names.includes(tokenizerFile)) throw noTokenizer(directory, names);
-  const definition = await readJsonObject(file);
+  const files = await readTokenizerFiles(directory);
+  if (files === null) throw noTokenizer(directory, await namesIn(directory));
+  const { definition, config } = files;
   const vocabularySize = vocabularySizeOf(definition, file);
-  const config = names.includes(tokenizerConfigFile)
-    ? await readJsonObject(path.join(directory, tokenizerConfigFile))
-    : {};
   const tokenizer = build(splitAtWords(definition), config, file);
   return {
     encode: (text) => encode(tokenizer, text, file),

@@ -102,4 +102,15 @@ export interface NativeAddon {
     input: Float32Array,
     out: Float32Array,
   ): Promise<void>;
+  /** `type`: the block type's index in src/targets/gguf/blocks.ts. */
+  ggmlMultiply(
+    path: KernelPath,
+    threads: number,
+    type: number,
+    rows: number,
+    columns: number,
+    blocks: Uint8Array,
+    input: Float32Array,
+    out: Float32Array,
+  ): Promise<void>;
 }

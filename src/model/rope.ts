@@ -90,7 +90,7 @@ export function checkRope(rope: Rope): void {
   }
 }
 
-function nameOf({ scaling }: Rope): string {
+export function nameOf({ scaling }: Rope): string {
   return scaling?.rope_type ?? scaling?.type ?? "default";
 }
 
@@ -105,7 +105,7 @@ interface Frequencies {
   readonly attentionFactor: number;
 }
 
-function frequenciesOf(rope: Rope, length: number): Frequencies {
+export function frequenciesOf(rope: Rope, length: number): Frequencies {
   const { headSize, theta, contextLength, scaling } = rope;
   const plain = inverseFrequencies(theta, headSize);
   const factor = scaling?.factor ?? 1;

@@ -9,7 +9,7 @@ import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
 import type { Container } from "../targets/container.js";
 import type { PackedLinear } from "../targets/target.js";
 import { type Manifest, manifestJson, manifestPath, type PackEntry, packFolder } from "./pack-files.js";
-import { targetOf } from "./plan.js";
+import { targetOf, tokenizerFor } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   named,
@@ -43,7 +43,8 @@ export async function writePack(
   }
   const config = await readJsonObject(path.join(quantizedFolder(run), "config.json"));
   const names = linears.map(({ name }) => name);
-  const refused = target.container?.refuse(config, names);
+  const tokenizer = await tokenizerFor([choice], quantizedFolder(run));
+  const refused = target.container?.refuse(config, names, tokenizer);
   if (refused) {
     throw new LuthierError(`the model does not fit ${target.name}: ${refused.reason}`, refused.fix, {
       usage: true,

@@ -1,3 +1,4 @@
+import { readTokenizerFiles, type TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { quantizers } from "../quantizers/registry.js";
@@ -22,13 +23,14 @@ export interface PlannedLinear {
 
 /**
  * Matches every linear to its rule and checks every shape, group and target constraint of the whole model.
- * @param config the checkpoint's config.json.
+ * @param config the checkpoint's config.json; @param tokenizer asked for only where a target keeps whole models.
  * @throws LuthierError (usage) listing all that does not fit, with the linears' names and the ways out.
  */
 export function makePlan(
   description: ModelDescription,
   config: Readonly<Record<string, unknown>>,
   recipe: Recipe,
+  tokenizer: TokenizerFiles | null = null,
 ): Plan {
   const linears = [...description.blocks.flat(), description.head];
   const problems = unusedRules(linears, recipe);
@@ -57,7 +59,7 @@ export function makePlan(
   const quantized = planned.flatMap(({ linear, quantize }) => (quantize ? linear.name : []));
   for (const choice of recipe.targets) {
     const { target } = targetOf(choice);
-    const refused = target.container?.refuse(config, quantized);
+    const refused = target.container?.refuse(config, quantized, tokenizer);
     if (refused)
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
@@ -75,6 +77,15 @@ export function quantizerOf({ method, ...options }: QuantizeChoice) {
 /** The target of a choice with its parameters as the schema left them. */
 export function targetOf({ target: name, ...parameters }: TargetChoice) {
   return { target: findTarget(String(name)), parameters };
+}
+
+/** What targets that keep whole models judge a tokenizer by; null when the folder has none, or no target asks. */
+export async function tokenizerFor(
+  choices: readonly TargetChoice[],
+  directory: string,
+): Promise<TokenizerFiles | null> {
+  if (!choices.some((choice) => targetOf(choice).target.container)) return null;
+  return readTokenizerFiles(directory);
 }
 
 interface Problem {

@@ -11,7 +11,7 @@ import type { LoadedRecipe } from "../recipe/shipped.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
-import { makePlan, type Plan } from "./plan.js";
+import { makePlan, type Plan, tokenizerFor } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
 import { indexJson, indexPath, type QuantizedIndex } from "./quantized-files.js";
@@ -50,8 +50,7 @@ export interface QuantizeResult {
 export async function planModel(model: string, recipe: LoadedRecipe): Promise<Plan> {
   const checkpoint = await openCheckpoint(model);
   try {
-    const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
-    return makePlan(description, checkpoint.config, recipe.recipe);
+    return await planOf(checkpoint, recipe);
   } finally {
     await checkpoint.close();
   }
@@ -68,7 +67,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
   const checkpoint = await openCheckpoint(options.model);
   try {
     const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
-    const plan = makePlan(description, checkpoint.config, recipe.recipe);
+    const plan = await planOf(checkpoint, recipe);
     await prepareRunDirectory(out, options.fresh ?? false);
     let record = await beginRecord(options, checkpoint, onProgress);
     const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -99,6 +98,12 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
   } finally {
     await checkpoint.close();
   }
+}
+
+async function planOf(checkpoint: Checkpoint, { recipe }: LoadedRecipe): Promise<Plan> {
+  const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
+  const tokenizer = await tokenizerFor(recipe.targets, checkpoint.directory);
+  return makePlan(description, checkpoint.config, recipe, tokenizer);
 }
 
 function withStage(record: RunRecord, name: string, seconds: number): RunRecord {

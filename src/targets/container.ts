@@ -1,4 +1,5 @@
 import type { TensorSource } from "../checkpoint/tensor-source.js";
+import type { TokenizerFiles } from "../checkpoint/tokenizer.js";
 import type { WeightOutline } from "../schemes/scheme.js";
 import type { Tensors } from "../tensor/tensor.js";
 import type { PackedLinear } from "./target.js";
@@ -12,10 +13,12 @@ export interface Container<Parameters extends object = object> {
   /**
    * Why a model cannot be put into the format; null when it can. Judged before any work starts.
    * @param quantized names of the linears that are packed.
+   * @param tokenizer null when the checkpoint has none.
    */
   refuse(
     config: Readonly<Record<string, unknown>>,
     quantized: readonly string[],
+    tokenizer: TokenizerFiles | null,
   ): { readonly reason: string; readonly fix: string } | null;
   /**
    * Writes the model's files into `folder`, each one atomically. Deterministic: the same model gives the same bytes.

@@ -43,7 +43,7 @@ const configSchema = z.looseObject({
   layer_types: z.array(z.enum(["full_attention", "sliding_attention"])).nullish(),
 });
 
-type Config = z.infer<typeof configSchema>;
+export type Config = z.infer<typeof configSchema>;
 
 export const llama: Architecture = {
   name: "llama",
@@ -135,7 +135,7 @@ export const llama: Architecture = {
   },
 };
 
-function parseConfig(config: Readonly<Record<string, unknown>>): Config {
+export function parseConfig(config: Readonly<Record<string, unknown>>): Config {
   const parsed = configSchema.safeParse(config);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -160,7 +160,7 @@ function parseConfig(config: Readonly<Record<string, unknown>>): Config {
   return parsed.data;
 }
 
-function headsOf(config: Config) {
+export function headsOf(config: Config) {
   const heads = config.num_attention_heads;
   return {
     heads,
@@ -173,7 +173,7 @@ function defaultHeadSize(config: Config): number {
   return config.model_type === "qwen3" ? 128 : Math.floor(config.hidden_size / config.num_attention_heads);
 }
 
-function ropeOf(config: Config): Rope {
+export function ropeOf(config: Config): Rope {
   const scaling = config.rope_scaling ?? config.rope_parameters ?? null;
   // Outside the scaling it takes precedence, as in transformers' `standardize_rope_params`.
   const original = config.original_max_position_embeddings ?? scaling?.original_max_position_embeddings;
@@ -193,7 +193,7 @@ function hasHeadNorms(config: Config): boolean {
  * Mistral slides in every layer; Qwen only where it is switched on, in the layers listed or from `max_window_layers`
  * up. A key that is left out has the value that transformers gives it.
  */
-function slidingWindow(config: Config, layer: number): number | null {
+export function slidingWindow(config: Config, layer: number): number | null {
   const { model_type: family, sliding_window: window = 4096, layer_types: types } = config;
   if (family === "llama" || (family !== "mistral" && config.use_sliding_window !== true)) return null;
   const slides = types ? types[layer] === "sliding_attention" : layer >= config.max_window_layers;
