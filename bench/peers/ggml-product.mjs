@@ -9,7 +9,7 @@ export const types = { F32: 0, Q4_0: 2, Q2_K: 10, TQ2_0: 35 };
 const base = load("libggml-base");
 const cpu = bestCpuLibrary();
 
-const poolParameters = koffi.struct("ggml_threadpool_params", {
+koffi.struct("ggml_threadpool_params", {
   cpumask: koffi.array("uint8", 512),
   threads: "int",
   priority: "int",
@@ -17,14 +17,14 @@ const poolParameters = koffi.struct("ggml_threadpool_params", {
   strict: "bool",
   paused: "bool",
 });
-const initParameters = koffi.struct("ggml_init_params", {
+koffi.struct("ggml_init_params", {
   size: "size_t",
   buffer: "void *",
   noAlloc: "bool",
 });
 
 const extraBuffers = koffi.proto("void **ggml_extra_buffers(void *)");
-const log = koffi.proto("void ggml_log(int, const char *, void *)");
+koffi.proto("void ggml_log(int, const char *, void *)");
 
 const call = {
   setLog: base.func("void ggml_log_set(ggml_log *, void *)"),
@@ -53,7 +53,7 @@ const call = {
 };
 
 call.setLog(
-  koffi.register(() => {}, koffi.pointer(log)),
+  koffi.register(() => {}, "ggml_log *"),
   null,
 ); // it tells of every tensor that it repacks
 
