@@ -24,10 +24,18 @@ export interface Target<
   readonly source: string;
   /** The layout's parameters with their defaults, as a recipe may set them: a strict object. */
   readonly parameters: z.ZodObject & z.ZodType<Parameters>;
-  /** Why a linear does not fit, with the way out; null when it fits. Judged before any work starts. */
-  refuse(weight: WeightOutline, activation: ActivationScheme, parameters: Parameters): Refusal | null;
-  /** The bytes of one linear. */
-  pack(weight: WeightScheme, parameters: Parameters): PackedLinear;
+  /**
+   * Why a linear does not fit, with the way out; null when it fits. Judged before any work starts.
+   * @param place absent for a linear of no model.
+   */
+  refuse(
+    weight: WeightOutline,
+    activation: ActivationScheme,
+    parameters: Parameters,
+    place?: Place,
+  ): Refusal | null;
+  /** The bytes of one linear. @param place absent for a linear of no model. */
+  pack(weight: WeightScheme, parameters: Parameters, place?: Place): PackedLinear;
   /** The weight that the bytes stand for: `unpack(pack(w)) = w`, field by field. */
   unpack(packed: PackedLinear): WeightScheme;
   /** @throws LuthierError when a tensor of the pack is missing or has another shape than the layout says. */
@@ -47,6 +55,18 @@ export interface Target<
 export interface TypicalRule {
   readonly quantize: { readonly method: string; readonly [option: string]: unknown };
   readonly activation?: ActivationScheme;
+}
+
+/** Where a linear stands in its model: what a layout may depend on besides the linear. */
+export interface Place {
+  /** d_model: inputs of a block. */
+  readonly hiddenSize: number;
+  /** d_ffn: outputs of the gate and up projections. */
+  readonly feedForwardSize: number;
+  /** Size of the heads that its outputs make up, where these are rotated by position (queries and keys); else null. */
+  readonly rotaryHeadSize: number | null;
+  /** `[K]`, weights of the norm that its input comes out of; null without one, and in a plan, which reads no weights. */
+  readonly norm: Float32Array | null;
 }
 
 export interface Refusal {
@@ -87,22 +107,23 @@ export function damagedPack(what: string): LuthierError {
 }
 
 /**
- * Hardware turns NaN and infinite inputs into some number, each in its own way and silently. Here they spoil the factor
- * of their token and so all of its outputs, the first of which tells.
+ * Hardware turns NaN and infinite inputs into some number, each in its own way and silently; here they spoil outputs of
+ * their token. So do sums beyond the largest float16, where an arithmetic has those.
  * @throws LuthierError naming the first input that is not finite.
  */
 export function refuseUnsound(input: Matrix, output: Matrix): void {
-  for (let token = 0; token < output.rows; token++) {
-    if (Number.isFinite(output.data[token * output.columns])) continue;
-    const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
-    const at = x.findIndex((value) => !Number.isFinite(value));
-    const what =
-      at < 0 ? `values too large for it, up to ${x.reduce((a, b) => Math.max(a, Math.abs(b)), 0)}` : x[at];
-    throw new LuthierError(
-      `the input of a packed linear holds ${what} at token ${token}${at < 0 ? "" : `, input ${at}`}`,
-      "find the layer where it arises with `--engine float`, and keep the linears before it float",
-    );
-  }
+  let sound = 0;
+  while (sound < output.data.length && Number.isFinite(output.data[sound])) sound++;
+  if (sound === output.data.length) return;
+  const token = Math.floor(sound / output.columns);
+  const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
+  const at = x.findIndex((value) => !Number.isFinite(value));
+  const what =
+    at < 0 ? `values too large for it, up to ${x.reduce((a, b) => Math.max(a, Math.abs(b)), 0)}` : x[at];
+  throw new LuthierError(
+    `the input of a packed linear holds ${what} at token ${token}${at < 0 ? "" : `, input ${at}`}`,
+    "find the layer where it arises with `--engine float`, and keep the linears before it float",
+  );
 }
 
 /** What a runtime does that dequantizes the weight and multiplies in floating point: so does the engine. */
