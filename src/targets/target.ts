@@ -87,22 +87,23 @@ export function damagedPack(what: string): LuthierError {
 }
 
 /**
- * Hardware turns NaN and infinite inputs into some number, each in its own way and silently. Here they spoil the factor
- * of their token and so all of its outputs, the first of which tells.
+ * Hardware turns NaN and infinite inputs into some number, each in its own way and silently; here they spoil outputs of
+ * their token. So do sums beyond the largest float16, where an arithmetic has those.
  * @throws LuthierError naming the first input that is not finite.
  */
 export function refuseUnsound(input: Matrix, output: Matrix): void {
-  for (let token = 0; token < output.rows; token++) {
-    if (Number.isFinite(output.data[token * output.columns])) continue;
-    const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
-    const at = x.findIndex((value) => !Number.isFinite(value));
-    const what =
-      at < 0 ? `values too large for it, up to ${x.reduce((a, b) => Math.max(a, Math.abs(b)), 0)}` : x[at];
-    throw new LuthierError(
-      `the input of a packed linear holds ${what} at token ${token}${at < 0 ? "" : `, input ${at}`}`,
-      "find the layer where it arises with `--engine float`, and keep the linears before it float",
-    );
-  }
+  let sound = 0;
+  while (sound < output.data.length && Number.isFinite(output.data[sound])) sound++;
+  if (sound === output.data.length) return;
+  const token = Math.floor(sound / output.columns);
+  const x = input.data.subarray(token * input.columns, (token + 1) * input.columns);
+  const at = x.findIndex((value) => !Number.isFinite(value));
+  const what =
+    at < 0 ? `values too large for it, up to ${x.reduce((a, b) => Math.max(a, Math.abs(b)), 0)}` : x[at];
+  throw new LuthierError(
+    `the input of a packed linear holds ${what} at token ${token}${at < 0 ? "" : `, input ${at}`}`,
+    "find the layer where it arises with `--engine float`, and keep the linears before it float",
+  );
 }
 
 /** What a runtime does that dequantizes the weight and multiplies in floating point: so does the engine. */

@@ -7,6 +7,8 @@ import type { FloatDtype } from "./dtype.js";
 
 const word = new Uint32Array(1);
 const single = new Float32Array(word.buffer);
+const double = new Float64Array(1);
+const halves = new Int32Array(double.buffer);
 
 /** @throws RangeError when `bytes` and `out` disagree in length. */
 export function widen(dtype: FloatDtype, bytes: Uint8Array, out: Float32Array): void {
@@ -65,9 +67,16 @@ export function numberToFloat16(value: number): number {
   return sign | ((rounded - 0x38000000) >>> 13);
 }
 
-/** The nearest value that a float16 can hold, half to even. */
+/** The nearest value that a float16 can hold, half to even, of any number: one rounding, not two by way of float32. */
 export function roundToFloat16(value: number): number {
-  return float16ToNumber(numberToFloat16(value));
+  double[0] = Math.abs(value);
+  const exponent = Math.max((halves[1] >>> 20) - 1023, -14);
+  if (exponent > 15) return Number.isNaN(value) ? value : Math.sign(value) * Number.POSITIVE_INFINITY;
+  // In a sum with 1.5 · 2^52 units of the last place there is no room for fractions of one: the addition rounds.
+  const large = 1.5 * 2 ** (42 + exponent);
+  const magnitude = double[0] + large - large;
+  const rounded = magnitude > 65504 ? Number.POSITIVE_INFINITY : magnitude;
+  return value < 0 || Object.is(value, -0) ? -rounded : rounded;
 }
 
 // F8_E4M3 is the "fn" variant of OCP: bias 7, no infinities, S.1111.111 is NaN.
@@ -78,9 +87,6 @@ const e4m3 = Float32Array.from({ length: 256 }, (_, bits) => {
   if (exponent === 15 && mantissa === 7) return Number.NaN;
   return sign * (exponent === 0 ? mantissa * 2 ** -9 : (8 + mantissa) * 2 ** (exponent - 10));
 });
-
-const double = new Float64Array(1);
-const halves = new Int32Array(double.buffer);
 
 /**
  * `a · b + c` of float32 values rounded once to float32, as a hardware FMA does.
@@ -106,4 +112,12 @@ export function fusedMultiplyAdd(a: number, b: number, c: number): number {
     } else halves[0] -= 1;
   }
   return Math.fround(double[0]);
+}
+
+/**
+ * `a · b + c` of float16 values rounded once to float16. The product is exact in float64, and so is the sum wherever
+ * its last bits could decide a rounding: it is inexact only where one term is too small to matter to the other.
+ */
+export function fusedMultiplyAddFloat16(a: number, b: number, c: number): number {
+  return roundToFloat16(a * b + c);
 }

@@ -1,45 +1,46 @@
-import { roundHalfToEven } from "../../kernels/round-to-nearest.js";
 import { fusedMultiplyAdd } from "../../tensor/float.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import { inputsPerIndex, type Layout, type Pass } from "./layout.js";
+import { lookUp } from "./lookups.js";
+import { processors } from "./processor.js";
+import { buildTables, type Tables } from "./tables.js";
 
 /*
- * T-MAC's x86 arithmetic with exact aggregation, step by step as its AVX2 intrinsics do it (microsoft/T-MAC,
- * python/t_mac/intrins/lut_ctor.cc and tbl.cc): float32, fused multiply-adds where the source has them.
+ * T-MAC's arithmetic, step by step as its intrinsics do it (microsoft/T-MAC, python/t_mac/intrins/lut_ctor.cc and
+ * tbl.cc), with fused multiply-adds where the source has them. README.md writes the steps out.
  */
 
 /** How a pass is computed: its layout and how far a weight scale reaches. */
-export interface PassShape extends Layout {
+export interface PassShape extends Omit<Layout, "activationGroup"> {
   readonly rows: number;
   readonly columns: number;
   readonly group: number;
   readonly hasZeros: boolean;
   readonly oneScale: boolean;
-}
-
-/** The tables of one token. */
-export interface Tables {
-  /** `[K / 4, 16]`, INT8. */
-  readonly entries: Int8Array;
-  /** `[K / activationGroup]`: what an entry's unit stands for. */
-  readonly scales: Float32Array;
-  /** `[K / activationGroup]`: −Σx of the group. */
-  readonly biases: Float32Array;
+  /** Inputs that share one table scale: K when a token has one. */
+  readonly activationGroup: number;
+  /** One table scale a token and one weight scale a tensor: lookups are summed as integers over all of K. */
+  readonly scalesLast: boolean;
 }
 
 /** What one token's product goes through. */
 export interface TokenSteps {
+  /** `[K]`, in the processor's float format. */
+  readonly input: Float32Array;
   readonly tables: Tables;
   readonly passes: readonly PassSteps[];
-  /** `[N]`: the passes' outputs added in float32, in their order. */
+  /** `[N]`: the passes' outputs added in their order. */
   readonly output: Float32Array;
 }
 
 export interface PassSteps {
-  /** `[K / activationGroup, N · bits]`: sums of table entries, INT16, by group and expanded row. */
-  readonly lookupSums: Int16Array;
-  /** `[N · bits]`, by expanded row. */
-  readonly accumulators: Float32Array;
+  /**
+   * `[K / activationGroup, N · bits]`: sums of table entries by group and expanded row, INT16; their rounded averages,
+   * INT8, with fast aggregation; INT32 when scales come last.
+   */
+  readonly lookups: Int16Array | Int32Array;
+  /** `[N · bits]`, by expanded row: scaled sums over K. Null when scales come last. */
+  readonly accumulators: Float32Array | null;
   /** `[N]` */
   readonly outputs: Float32Array;
 }
@@ -56,102 +57,57 @@ export function multiply(input: Matrix, passes: readonly Pass[], shape: PassShap
 
 /** One token's product with everything on the way. */
 export function tokenSteps(x: Float32Array, passes: readonly Pass[], shape: PassShape): TokenSteps {
-  const tables = buildTables(x, shape.activationGroup);
+  const processor = processors[shape.float];
+  const input = x.map(processor.round);
+  const tables = buildTables(input, shape.activationGroup, processor);
   const steps = passes.map((pass) => passSteps(tables, pass, shape));
   const output = steps[0].outputs.slice();
-  for (const { outputs } of steps.slice(1)) for (let m = 0; m < output.length; m++) output[m] += outputs[m];
-  return { tables, passes: steps, output };
+  for (const { outputs } of steps.slice(1))
+    for (let m = 0; m < output.length; m++) output[m] = processor.round(output[m] + outputs[m]);
+  return { input, tables, passes: steps, output };
 }
 
-/** For every four inputs the 16 signed sums, quantized with one scale an activation group. */
-export function buildTables(x: Float32Array, activationGroup: number): Tables {
-  const groups = x.length / activationGroup;
-  const entries = new Int8Array((x.length / inputsPerIndex) * 16);
-  const scales = new Float32Array(groups);
-  const biases = new Float32Array(groups);
-  for (let group = 0; group < groups; group++) {
-    const first = group * activationGroup;
-    scales[group] = tableScale(x.subarray(first, first + activationGroup));
-    const unit = scales[group] === 0 ? 0 : Math.fround(1 / scales[group]);
-    // The AVX2 code takes 32 inputs at a time, eight tables side by side.
-    for (let at = first; at < first + activationGroup; at += 32) {
-      const allNegative = new Float32Array(8);
-      for (let lane = 0; lane < 8; lane++) {
-        const table = signedSums(x, at + lane * inputsPerIndex);
-        allNegative[lane] = table[0];
-        const to = (at / inputsPerIndex + lane) * 16;
-        for (let entry = 0; entry < 16; entry++)
-          entries[to + entry] = toInt8(Math.fround(table[entry] * unit));
-      }
-      biases[group] += horizontalSum(allNegative);
-    }
-  }
-  return { entries, scales, biases };
-}
-
-/** Largest Σ|x| of four neighbours, over 127. */
-function tableScale(x: Float32Array): number {
-  let most = 0;
-  for (let i = 0; i < x.length; i += inputsPerIndex) {
-    const [a, b, c, d] = [Math.abs(x[i]), Math.abs(x[i + 1]), Math.abs(x[i + 2]), Math.abs(x[i + 3])];
-    const sum = Math.fround(Math.fround(a + b) + Math.fround(c + d));
-    if (sum > most) most = sum;
-  }
-  return Math.fround(most / 127);
-}
-
-/** Entry e = Σ ±x_j, + where bit j of e is set: odd entries are summed, even ones are their mirror's negation. */
-function signedSums(x: Float32Array, first: number): Float32Array {
-  const table = new Float32Array(16);
-  for (let entry = 1; entry < 16; entry += 2) {
-    let sum = x[first];
-    for (let j = 1; j < inputsPerIndex; j++)
-      sum = Math.fround(entry & (1 << j) ? sum + x[first + j] : sum - x[first + j]);
-    table[entry] = sum;
-  }
-  for (let entry = 0; entry < 16; entry += 2) table[entry] = -table[15 - entry];
-  return table;
-}
-
-/**
- * Half to even and saturating. A subnormal scale can have an infinite reciprocal; x86 turns the products, ±∞ and NaN
- * alike, into the least INT32 and so into −128.
- */
-function toInt8(x: number): number {
-  if (!Number.isFinite(x)) return -128;
-  return Math.max(-128, Math.min(127, roundHalfToEven(x)));
-}
-
-/** Eight lanes in the order of `_mm256_addv_ps`: halves, then pairs, then neighbours. */
-function horizontalSum(v: Float32Array): number {
-  const four = [0, 1, 2, 3].map((lane) => Math.fround(v[lane + 4] + v[lane]));
-  const two = [Math.fround(four[0] + four[2]), Math.fround(four[1] + four[3])];
-  return Math.fround(two[0] + two[1]);
-}
-
-/** One pass: 8 or 16 lookups at a time summed as integers, everything else in float32. */
+/** One pass: 8 or 16 lookups at a time joined as integers, everything else in floating point. */
 function passSteps(tables: Tables, pass: Pass, shape: PassShape): PassSteps {
-  const { bits, kFactor, tileRows } = shape;
-  const indices = shape.columns / inputsPerIndex;
-  const expandedRows = shape.rows * bits;
-  const lookupSums = new Int16Array((shape.columns / shape.activationGroup) * expandedRows);
+  const expandedRows = shape.rows * shape.bits;
+  if (shape.scalesLast) {
+    const lookups = new Int32Array(expandedRows);
+    eachBlock(pass, shape, (row, block, bytes) => {
+      const entries = tables.entries.subarray(block * 16);
+      lookUp(bytes, entries, shape.kFactor, "exact", lookups.subarray(row, row + 32));
+    });
+    return { lookups, accumulators: null, outputs: scaleSums(lookups, tables, pass, shape) };
+  }
+  const lookups = new Int16Array((shape.columns / shape.activationGroup) * expandedRows);
   const accumulators = new Float32Array(expandedRows);
+  eachBlock(pass, shape, (row, block, bytes) => {
+    addBlock({ lookups, accumulators }, row, block, bytes, tables, pass, shape);
+  });
+  const { round } = processors[shape.float];
+  const outputs = joinPlanes(accumulators, shape.bits).map(round);
+  return { lookups, accumulators, outputs };
+}
+
+/** Visits the file's runs of `kFactor` indices of 32 expanded rows, of each output in the order of K. */
+function eachBlock(
+  { weight }: Pass,
+  { rows, columns, bits, kFactor, tileRows }: PassShape,
+  visit: (row: number, block: number, bytes: Uint8Array) => void,
+): void {
   let at = 0;
-  for (let tile = 0; tile < expandedRows; tile += tileRows) {
-    for (let block = 0; block < indices; block += kFactor) {
+  for (let tile = 0; tile < rows * bits; tile += tileRows) {
+    for (let block = 0; block < columns / inputsPerIndex; block += kFactor) {
       for (let row = tile; row < tile + tileRows; row += 32) {
-        const bytes = pass.weight.subarray(at, at + kFactor * 16);
-        addBlock({ lookupSums, accumulators }, row, block, bytes, tables, pass, shape);
+        visit(row, block, weight.subarray(at, at + kFactor * 16));
         at += kFactor * 16;
       }
     }
   }
-  return { lookupSums, accumulators, outputs: joinPlanes(accumulators, bits) };
 }
 
 /** Adds `kFactor` indices to 32 expanded rows from `row` on. */
 function addBlock(
-  { lookupSums, accumulators }: Pick<PassSteps, "lookupSums" | "accumulators">,
+  { lookups, accumulators }: { readonly lookups: Int16Array; readonly accumulators: Float32Array },
   row: number,
   block: number,
   bytes: Uint8Array,
@@ -159,21 +115,23 @@ function addBlock(
   pass: Pass,
   shape: PassShape,
 ): void {
+  const { round, fusedMultiplyAdd } = processors[shape.float];
   const perGroup = shape.activationGroup / inputsPerIndex;
   const sums = new Float32Array(32);
   let bias = 0;
   for (let first = 0; first < shape.kFactor; first += perGroup) {
     const group = (block + first) / perGroup;
-    const sumsAt = group * accumulators.length + row;
-    const lookups = lookupSums.subarray(sumsAt, sumsAt + 32);
-    lookUp(bytes.subarray(first * 16), tables.entries.subarray((block + first) * 16), perGroup, lookups);
-    bias = Math.fround(bias + tables.biases[group]);
+    const found = lookups.subarray(group * accumulators.length + row).subarray(0, 32);
+    const entries = tables.entries.subarray((block + first) * 16);
+    lookUp(bytes.subarray(first * 16), entries, perGroup, shape.aggregation, found);
+    bias = round(bias + tables.biases[group]);
+    const { unit, offset } = groupScale(tables, group, perGroup, shape);
     for (let lane = 0; lane < 32; lane++) {
       const scaled =
         bitPlane(row + lane, shape.bits) === 0
-          ? fusedMultiplyAdd(lookups[lane], tables.scales[group], tables.biases[group])
-          : Math.fround(lookups[lane] * tables.scales[group]);
-      sums[lane] = first === 0 ? scaled : sums[lane] + scaled;
+          ? fusedMultiplyAdd(found[lane], unit, offset)
+          : round(found[lane] * unit);
+      sums[lane] = first === 0 ? scaled : round(sums[lane] + scaled);
     }
   }
   for (let lane = 0; lane < 32; lane++) {
@@ -182,20 +140,23 @@ function addBlock(
     accumulators[row + lane] = accumulator;
     if (shape.hasZeros && bitPlane(row + lane, shape.bits) === 0) {
       const zero = pass.scales[at + 8];
-      accumulators[row + lane] = fusedMultiplyAdd(zero, Math.fround(2 * bias), accumulator);
+      accumulators[row + lane] = fusedMultiplyAdd(zero, round(2 * bias), accumulator);
     }
   }
 }
 
-/** Adds `count` lookups to the sums of 32 rows; at most 16 · 127, so INT16 holds it. */
-function lookUp(bytes: Uint8Array, entries: Int8Array, count: number, sums: Int16Array): void {
-  for (let index = 0; index < count; index++) {
-    for (let lane = 0; lane < 16; lane++) {
-      const byte = bytes[index * 16 + lane];
-      sums[lane] += entries[index * 16 + (byte & 15)];
-      sums[lane + 16] += entries[index * 16 + (byte >> 4)];
-    }
-  }
+/**
+ * What a unit of a group's lookups stands for, and what plane 0 adds. An average is worth as many entries as it joins.
+ * Rounding halves up lifts it by a quarter a level, log₂(count) / 4 in all (arXiv 2106.10860 §4.4); the source takes
+ * that off plane 0 for all planes, as a whole number: 1 of 16 lookups, 0 of 8.
+ */
+function groupScale(tables: Tables, group: number, count: number, { bits, aggregation, float }: PassShape) {
+  const [unit, offset] = [tables.scales[group], tables.biases[group]];
+  if (aggregation === "exact") return { unit, offset };
+  const { round } = processors[float];
+  const unitOfAverage = round(unit * count);
+  const lift = Math.floor(Math.log2(count) / 4) * (2 ** bits - 1);
+  return { unit: unitOfAverage, offset: round(Math.fround(offset - unitOfAverage * lift)) };
 }
 
 function bitPlane(expandedRow: number, bits: number): number {
@@ -213,7 +174,16 @@ function scalePlace(expandedRow: number, input: number, shape: PassShape): numbe
   return eights * (hasZeros ? 16 : 8) + (expandedRow % 8);
 }
 
-/** `y = ½C₀ + C₁ + 2C₂ + 4C₃`, added in that order. */
+/** `y = (Σ α_i · sum_i · S + B / 2) · s`, where S and B are the token's and s the tensor's. */
+function scaleSums(sums: Int32Array, { scales, biases }: Tables, pass: Pass, shape: PassShape): Float32Array {
+  const { round } = processors[shape.float];
+  const offset = round(biases[0] * 0.5);
+  return joinPlanes(Float32Array.from(sums), shape.bits).map((sum) =>
+    round(Math.fround(fusedMultiplyAdd(sum, scales[0], offset) * pass.scales[0])),
+  );
+}
+
+/** `½C₀ + C₁ + 2C₂ + 4C₃` of every output, added in that order in float32 on either processor. */
 function joinPlanes(accumulators: Float32Array, bits: number): Float32Array {
   const out = new Float32Array(accumulators.length / bits);
   for (let m = 0; m < out.length; m++) {

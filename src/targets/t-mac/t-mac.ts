@@ -25,18 +25,28 @@ const parameters = z.strictObject({
     .default("auto")
     .describe("kfactor: table indices that are walked before the next rows; auto takes the larger that fits"),
   activationGroup: z
-    .union([z.literal("auto"), z.literal(32), z.literal(64)])
+    .union([z.literal("auto"), z.literal(32), z.literal(64), z.literal("token")])
     .default("auto")
-    .describe("inputs that share one table scale; auto takes 64 where it fits, the default of T-MAC"),
+    .describe(
+      "inputs that share one table scale; auto takes 64 where it fits, the default of T-MAC; token: all, with one weight scale a tensor",
+    ),
+  float: z
+    .enum(["float32", "float16"])
+    .default("float32")
+    .describe("floating point of scales, tables and sums: float32 as on x86, float16 as on ARM"),
+  aggregation: z
+    .enum(["exact", "fast"])
+    .default("exact")
+    .describe("how lookups are joined: added, or averaged with rounding (ARM only; loses accuracy)"),
 });
 
 type Parameters = z.infer<typeof parameters>;
 
-/** T-MAC on x86: table lookups for 1- to 4-bit weights with float activations, float32 and exact aggregation. */
+/** T-MAC: table lookups for 1- to 4-bit weights with float activations, as x86 (float32) or ARM (float16) does them. */
 export const tMac: Target<Parameters, Arithmetic> = {
   name: "t-mac",
   summary:
-    "T-MAC CPU kernels (x86, float32, exact aggregation): 1- to 4-bit codes, trit planes as 2-bit passes",
+    "T-MAC CPU kernels (x86 in float32, ARM in float16): 1- to 4-bit codes, trit planes as 2-bit passes",
   source: "microsoft/T-MAC; arXiv 2407.00088",
   parameters,
   typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
@@ -55,7 +65,8 @@ export const tMac: Target<Parameters, Arithmetic> = {
     const layout = layoutIn(packed);
     const passes = passesOf(packed.tensors, packed.weight, layout);
     const shape = passShape(packed.weight, layout);
-    const { native } = kernels;
+    // The addon has the arithmetic of x86 with table scales a group; all else is computed by the reference.
+    const native = layout.float === "float32" && !shape.scalesLast ? kernels.native : null;
     return {
       async multiply(input) {
         const out = native
@@ -92,13 +103,26 @@ const layoutSchema = z.strictObject({
   passes: z.int().min(1).max(8),
   tileRows: z.int().positive().multipleOf(32),
   kFactor: z.union([z.literal(8), z.literal(16)]),
-  activationGroup: z.union([z.literal(32), z.literal(64)]),
+  activationGroup: z.union([z.literal(32), z.literal(64), z.literal("token")]),
+  float: z.enum(["float32", "float16"]),
+  aggregation: z.enum(["exact", "fast"]),
 });
 
 function passShape(weight: WeightOutline, layout: Layout): PassShape {
   const { rows, columns, group, scaleRows } = weight;
   const hasZeros = weight.scheme === "int" && !weight.symmetric;
-  return { ...layout, rows, columns, group, hasZeros, oneScale: scaleRows === 1 };
+  const scalesLast = layout.activationGroup === "token";
+  const activationGroup = layout.activationGroup === "token" ? columns : layout.activationGroup;
+  return {
+    ...layout,
+    rows,
+    columns,
+    group,
+    hasZeros,
+    oneScale: scaleRows === 1,
+    activationGroup,
+    scalesLast,
+  };
 }
 
 /** Tile heights that T-MAC's tuner tries, largest first; then those that a narrow layer needs. */
@@ -138,20 +162,36 @@ function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: P
       fix: "keep these linears float, or set tileRows to a multiple of 32 and of 8 · bits that divides them",
     };
   }
+  const { float, aggregation } = chosen;
+  if (aggregation === "fast" && (float !== "float16" || chosen.activationGroup === "token")) {
+    return {
+      reason: `fast aggregation goes with float16 and table scales a group, here are ${float} and activationGroup ${chosen.activationGroup}`,
+      fix: "set `float: float16` and activationGroup 32, 64 or auto, or leave `aggregation` at exact",
+    };
+  }
+  if (chosen.activationGroup === "token" && scaleRows !== 1) {
+    return {
+      reason: "its weight scales are by group or row, one table scale a token goes with one a tensor",
+      fix: "use `group: tensor`, or activationGroup 32, 64 or auto",
+    };
+  }
   const kFactor = pick(
     chosen.kFactor,
     [16, 8],
     (factor) => group % (4 * factor) === 0 && columns % (4 * factor) === 0,
   );
   const activationGroup =
-    kFactor && pick(chosen.activationGroup, [64, 32], (size) => (4 * kFactor) % size === 0);
+    kFactor &&
+    (chosen.activationGroup === "token"
+      ? "token"
+      : pick(chosen.activationGroup, [64, 32], (size) => (4 * kFactor) % size === 0));
   if (!kFactor || !activationGroup) {
     return {
       reason: `its ${columns} inputs in groups of ${group} do not divide into blocks of 32 (kFactor ${chosen.kFactor}, activationGroup ${chosen.activationGroup})`,
       fix: "use a group that is a multiple of 32 (of 64 for kFactor 16 or activationGroup 64), or keep these linears float",
     };
   }
-  return { bits, passes, tileRows, kFactor, activationGroup };
+  return { bits, passes, tileRows, kFactor, activationGroup, float, aggregation };
 }
 
 function fits(rows: number, bits: number, tileRows: number): boolean {

@@ -4,8 +4,9 @@ import { openKernels } from "../../../src/kernels/open.js";
 import type { IntScheme } from "../../../src/schemes/int.js";
 import type { WeightScheme } from "../../../src/schemes/scheme.js";
 import { dequantize } from "../../../src/schemes/weights.js";
-import { buildTables } from "../../../src/targets/t-mac/arithmetic.js";
+import { processors } from "../../../src/targets/t-mac/processor.js";
 import { tMac } from "../../../src/targets/t-mac/t-mac.js";
+import { buildTables } from "../../../src/targets/t-mac/tables.js";
 import { type Matrix, matrix } from "../../../src/tensor/matrix.js";
 import { randomInput, randomInt, randomPlanes, seeds } from "../random-weights.js";
 
@@ -15,7 +16,7 @@ const auto = tMac.parameters.parse({});
 test("the table of (1, −0.5, 2, 0.25) is the worked one", () => {
   const x = new Float32Array(32);
   x.set([1, -0.5, 2, 0.25]);
-  const { entries, scales, biases } = buildTables(x, 32);
+  const { entries, scales, biases } = buildTables(x, 32, processors.float32);
   expect([...entries.subarray(0, 16)]).toEqual([
     -93, -25, -127, -59, 42, 110, 8, 76, -76, -8, -110, -42, 59, 127, 25, 93,
   ]);
@@ -41,7 +42,7 @@ test("the code 3 of two bits is worth one scale: ½ + 1 of the planes, less ½",
 });
 
 test("a scale too small for its reciprocal saturates all entries at −128, as x86 converts infinity", () => {
-  const { entries, scales } = buildTables(new Float32Array(32).fill(2 ** -140), 32);
+  const { entries, scales } = buildTables(new Float32Array(32).fill(2 ** -140), 32, processors.float32);
   expect(scales[0]).toBeGreaterThan(0);
   expect(new Set(entries)).toEqual(new Set([-128]));
 });
@@ -51,7 +52,7 @@ test("biases are added by halves, pairs and neighbours of eight sums", () => {
   // 2^24 + 3 lies between two float32 values and goes to the even one.
   const x = new Float32Array(32);
   for (const [lane, sum] of [2 ** 24, 1, 1, 0, 0, 0, 1, 0].entries()) x[4 * lane] = sum;
-  expect(buildTables(x, 32).biases[0]).toBe(-(2 ** 24 + 4));
+  expect(buildTables(x, 32, processors.float32).biases[0]).toBe(-(2 ** 24 + 4));
 });
 
 test("an input that is not finite is named", async () => {

@@ -57,7 +57,15 @@ test("bytes and scales are those of T-MAC's own chain of reshapes and transposit
   ];
   for (const { bits, tileRows, kFactor } of layouts) {
     const weight = randomInt({ rows: 64, columns: 128, granularity: 64, bits, symmetric: false }, bits);
-    const packed = packWeight(weight, { bits, passes: 1, tileRows, kFactor, activationGroup: 32 });
+    const packed = packWeight(weight, {
+      bits,
+      passes: 1,
+      tileRows,
+      kFactor,
+      activationGroup: 32,
+      float: "float32",
+      aggregation: "exact",
+    });
     const chain = publishedChain(weight.codes, 64, 128, bits, tileRows, kFactor);
     expect([...packed["pass0.weight"].bytes], `${bits} bits`).toEqual(chain);
     const middle = 2 ** (bits - 1);
@@ -151,7 +159,15 @@ describe("auto takes the largest published tile that fits, and blocks as long as
     if (zeros.length === 0) return; // the largest is judged only
     const scales = new Float32Array((rows * columns) / group).fill(1);
     const { layout } = tMac.pack({ ...weight, codes: zeros, scales, zeroPoints: null }, auto);
-    expect(layout).toEqual({ bits, passes: 1, tileRows, kFactor, activationGroup });
+    expect(layout).toEqual({
+      bits,
+      passes: 1,
+      tileRows,
+      kFactor,
+      activationGroup,
+      float: "float32",
+      aggregation: "exact",
+    });
   });
 });
 

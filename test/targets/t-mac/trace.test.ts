@@ -37,8 +37,8 @@ test("every signal fills its shape, stays in its width and has a name of its own
   const signals = tMac.trace?.(packed, randomInput(1, 128, 5).data) ?? [];
   expect(signals.map(({ name }) => name)).toEqual([
     ...["input", "table-entries", "table-scales", "table-biases"],
-    ...["pass0-lookup-sums", "pass0-accumulators", "pass0-outputs"],
-    ...["pass1-lookup-sums", "pass1-accumulators", "pass1-outputs"],
+    ...["pass0-lookups", "pass0-accumulators", "pass0-outputs"],
+    ...["pass1-lookups", "pass1-accumulators", "pass1-outputs"],
     "output",
   ]);
   for (const { name, format, shape, values } of signals) {
@@ -54,7 +54,7 @@ test("lookup sums are those of the weight's bits and the traced tables", () => {
   const weight = randomInt({ rows: 32, columns: 128, granularity: 64, bits: 1, symmetric: true }, 6);
   const signals = tMac.trace?.(tMac.pack(weight, auto), randomInput(1, 128, 7).data) ?? [];
   const valuesOf = (name: string) => Array.from(signals.find((signal) => signal.name === name)?.values ?? []);
-  const [entries, sums] = [valuesOf("table-entries"), valuesOf("pass0-lookup-sums")];
+  const [entries, sums] = [valuesOf("table-entries"), valuesOf("pass0-lookups")];
   for (let group = 0; group < 2; group++) {
     for (let row = 0; row < 32; row++) {
       let sum = 0;
