@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   float16ToNumber,
   fusedMultiplyAdd,
+  fusedMultiplyAddFloat16,
   numberToFloat16,
   roundToFloat16,
   widen,
@@ -47,6 +48,58 @@ describe("float16", () => {
         }
       }),
       { numRuns: 300, seed: 1 },
+    );
+  });
+});
+
+describe("float16 of float64 values", () => {
+  test("is rounded once, not by way of float32", () => {
+    // A little above the middle of 1 and the next float16: float32 loses the little, and the tie would go to 1.
+    expect(roundToFloat16(1 + 2 ** -11 + 2 ** -40)).toBe(1 + 2 ** -10);
+    expect(roundToFloat16(-(2 ** -25) * (1 + 2 ** -40))).toBe(-(2 ** -24));
+  });
+
+  test.each([
+    [65519.999999999, 65504],
+    [65520, Number.POSITIVE_INFINITY],
+    [-1e300, Number.NEGATIVE_INFINITY],
+    [Number.NaN, Number.NaN],
+    [-0, -0],
+    [-(2 ** -26), -0],
+  ])("%d becomes %d", (value, rounded) => {
+    expect(roundToFloat16(value)).toBe(rounded);
+  });
+
+  test("is that of the pattern for every float32", () => {
+    fc.assert(
+      fc.property(fc.float(), (value) => {
+        expect(roundToFloat16(value)).toBe(float16ToNumber(numberToFloat16(value)));
+      }),
+      { numRuns: 1000, seed: 2 },
+    );
+  });
+
+  test("a fused multiply-add is the exact sum of whole numbers, rounded once", () => {
+    const half = fc.integer({ min: 0, max: 0x77ff }); // below 2^15
+    fc.assert(
+      fc.property(half, half, half, fc.boolean(), (a, b, c, negative) => {
+        const [x, y, z] = [a, b, c].map(float16ToNumber);
+        const units = (value: number, unit: number) => BigInt(value * 2 ** unit); // exact: 2^-24 is the least
+        const sum = units(x, 24) * units(y, 24) + (negative ? -1n : 1n) * (units(z, 24) << 24n);
+        const found = fusedMultiplyAddFloat16(x, y, negative ? -z : z);
+        if (!Number.isFinite(found)) return;
+        const off = (value: number) => {
+          const error = (units(value, 24) << 24n) - sum;
+          return error < 0n ? -error : error;
+        };
+        const pattern = numberToFloat16(Math.abs(found));
+        for (const neighbour of [pattern - 1, pattern + 1]) {
+          if (neighbour < 0 || neighbour > 0x7bff) continue;
+          const other = off(Math.sign(found) * float16ToNumber(neighbour));
+          expect(off(found) < other || (off(found) === other && pattern % 2 === 0)).toBe(true);
+        }
+      }),
+      { numRuns: 2000, seed: 3 },
     );
   });
 });
