@@ -16,6 +16,10 @@ export interface LinearInfo {
   readonly tensor: string;
   /** The bias's tensor, if it has one. */
   readonly bias: string | null;
+  /** The weight's tensor of the norm that its input comes out of, if it does. */
+  readonly norm: string | null;
+  /** Size of the heads that its outputs make up, where these are rotated by position (queries and keys); else null. */
+  readonly rotaryHeadSize: number | null;
 }
 
 export interface ModelDescription {
@@ -27,6 +31,8 @@ export interface ModelDescription {
   /** The embedding's tensor, `[vocabulary, hidden]`. */
   readonly embedding: string;
   readonly hiddenSize: number;
+  /** Width of the feed-forward layers. */
+  readonly feedForwardSize: number;
   readonly vocabularySize: number;
   /** The longest context that the configuration allows. */
   readonly contextLength: number;

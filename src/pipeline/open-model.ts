@@ -1,7 +1,6 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
-import { readJsonObject } from "../checkpoint/json-file.js";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readMatrix, readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
@@ -17,14 +16,9 @@ import type { ActivationScheme } from "../schemes/scheme.js";
 import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import type { Matrix } from "../tensor/matrix.js";
+import { describeRun } from "./describe-run.js";
 import { openPack, packedTargets, packFolder, readManifest } from "./pack-files.js";
-import {
-  openKept,
-  type QuantizedEntry,
-  quantizedFolder,
-  readQuantizedIndex,
-  readScheme,
-} from "./quantized-files.js";
+import { type QuantizedEntry, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
 
 /**
  * What computes the linears: `float` in float32, on a run with its dequantized weights; `lut` the engine on the bytes of
@@ -99,14 +93,8 @@ async function openRun({
 }: OpenModelOptions): Promise<OpenModel> {
   const directory = quantizedFolder(run);
   const { linears } = await readQuantizedIndex(run);
-  const config = await readJsonObject(path.join(directory, "config.json"));
   const quantized = new Map(linears.map((entry) => [entry.name, entry]));
-  const source = await openKept(run);
-  const shapeOf = (tensor: string) => {
-    const entry = quantized.get(tensor.replace(/\.weight$/, ""));
-    return source.tensors.get(tensor)?.shape ?? (entry && [entry.weight.rows, entry.weight.columns]);
-  };
-  const description = describeModel(config, shapeOf);
+  const { config, description, kept: source } = await describeRun(run, linears);
   const ops = openOps({ threads: kernels.threads });
   const packed = engine === "lut" ? await openUnits(run, target, source, description, ops, kernels) : null;
   return assemble({ config, directory, description, source, quantized, packed, ops, kernels, observe, run });

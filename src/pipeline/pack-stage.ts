@@ -2,18 +2,22 @@ import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { hashFile } from "../checkpoint/file-hash.js";
-import { readJsonObject } from "../checkpoint/json-file.js";
 import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
+import { readVector } from "../checkpoint/tensors.js";
+import type { TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
+import { openKernels } from "../kernels/open.js";
+import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
 import type { Container } from "../targets/container.js";
-import type { PackedLinear } from "../targets/target.js";
+import type { PackedLinear, Place, Refusal, Target } from "../targets/target.js";
+import { type DescribedRun, describeRun } from "./describe-run.js";
 import { type Manifest, manifestJson, manifestPath, type PackEntry, packFolder } from "./pack-files.js";
+import { placeOf } from "./place.js";
 import { targetOf, tokenizerFor } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   named,
-  openKept,
   type QuantizedEntry,
   quantizedFolder,
   readQuantizedIndex,
@@ -34,43 +38,80 @@ export async function writePack(
 ): Promise<Manifest> {
   const { target, parameters } = targetOf(choice);
   const { linears } = await readQuantizedIndex(run);
-  for (const { name, weight, activation } of linears) {
-    const refused = target.refuse(weight, activation, parameters);
-    if (refused)
-      throw new LuthierError(`${name} does not fit ${target.name}: ${refused.reason}`, refused.fix, {
-        usage: true,
-      });
-  }
-  const config = await readJsonObject(path.join(quantizedFolder(run), "config.json"));
-  const names = linears.map(({ name }) => name);
-  const tokenizer = await tokenizerFor([choice], quantizedFolder(run));
-  const refused = target.container?.refuse(config, names, tokenizer);
-  if (refused) {
-    throw new LuthierError(`the model does not fit ${target.name}: ${refused.reason}`, refused.fix, {
-      usage: true,
+  const described = await describeRun(run, linears);
+  const kernels = openKernels({ path: "reference" }); // vectors of norms are short
+  try {
+    const placed = inTheirPlaces(linears, described.description);
+    const tokenizer = await tokenizerFor([choice], quantizedFolder(run));
+    refuseMisfits(target, parameters, placed, described.config, tokenizer);
+    const folder = packFolder(run, target.name);
+    await rm(manifestPath(folder), { force: true }); // a pack is whole when its manifest is there
+    await mkdir(folder, { recursive: true });
+    let done = 0;
+    const jobs = placed.map(({ linear, info, place }): PackJob => {
+      const { name, weight, file } = linear;
+      return {
+        ...linear,
+        async pack() {
+          onProgress({ stage: `pack ${target.name}`, done: done++, total: linears.length, what: name });
+          const scheme = await readScheme(path.join(quantizedFolder(run), file), weight);
+          const norm = info.norm === null ? null : await readVector(described.kept, info.norm, kernels);
+          return target.pack(scheme, parameters, { ...place, norm });
+        },
+      };
     });
+    const written = target.container
+      ? await writeContainer(run, described, folder, target.container, jobs, parameters)
+      : await writeLinears(folder, jobs);
+    const manifest: Manifest = { target: target.name, parameters, source: sourceOf(record), ...written };
+    await writeRecord(manifestPath(folder), manifestJson(manifest));
+    onProgress({ stage: `pack ${target.name}`, done: linears.length, total: linears.length, what: "" });
+    return manifest;
+  } finally {
+    await described.kept.close();
   }
-  const folder = packFolder(run, target.name);
-  await rm(manifestPath(folder), { force: true }); // a pack is whole when its manifest is there
-  await mkdir(folder, { recursive: true });
-  let done = 0;
-  const jobs = linears.map((linear): PackJob => {
-    const { name, weight, file } = linear;
-    return {
-      ...linear,
-      async pack() {
-        onProgress({ stage: `pack ${target.name}`, done: done++, total: linears.length, what: name });
-        return target.pack(await readScheme(path.join(quantizedFolder(run), file), weight), parameters);
-      },
-    };
+}
+
+interface PlacedLinear {
+  readonly linear: QuantizedEntry;
+  readonly info: LinearInfo;
+  readonly place: Place;
+}
+
+function inTheirPlaces(
+  linears: readonly QuantizedEntry[],
+  description: ModelDescription,
+): readonly PlacedLinear[] {
+  const infos = new Map([...description.blocks.flat(), description.head].map((info) => [info.name, info]));
+  return linears.map((linear) => {
+    const info = infos.get(linear.name);
+    if (info === undefined) {
+      throw new LuthierError(
+        `${linear.name} is quantized, but the run's configuration has no such linear`,
+        "quantize again with --fresh",
+      );
+    }
+    return { linear, info, place: placeOf(info, description, null) };
   });
-  const written = target.container
-    ? await writeContainer(run, config, folder, target.container, jobs, parameters)
-    : await writeLinears(folder, jobs);
-  const manifest: Manifest = { target: target.name, parameters, source: sourceOf(record), ...written };
-  await writeRecord(manifestPath(folder), manifestJson(manifest));
-  onProgress({ stage: `pack ${target.name}`, done: linears.length, total: linears.length, what: "" });
-  return manifest;
+}
+
+/** @throws LuthierError when a linear or the model does not fit. */
+function refuseMisfits(
+  target: Target,
+  parameters: object,
+  placed: readonly PlacedLinear[],
+  config: Readonly<Record<string, unknown>>,
+  tokenizer: TokenizerFiles | null,
+): void {
+  const misfit = (what: string, { reason, fix }: Refusal) =>
+    new LuthierError(`${what} does not fit ${target.name}: ${reason}`, fix, { usage: true });
+  for (const { linear, place } of placed) {
+    const refused = target.refuse(linear.weight, linear.activation, parameters, place);
+    if (refused) throw misfit(linear.name, refused);
+  }
+  const names = placed.map(({ linear }) => linear.name);
+  const refused = target.container?.refuse(config, names, tokenizer);
+  if (refused) throw misfit("the model", refused);
 }
 
 type PackJob = QuantizedEntry & { pack(): Promise<PackedLinear> };
@@ -79,34 +120,29 @@ type Written = Pick<Manifest, "files" | "linears">;
 /** The format's own files for the whole model. */
 async function writeContainer(
   run: string,
-  config: Readonly<Record<string, unknown>>,
+  { config, kept }: DescribedRun,
   folder: string,
   container: Container,
   jobs: readonly PackJob[],
   parameters: object,
 ): Promise<Written> {
   const directory = quantizedFolder(run);
-  const kept = await openKept(run);
-  try {
-    const { files, linears } = await container.write(
-      folder,
-      { config, directory, kept, linears: jobs },
-      parameters,
-    );
-    const places = new Map(linears.map((linear) => [linear.name, linear]));
-    return {
-      files: await Promise.all(
-        files.map(async (file) => ({ file, ...(await hashFile(path.join(folder, file))) })),
-      ),
-      linears: jobs.map(({ name, weight, activation }) => {
-        const place = places.get(name);
-        if (place === undefined) throw new RangeError(`${name} was not written`);
-        return { ...place, weight, activation };
-      }),
-    };
-  } finally {
-    await kept.close();
-  }
+  const { files, linears } = await container.write(
+    folder,
+    { config, directory, kept, linears: jobs },
+    parameters,
+  );
+  const written = new Map(linears.map((linear) => [linear.name, linear]));
+  return {
+    files: await Promise.all(
+      files.map(async (file) => ({ file, ...(await hashFile(path.join(folder, file))) })),
+    ),
+    linears: jobs.map(({ name, weight, activation }) => {
+      const found = written.get(name);
+      if (found === undefined) throw new RangeError(`${name} was not written`);
+      return { ...found, weight, activation };
+    }),
+  };
 }
 
 /** One file a linear. */

@@ -6,6 +6,8 @@ import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import type { QuantizeChoice, Recipe, TargetChoice } from "../recipe/schema.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
 import { findTarget } from "../targets/registry.js";
+import type { Place } from "../targets/target.js";
+import { placeOf } from "./place.js";
 
 /** What will be done to every linear, settled before any work. */
 export interface Plan {
@@ -53,7 +55,8 @@ export function makePlan(
     const weight = outlineOf(linear, rule.quantize, problems);
     const activation: ActivationScheme = rule.activation ?? { scheme: "float" };
     if (weight === null) continue;
-    for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, problems);
+    const place = placeOf(linear, description, null);
+    for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
   }
   const quantized = planned.flatMap(({ linear, quantize }) => (quantize ? linear.name : []));
@@ -132,10 +135,11 @@ function checkTarget(
   linear: LinearInfo,
   outline: LinearOutline,
   choice: TargetChoice,
+  place: Place,
   problems: Problem[],
 ): void {
   const { target, parameters } = targetOf(choice);
-  const refused = target.refuse(outline.weight, outline.activation, parameters);
+  const refused = target.refuse(outline.weight, outline.activation, parameters, place);
   if (refused)
     problems.push({ linear: linear.name, reason: `${target.name}: ${refused.reason}`, fix: refused.fix });
 }

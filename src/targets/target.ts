@@ -24,10 +24,18 @@ export interface Target<
   readonly source: string;
   /** The layout's parameters with their defaults, as a recipe may set them: a strict object. */
   readonly parameters: z.ZodObject & z.ZodType<Parameters>;
-  /** Why a linear does not fit, with the way out; null when it fits. Judged before any work starts. */
-  refuse(weight: WeightOutline, activation: ActivationScheme, parameters: Parameters): Refusal | null;
-  /** The bytes of one linear. */
-  pack(weight: WeightScheme, parameters: Parameters): PackedLinear;
+  /**
+   * Why a linear does not fit, with the way out; null when it fits. Judged before any work starts.
+   * @param place absent for a linear of no model.
+   */
+  refuse(
+    weight: WeightOutline,
+    activation: ActivationScheme,
+    parameters: Parameters,
+    place?: Place,
+  ): Refusal | null;
+  /** The bytes of one linear. @param place absent for a linear of no model. */
+  pack(weight: WeightScheme, parameters: Parameters, place?: Place): PackedLinear;
   /** The weight that the bytes stand for: `unpack(pack(w)) = w`, field by field. */
   unpack(packed: PackedLinear): WeightScheme;
   /** @throws LuthierError when a tensor of the pack is missing or has another shape than the layout says. */
@@ -47,6 +55,18 @@ export interface Target<
 export interface TypicalRule {
   readonly quantize: { readonly method: string; readonly [option: string]: unknown };
   readonly activation?: ActivationScheme;
+}
+
+/** Where a linear stands in its model: what a layout may depend on besides the linear. */
+export interface Place {
+  /** d_model: inputs of a block. */
+  readonly hiddenSize: number;
+  /** d_ffn: outputs of the gate and up projections. */
+  readonly feedForwardSize: number;
+  /** Size of the heads that its outputs make up, where these are rotated by position (queries and keys); else null. */
+  readonly rotaryHeadSize: number | null;
+  /** `[K]`, weights of the norm that its input comes out of; null without one, and in a plan, which reads no weights. */
+  readonly norm: Float32Array | null;
 }
 
 export interface Refusal {

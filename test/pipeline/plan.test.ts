@@ -9,6 +9,8 @@ const linear = (name: string, rows: number, columns: number) => ({
   columns,
   tensor: `${name}.weight`,
   bias: null,
+  norm: null,
+  rotaryHeadSize: null,
 });
 
 const description: ModelDescription = {
@@ -20,6 +22,7 @@ const description: ModelDescription = {
   head: linear("lm_head", 512, 64),
   embedding: "model.embed_tokens.weight",
   hiddenSize: 64,
+  feedForwardSize: 172,
   vocabularySize: 512,
   contextLength: 128,
   floatTensors: [],

@@ -62,6 +62,8 @@ export const llama: Architecture = {
       columns: config.hidden_size,
       tensor: config.tie_word_embeddings ? embedding : "lm_head.weight",
       bias: null,
+      norm: "model.norm.weight",
+      rotaryHeadSize: null,
     };
     const norms = [
       ...blocks.flatMap((_, index) => blockNorms(index, config)),
@@ -81,6 +83,7 @@ export const llama: Architecture = {
       head,
       embedding,
       hiddenSize: config.hidden_size,
+      feedForwardSize: config.intermediate_size,
       vocabularySize: config.vocab_size,
       contextLength: config.max_position_embeddings,
       floatTensors: [embedding, ...norms.map(({ tensor }) => tensor), ...biases],
@@ -208,17 +211,34 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
   const attentionBias = (family === "llama" || family === "qwen3") && config.attention_bias === true;
   const queryBias = attentionBias || family === "qwen2";
   const feedForwardBias = family === "llama" && config.mlp_bias === true;
-  const linear = (name: string, rows: number, columns: number, biased: boolean): LinearInfo => {
+  const linear = (
+    name: string,
+    rows: number,
+    columns: number,
+    biased: boolean,
+    { norm = null, rotary = false }: { norm?: string | null; rotary?: boolean } = {},
+  ): LinearInfo => {
     const full = `model.layers.${index}.${name}`;
-    return { name: full, rows, columns, tensor: `${full}.weight`, bias: biased ? `${full}.bias` : null };
+    return {
+      name: full,
+      rows,
+      columns,
+      tensor: `${full}.weight`,
+      bias: biased ? `${full}.bias` : null,
+      norm: norm && `model.layers.${index}.${norm}.weight`,
+      rotaryHeadSize: rotary ? headSize : null,
+    };
   };
+  const attention = { norm: "input_layernorm" };
+  const feedForward = { norm: "post_attention_layernorm" };
+  const rotated = { ...attention, rotary: true };
   return [
-    linear("self_attn.q_proj", heads * headSize, hidden, queryBias),
-    linear("self_attn.k_proj", keyValueHeads * headSize, hidden, queryBias),
-    linear("self_attn.v_proj", keyValueHeads * headSize, hidden, queryBias),
+    linear("self_attn.q_proj", heads * headSize, hidden, queryBias, rotated),
+    linear("self_attn.k_proj", keyValueHeads * headSize, hidden, queryBias, rotated),
+    linear("self_attn.v_proj", keyValueHeads * headSize, hidden, queryBias, attention),
     linear("self_attn.o_proj", hidden, heads * headSize, attentionBias),
-    linear("mlp.gate_proj", intermediate, hidden, feedForwardBias),
-    linear("mlp.up_proj", intermediate, hidden, feedForwardBias),
+    linear("mlp.gate_proj", intermediate, hidden, feedForwardBias, feedForward),
+    linear("mlp.up_proj", intermediate, hidden, feedForwardBias, feedForward),
     linear("mlp.down_proj", hidden, intermediate, feedForwardBias),
   ];
 }

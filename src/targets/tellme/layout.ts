@@ -1,8 +1,3 @@
-import { LuthierError } from "../../error.js";
-import type { PlanesScheme } from "../../schemes/planes.js";
-import type { Tensors } from "../../tensor/tensor.js";
-import { damagedPack, tensorOf } from "../target.js";
-
 /*
  * TeLLMe's ternary indices (arXiv 2510.15926 §III): three weights along K are one base-3 index of five bits, 28 indices
  * one word of a pair of 72-bit URAMs, 140 of whose 144 bits are used. README.md draws a word.
@@ -10,9 +5,11 @@ import { damagedPack, tensorOf } from "../target.js";
 
 export const weightsPerIndex = 3;
 export const indicesPerWord = 28;
-const inputsPerWord = weightsPerIndex * indicesPerWord;
-const bytesPerWord = 18;
+export const inputsPerWord = weightsPerIndex * indicesPerWord;
+export const bytesPerWord = 18;
 const bitsPerIndex = 5;
+/** Three zero weights, in either order of digits. */
+export const zeroIndex = 13;
 
 /** Which weight of three is the base-3 digit of weight 1. The paper does not say; see README.md. */
 export type DigitOrder = "first-least-significant" | "first-most-significant";
@@ -23,57 +20,12 @@ export function digitPlaces(order: DigitOrder): readonly [number, number, number
 }
 
 /** Words along K: K padded with zero weights to whole words. */
-function wordsAlong(columns: number): number {
+export function wordsAlong(columns: number): number {
   return Math.ceil(columns / inputsPerWord);
 }
 
-/**
- * Tensors `plane<p>.index`, `[⌈K / 84⌉, N, 18]` bytes, and `scales`, one float32 a plane.
- * @throws LuthierError when a scale is not finite.
- */
-export function packPlanes(weight: PlanesScheme, order: DigitOrder): Tensors {
-  const { rows, columns, planes, codes, scales } = weight;
-  if (!scales.every(Number.isFinite)) {
-    throw new LuthierError(
-      `tellme cannot pack the weight: its scales are ${scales}`,
-      "quantize the linear again, or keep it float",
-    );
-  }
-  const words = wordsAlong(columns);
-  const size = rows * columns;
-  const indices = Array.from({ length: planes }, (_, plane) => {
-    const bytes = packPlane(codes.subarray(plane * size, (plane + 1) * size), rows, columns, order);
-    return [
-      `plane${plane}.index`,
-      { dtype: "U8" as const, shape: [words, rows, bytesPerWord], bytes },
-    ] as const;
-  });
-  const scaleBytes = new Uint8Array(scales.slice().buffer);
-  return { ...Object.fromEntries(indices), scales: { dtype: "F32", shape: [planes], bytes: scaleBytes } };
-}
-
-/** The index words of a plane. @throws LuthierError when the pack lacks them or an index is none of three trits. */
-export function planeWords(tensors: Tensors, plane: number, rows: number, columns: number): Uint8Array {
-  const name = `plane${plane}.index`;
-  const words = tensorOf(tensors, name, "U8", [wordsAlong(columns), rows, bytesPerWord]).bytes;
-  for (let word = 0; word < words.length; word += bytesPerWord) {
-    for (let t = 0; t < indicesPerWord; t++) {
-      if (readIndex(words, word, t) <= 26) continue;
-      const found = `index ${t} of word ${word / bytesPerWord} in ${name}`;
-      throw damagedPack(`${found} is ${readIndex(words, word, t)}, three trits reach 26`);
-    }
-  }
-  return words;
-}
-
-/** One scale a plane. @throws LuthierError when they are missing or not finite. */
-export function planeScales(tensors: Tensors, planes: number): Float32Array {
-  const scales = new Float32Array(tensorOf(tensors, "scales", "F32", [planes]).bytes.slice().buffer);
-  if (!scales.every(Number.isFinite)) throw damagedPack("its tensor scales holds NaN or infinity");
-  return scales;
-}
-
-function packPlane(codes: Int8Array, rows: number, columns: number, order: DigitOrder): Uint8Array {
+/** A plane's trits `[N, K]` as words `[⌈K / 84⌉, N, 18]` bytes. */
+export function packPlane(codes: Int8Array, rows: number, columns: number, order: DigitOrder): Uint8Array {
   const out = new Uint8Array(wordsAlong(columns) * rows * bytesPerWord);
   const places = digitPlaces(order);
   for (let row = 0; row < rows; row++) {
@@ -90,7 +42,7 @@ function packPlane(codes: Int8Array, rows: number, columns: number, order: Digit
   return out;
 }
 
-/** The trits `[N, K]` of a plane, padding left out. */
+/** The trits `[N, K]` of a plane's words, padding left out. */
 export function unpackPlane(words: Uint8Array, rows: number, columns: number, order: DigitOrder): Int8Array {
   const out = new Int8Array(rows * columns);
   const places = digitPlaces(order);
@@ -116,7 +68,8 @@ export function readIndex(words: Uint8Array, word: number, t: number): number {
   return ((words[at] | (words[at + 1] << 8)) >> (bit & 7)) & 31; // the last index ends in byte 17, so at + 1 ≤ word + 17
 }
 
-function writeIndex(words: Uint8Array, word: number, t: number, value: number): void {
+/** Into bits that are zero. */
+export function writeIndex(words: Uint8Array, word: number, t: number, value: number): void {
   const bit = t * bitsPerIndex;
   const at = word + (bit >> 3);
   const shifted = value << (bit & 7);

@@ -2,24 +2,26 @@ import { matrix } from "../../tensor/matrix.js";
 import type { Signal, SignalFormat } from "../signal.js";
 import { refuseUnsound } from "../target.js";
 import { type Planes, tokenSteps } from "./arithmetic.js";
+import { modelRows } from "./rows.js";
 
 const float16 = { kind: "float", bits: 16 } as const;
 const float32 = { kind: "float", bits: 32 } as const;
 const signed = (bits: number): SignalFormat => ({ kind: "signed", bits });
 
-/** Every array of one token's product, in the order in which they arise. */
-export function traceToken(x: Float32Array, weight: Planes): readonly Signal[] {
+/** Every array of one token's product, in the order in which they arise; rows in the hardware's order up to `output`. */
+export function traceToken(x: Float32Array, weight: Planes, pairedHeadSize: number): readonly Signal[] {
   const { rows, columns } = weight;
   const input = matrix(1, columns, x);
   const { token, tables, planes, output } = tokenSteps(x, weight);
   refuseUnsound(input, matrix(1, rows, output));
+  const places = modelRows(rows, pairedHeadSize);
   const ofPlanes = planes.flatMap(({ accumulators, factor, dequantized }, plane): Signal[] => [
     {
       name: `plane${plane}-accumulators`,
       what: "INT32 sums of table entries over K, [N]",
       format: signed(32),
       shape: [rows],
-      values: accumulators,
+      values: Int32Array.from(places, (row) => accumulators[row]),
     },
     {
       name: `plane${plane}-factor`,
@@ -33,7 +35,7 @@ export function traceToken(x: Float32Array, weight: Planes): readonly Signal[] {
       what: "accumulator times factor, [N]",
       format: float16,
       shape: [rows],
-      values: dequantized,
+      values: Float32Array.from(places, (row) => dequantized[row]),
     },
   ]);
   return [
@@ -60,6 +62,12 @@ export function traceToken(x: Float32Array, weight: Planes): readonly Signal[] {
       values: tables,
     },
     ...ofPlanes,
-    { name: "output", what: "the planes added, [N]", format: float16, shape: [rows], values: output },
+    {
+      name: "output",
+      what: "the planes added, [N], in the model's order",
+      format: float16,
+      shape: [rows],
+      values: output,
+    },
   ];
 }

@@ -14,6 +14,8 @@ const linear = (name: string, bias: string | null): LinearInfo => ({
   columns: 3,
   tensor: `${name}.weight`,
   bias,
+  norm: null,
+  rotaryHeadSize: null,
 });
 const linears = [linear("a", null), linear("b", "b.bias"), linear("c", null)];
 const input = matrix(1, 3, Float32Array.of(1, 10, 100));

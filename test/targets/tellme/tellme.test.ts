@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
 import { quantizeToken } from "../../../src/schemes/activation.js";
+import type { WeightScheme } from "../../../src/schemes/scheme.js";
 import type { PackedLinear } from "../../../src/targets/target.js";
 import { buildTables } from "../../../src/targets/tellme/arithmetic.js";
-import { packPlanes } from "../../../src/targets/tellme/layout.js";
 import { tellme } from "../../../src/targets/tellme/tellme.js";
 import { roundToFloat16 } from "../../../src/tensor/float.js";
 import { matrix } from "../../../src/tensor/matrix.js";
@@ -14,6 +14,7 @@ import { integers, randomInput, randomInt, randomPlanes, seeds } from "../random
 
 const reference = openKernels({ path: "reference" });
 const orders = ["first-least-significant", "first-most-significant"] as const;
+const defaults = tellme.parameters.parse({});
 const int8 = { scheme: "int8", per: "token" } as const;
 
 describe("a word", () => {
@@ -22,8 +23,11 @@ describe("a word", () => {
     codes: Int8Array.from(trits),
   });
 
+  const packed = (weight: WeightScheme, digitOrder: (typeof orders)[number]) =>
+    tellme.pack(weight, { ...defaults, digitOrder }).tensors;
+
   test("of all zeros is 28 times code 13 in 140 of 144 bits", () => {
-    const { bytes } = packPlanes(ternary(new Array(84).fill(0)), "first-least-significant")["plane0.index"];
+    const { bytes } = packed(ternary(new Array(84).fill(0)), "first-least-significant")["plane0.index"];
     const word = bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
     let expected = 0n;
     for (let t = 0; t < 28; t++) expected |= 13n << BigInt(5 * t);
@@ -33,14 +37,12 @@ describe("a word", () => {
 
   test("holds weights (+1, 0, −1) as 2 + 1·3 + 0·9 = 5, or as 2·9 + 1·3 + 0 = 21", () => {
     const padded = [1, 0, -1];
-    const [least, most] = orders.map(
-      (order) => packPlanes(ternary(padded), order)["plane0.index"].bytes[0] & 31,
-    );
+    const [least, most] = orders.map((order) => packed(ternary(padded), order)["plane0.index"].bytes[0] & 31);
     expect([least, most]).toEqual([5, 21]);
   });
 
   test("is padded with zero weights, code 13", () => {
-    const { bytes } = packPlanes(ternary([1, 1, 1]), "first-least-significant")["plane0.index"];
+    const { bytes } = packed(ternary([1, 1, 1]), "first-least-significant")["plane0.index"];
     expect(((bytes[0] | (bytes[1] << 8)) >> 5) & 31).toBe(13);
   });
 });
@@ -54,7 +56,7 @@ test("unpack gives back what was packed", () => {
   fc.assert(
     fc.property(shape, seeds, fc.constantFrom(...orders), (chosen, seed, digitOrder) => {
       const weight = randomPlanes({ ...chosen, granularity: "tensor" }, seed);
-      expect(tellme.unpack(tellme.pack(weight, { digitOrder }))).toEqual(weight);
+      expect(tellme.unpack(tellme.pack(weight, { ...defaults, digitOrder }))).toEqual(weight);
     }),
     { numRuns: 60, seed: 1 },
   );
@@ -63,7 +65,7 @@ test("unpack gives back what was packed", () => {
 test("sums are the exact integers of a plain dot product, dequantized to float16", async () => {
   const weight = randomPlanes({ rows: 5, columns: 100, granularity: "tensor", planes: 1 }, 3);
   const input = randomInput(2, 100, 4);
-  const out = await tellme.open(tellme.pack(weight, { digitOrder: orders[0] }), reference).multiply(input);
+  const out = await tellme.open(tellme.pack(weight, defaults), reference).multiply(input);
   for (let token = 0; token < 2; token++) {
     const { codes, scale } = quantizeToken(input.data.subarray(token * 100, (token + 1) * 100));
     for (let row = 0; row < 5; row++) {
@@ -90,7 +92,7 @@ test("with both scales 1 the output is the integer sum itself", async () => {
       const next = integers(seed);
       const x = Float32Array.from({ length: columns }, (_, k) => (k === 0 ? 127 : next(255) - 127));
       for (const kernels of [reference, openKernels({ threads: 1 })]) {
-        const arithmetic = tellme.open(tellme.pack(weight, { digitOrder: orders[0] }), kernels);
+        const arithmetic = tellme.open(tellme.pack(weight, defaults), kernels);
         const out = await arithmetic.multiply(matrix(1, columns, x));
         for (let row = 0; row < 7; row++) {
           const sum = x.reduce((total, code, k) => total + code * weight.codes[row * columns + k], 0);
@@ -121,7 +123,10 @@ test.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }))))
     });
     await fc.assert(
       fc.asyncProperty(shape, seeds, fc.constantFrom(...orders), async (chosen, seed, digitOrder) => {
-        const packed = tellme.pack(randomPlanes({ ...chosen, granularity: "tensor" }, seed), { digitOrder });
+        const packed = tellme.pack(randomPlanes({ ...chosen, granularity: "tensor" }, seed), {
+          ...defaults,
+          digitOrder,
+        });
         const input = randomInput(chosen.tokens, chosen.columns, seed);
         const found = await tellme.open(packed, native).multiply(input);
         expect(found.data).toEqual((await tellme.open(packed, reference).multiply(input)).data);
@@ -135,24 +140,22 @@ describe("what does not fit is refused", () => {
   const planes = randomPlanes({ rows: 4, columns: 64, granularity: 32, planes: 1 }, 1);
 
   test("group scales", () => {
-    expect(tellme.refuse(planes, int8, { digitOrder: orders[0] })?.fix).toContain("group: tensor");
+    expect(tellme.refuse(planes, int8, defaults)?.fix).toContain("group: tensor");
   });
 
   test("integer codes", () => {
     const weight = randomInt({ rows: 4, columns: 64, granularity: "tensor", bits: 2, symmetric: true }, 1);
-    expect(tellme.refuse(weight, int8, { digitOrder: orders[0] })?.reason).toContain("int");
+    expect(tellme.refuse(weight, int8, defaults)?.reason).toContain("int");
   });
 
   test("float activations", () => {
-    expect(tellme.refuse(planes, { scheme: "float" }, { digitOrder: orders[0] })?.fix).toContain(
-      "activation",
-    );
+    expect(tellme.refuse(planes, { scheme: "float" }, defaults)?.fix).toContain("activation");
   });
 });
 
 describe("a damaged pack is an error, not a wrong weight", () => {
   const weight = randomPlanes({ rows: 4, columns: 100, granularity: "tensor", planes: 1 }, 1);
-  const packed = tellme.pack(weight, { digitOrder: orders[0] });
+  const packed = tellme.pack(weight, defaults);
   const withTensor = (name: string, change: Partial<TensorBytes>): PackedLinear => ({
     ...packed,
     tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
@@ -167,9 +170,13 @@ describe("a damaged pack is an error, not a wrong weight", () => {
     ["has another dtype", withTensor("scales", { dtype: "I32" }), /is I32/],
     ["has another shape", withTensor("plane0.index", { shape: [4, 2, 18] }), /\[4,2,18\]/],
     ["has a short tensor", withTensor("plane0.index", { bytes: index.bytes.subarray(1) }), /in 143 bytes/],
-    ["has an index above 26", withTensor("plane0.index", { bytes: tooHigh }), /index 0 of word 1 .* is 31/],
+    [
+      "has an index above 26",
+      withTensor("plane0.index", { bytes: tooHigh }),
+      /index 0 of word 1 of plane 0 is 31/,
+    ],
     ["has an infinite scale", withTensor("scales", { bytes: infinite }), /NaN or infinity/],
-    ["names no digit order", { ...packed, layout: {} }, /digit order/],
+    ["names no digit order", { ...packed, layout: { image: "words", pairedHeadSize: 0 } }, /digitOrder/],
     ["has group scales", { ...packed, weight: { ...packed.weight, scaleRows: 4 } }, /one a tensor/],
   ])("one that %s", (_, damaged, message) => {
     for (const read of [() => tellme.unpack(damaged), () => tellme.open(damaged, reference)]) {
@@ -181,7 +188,7 @@ describe("a damaged pack is an error, not a wrong weight", () => {
 
 test("an input that is not finite is named", async () => {
   const weight = randomPlanes({ rows: 4, columns: 100, granularity: "tensor", planes: 1 }, 1);
-  const packed = tellme.pack(weight, { digitOrder: orders[0] });
+  const packed = tellme.pack(weight, defaults);
   for (const kernels of [reference, openKernels({ threads: 1 })]) {
     const input = randomInput(2, 100, 1);
     input.data[100 + 3] = Number.NEGATIVE_INFINITY;
