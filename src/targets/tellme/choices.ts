@@ -70,12 +70,14 @@ export function layoutOf(weight: WeightOutline, chosen: Parameters, place?: Plac
   return fitting(weight, layout) ?? layout;
 }
 
-/** The array that holds the largest linear of a block, inputs padded to whole words. */
+/** The array that holds every linear of a block, inputs padded to whole words. */
 function uramArray({ hiddenSize, feedForwardSize }: Place, columnsPerCycle: number): UramArray {
   const arraySlices = wordsAlong(hiddenSize);
+  const ofDown = Math.ceil(wordsAlong(feedForwardSize) / arraySlices);
+  const ofUp = Math.ceil(feedForwardSize / hiddenSize);
   return {
     image: "uram",
-    arrayBlocks: Math.ceil(wordsAlong(feedForwardSize) / arraySlices),
+    arrayBlocks: Math.max(ofDown, ofUp),
     arraySlices,
     arrayOutputs: hiddenSize,
     banks: columnsPerCycle / 2,

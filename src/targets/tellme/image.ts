@@ -14,7 +14,7 @@ export type Image = { readonly image: "words" } | { readonly image: "packets" } 
 /** The array [blocks, slices, outputs] of words, in banks by output. */
 export interface UramArray {
   readonly image: "uram";
-  /** ⌈d_ffn' / d_model'⌉ */
+  /** ⌈d_ffn' / d_model'⌉, the dashed sizes padded to multiples of 84; more where ⌈d_ffn / d_model⌉ is. */
   readonly arrayBlocks: number;
   /** d_model' / 84 */
   readonly arraySlices: number;
