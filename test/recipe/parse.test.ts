@@ -16,7 +16,16 @@ test("defaults are filled in", () => {
     version: 1,
     seed: 0,
     rules: [{ match: "*", quantize: { method: "trit-planes", planes: 2, group: 128 } }],
-    targets: [{ target: "t-mac", tileRows: "auto", kFactor: "auto", activationGroup: "auto" }],
+    targets: [
+      {
+        target: "t-mac",
+        tileRows: "auto",
+        kFactor: "auto",
+        activationGroup: "auto",
+        float: "float32",
+        aggregation: "exact",
+      },
+    ],
     evaluate: [],
   });
 });
