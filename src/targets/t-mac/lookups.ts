@@ -13,18 +13,11 @@ export function lookUp(
   aggregation: Aggregation,
   out: Int16Array | Int32Array,
 ): void {
-  if (aggregation === "fast") {
-    for (let lane = 0; lane < 16; lane++) {
-      const found = (shift: number) =>
-        Int16Array.from(
-          { length: count },
-          (_, i) => entries[i * 16 + ((bytes[i * 16 + lane] >> shift) & 15)],
-        );
-      out[lane] = roundedAverage(found(0));
-      out[lane + 16] = roundedAverage(found(4));
-    }
-    return;
-  }
+  if (aggregation === "fast") average(bytes, entries, count, out);
+  else add(bytes, entries, count, out);
+}
+
+function add(bytes: Uint8Array, entries: Int8Array, count: number, out: Int16Array | Int32Array): void {
   for (let index = 0; index < count; index++) {
     for (let lane = 0; lane < 16; lane++) {
       const byte = bytes[index * 16 + lane];
@@ -35,8 +28,20 @@ export function lookUp(
 }
 
 /** A balanced tree of `vrhaddq_s8`: neighbours are averaged, halves rounded up, then neighbouring averages. */
-function roundedAverage(values: Int16Array): number {
-  for (let width = values.length; width > 1; width /= 2)
-    for (let i = 0; i < width / 2; i++) values[i] = (values[2 * i] + values[2 * i + 1] + 1) >> 1;
-  return values[0];
+function average(bytes: Uint8Array, entries: Int8Array, count: number, out: Int16Array | Int32Array): void {
+  const found = new Int8Array(count * 32); // [index, row]
+  for (let index = 0; index < count; index++) {
+    for (let lane = 0; lane < 16; lane++) {
+      const byte = bytes[index * 16 + lane];
+      found[index * 32 + lane] = entries[index * 16 + (byte & 15)];
+      found[index * 32 + lane + 16] = entries[index * 16 + (byte >> 4)];
+    }
+  }
+  for (let left = count / 2; left >= 1; left /= 2) {
+    for (let at = 0; at < left * 32; at++) {
+      const pair = (at >> 5) * 64 + (at & 31);
+      found[at] = (found[pair] + found[pair + 32] + 1) >> 1;
+    }
+  }
+  out.set(found.subarray(0, 32));
 }
