@@ -58,13 +58,14 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
   ): Promise<void>;
-  /** `shape`: rows, columns, group, scaleRows. */
+  /** `shape`: rows, columns, group, scaleRows. `offsets`: none, or one beside each scale of a plane. */
   planesErrors(
     threads: number,
     shape: Uint32Array,
     weights: Float32Array,
     codes: Int8Array,
     scales: Float32Array,
+    offsets: Float32Array,
     out: Float64Array,
   ): Promise<void>;
   /** `shape`: rows, columns, group, scaleRows. */

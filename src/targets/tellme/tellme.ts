@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import type { Kernels, NativeAddon } from "../../kernels/kernels.js";
-import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
+import { beyondTrits, type PlanesOutline, type PlanesScheme } from "../../schemes/planes.js";
 import type { WeightOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
@@ -101,6 +101,8 @@ function refuseWeight(weight: WeightOutline): Refusal | null {
   const fix = "quantize with `{ method: absmean, group: tensor }` or `{ method: twn, group: tensor }`";
   if (weight.scheme !== "planes")
     return { reason: `it is ${weight.scheme}, this target takes trit planes`, fix };
+  const reason = beyondTrits(weight);
+  if (reason) return { reason, fix };
   if (weight.scaleRows !== 1 || weight.group !== weight.columns)
     return { reason: "it has a scale a row or group, this target takes one a tensor", fix };
   return null;
