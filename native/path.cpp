@@ -15,6 +15,7 @@
 
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
+#include "kernels/bcq.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
@@ -27,6 +28,7 @@ const Path LUTHIER_TABLE = {
     LUTHIER_TEXT(LUTHIER_PATH),
     LUTHIER_PATH::round_to_nearest,
     LUTHIER_PATH::trit_planes,
+    LUTHIER_PATH::bcq,
     LUTHIER_PATH::t_mac_tables,
     LUTHIER_PATH::t_mac_multiply,
     LUTHIER_PATH::tellme_quantize,

@@ -58,6 +58,10 @@ struct Path {
   void (*trit_planes)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
                       std::size_t last, std::int8_t* codes, float* scales);
 
+  /// Runs [first, last) of `runs`; codes [planes][runs × group], scales [planes][runs], offsets [runs] or null.
+  void (*bcq)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
+              std::size_t last, std::int8_t* codes, float* scales, float* offsets);
+
   /// The tables of one token.
   void (*t_mac_tables)(const float* x, std::size_t columns, std::size_t activation_group, const TMacTables& tables);
 

@@ -4,6 +4,7 @@
 // What the addon exports, one function a kernel; addon.cpp registers them.
 namespace luthier {
 
+Napi::Value bcq(const Napi::CallbackInfo& info);
 Napi::Value widen(const Napi::CallbackInfo& info);
 Napi::Value dot_products(const Napi::CallbackInfo& info);
 Napi::Value read_memory(const Napi::CallbackInfo& info);
