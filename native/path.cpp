@@ -17,6 +17,7 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
 #include "kernels/bcq.hpp"
 #include "kernels/limits.hpp"
+#include "kernels/lut_gemm.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
 #include "kernels/tellme.hpp"
@@ -33,6 +34,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::t_mac_multiply,
     LUTHIER_PATH::tellme_quantize,
     LUTHIER_PATH::tellme_multiply,
+    LUTHIER_PATH::lut_gemm_tables,
+    LUTHIER_PATH::lut_gemm_multiply,
     LUTHIER_PATH::read_memory,
     LUTHIER_PATH::dot_products,
     LUTHIER_PATH::dot_products_a_round,

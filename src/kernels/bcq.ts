@@ -41,7 +41,7 @@ export function bcq(weights: Float32Array, { group, planes, offset }: BcqTask): 
   const offsets = offset ? new Float32Array(runs) : null;
   for (let run = 0; run < runs; run++) {
     const w = weights.subarray(run * group, (run + 1) * group);
-    const stored = asFloat16(fit(w, planes, offset));
+    const stored = asFloat16(fitRun(w, planes, offset));
     const signs = nearestSigns(w, stored);
     for (let plane = 0; plane < planes; plane++) {
       scales[plane * runs + run] = stored.scales[plane];
@@ -65,7 +65,7 @@ interface Fit {
   readonly signs: Uint8Array;
 }
 
-function fit(w: Float32Array, planes: number, offset: boolean): Coefficients {
+function fitRun(w: Float32Array, planes: number, offset: boolean): Coefficients {
   let { signs, coefficients }: Fit = greedy(w, planes, offset);
   if (planes === 1 && !offset) return coefficients; // the mean magnitude is the optimum already
   for (let round = 0; round < rounds; round++) {

@@ -116,4 +116,15 @@ export interface NativeAddon {
     input: Float32Array,
     out: Float32Array,
   ): Promise<void>;
+  /** `shape`: rows, columns, group, planes, kTile. `bias` is empty in the kernel without one. */
+  lutGemmMultiply(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    words: Uint8Array,
+    alpha: Uint8Array,
+    bias: Uint8Array,
+    out: Float32Array,
+  ): Promise<void>;
 }
