@@ -15,8 +15,10 @@
 
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
+#include "kernels/bcq.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
+#include "kernels/lut_gemm.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
 #include "kernels/tellme.hpp"
@@ -28,10 +30,13 @@ const Path LUTHIER_TABLE = {
     LUTHIER_TEXT(LUTHIER_PATH),
     LUTHIER_PATH::round_to_nearest,
     LUTHIER_PATH::trit_planes,
+    LUTHIER_PATH::bcq,
     LUTHIER_PATH::t_mac_tables,
     LUTHIER_PATH::t_mac_multiply,
     LUTHIER_PATH::tellme_quantize,
     LUTHIER_PATH::tellme_multiply,
+    LUTHIER_PATH::lut_gemm_tables,
+    LUTHIER_PATH::lut_gemm_multiply,
     LUTHIER_PATH::read_memory,
     LUTHIER_PATH::dot_products,
     LUTHIER_PATH::dot_products_a_round,

@@ -36,6 +36,18 @@ struct TellmePlane {
   float scale;
 };
 
+/// A LUT-GEMM product; see src/targets/lut-gemm.
+struct LutGemm {
+  std::size_t rows, columns, group, planes;
+  std::size_t k_tile;          // 32 with a bias, or 64
+  const std::uint8_t* words;   // [K / 32][planes][N] words
+  const std::uint8_t* alpha;   // [K / group][planes][N] float16
+  const std::uint8_t* bias;    // [K / group][N] float16, or null
+};
+
+/// Bytes of a token's tables for each input, whatever the path: 256 entries of up to four bytes for eight inputs.
+constexpr std::size_t lut_gemm_table_bytes = 128;
+
 /// INT8 tokens for TeLLMe.
 struct TellmeTokens {
   std::size_t stride;    // K rounded up so that whole words of 84 and whole registers of 64 fit
@@ -76,6 +88,10 @@ struct Path {
   void (*trit_planes)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
                       std::size_t last, std::int8_t* codes, float* scales);
 
+  /// Runs [first, last) of `runs`; codes [planes][runs × group], scales [planes][runs], offsets [runs] or null.
+  void (*bcq)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
+              std::size_t last, std::int8_t* codes, float* scales, float* offsets);
+
   /// The tables of one token.
   void (*t_mac_tables)(const float* x, std::size_t columns, std::size_t activation_group, const TMacTables& tables);
 
@@ -91,6 +107,13 @@ struct Path {
   /// Outputs [tokens][N] of the rows [first, last), added to `out` in float16 when `add`.
   void (*tellme_multiply)(const TellmePlane& plane, const TellmeTokens& inputs, std::size_t tokens, std::size_t first,
                           std::size_t last, bool add, float* out);
+
+  /// The tables of the inputs [first, last) of one token, whole thirty-twos; lut_gemm_table_bytes an input.
+  void (*lut_gemm_tables)(const float* x, std::size_t first, std::size_t last, std::size_t k_tile, void* tables);
+
+  /// Outputs [tokens][N] of the rows [first, last).
+  void (*lut_gemm_multiply)(const LutGemm& weight, const void* tables, std::size_t tokens, std::size_t first,
+                            std::size_t last, float* out);
 
   /// The sum of the bytes as words.
   std::uint64_t (*read_memory)(const std::uint8_t* bytes, std::size_t count);

@@ -40,7 +40,7 @@ void row_errors(const Shape& shape, unsigned threads, const float* weights, doub
 
 }  // namespace
 
-/// planesErrors(threads, shape, weights, codes, scales, out)
+/// planesErrors(threads, shape, weights, codes, scales, offsets, out); offsets may be empty
 Napi::Value planes_errors(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const unsigned threads = arguments.threads();
@@ -53,6 +53,11 @@ Napi::Value planes_errors(const Napi::CallbackInfo& info) {
   if (planes * size != length) throw Napi::RangeError::New(info.Env(), "codes hold no whole planes");
   const std::size_t per_plane = shape.scales();
   const float* scales = arguments.array<float>(planes * per_plane, "scales");
+  std::size_t offset_count;
+  const float* offsets = arguments.array<float>("offsets", offset_count);
+  if (offset_count != 0 && offset_count != per_plane) {
+    throw Napi::RangeError::New(info.Env(), "offsets are not one a scale");
+  }
   double* out = arguments.array<double>(2 * shape.rows, "out");
   return run_async(info, [=] {
     row_errors(shape, threads, weights, out, [&](std::size_t i, std::size_t scale) {
@@ -60,7 +65,7 @@ Napi::Value planes_errors(const Napi::CallbackInfo& info) {
       for (std::size_t plane = 0; plane < planes; ++plane) {
         sum += static_cast<double>(scales[plane * per_plane + scale]) * codes[plane * size + i];
       }
-      return sum;
+      return offset_count == 0 ? sum : sum + static_cast<double>(offsets[scale]);
     });
   });
 }

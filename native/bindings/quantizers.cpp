@@ -63,4 +63,26 @@ Napi::Value trit_planes(const Napi::CallbackInfo& info) {
   });
 }
 
+/// bcq(path, threads, weights, group, planes, offset, codes, scales, offsets); offsets is empty without an offset
+Napi::Value bcq(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Path& path = arguments.path();
+  const unsigned threads = arguments.threads();
+  std::size_t length;
+  const float* weights = arguments.array<float>("weights", length);
+  const std::size_t group = arguments.count("group", 1, std::max<std::size_t>(length, 1));
+  const int planes = static_cast<int>(arguments.count("planes", 1, 4));
+  const bool offset = arguments.flag();
+  const std::size_t runs = length / group;
+  auto* codes = arguments.array<std::int8_t>(planes * runs * group, "codes");
+  auto* scales = arguments.array<float>(planes * runs, "scales");
+  float* offsets = arguments.array<float>(offset ? runs : 0, "offsets");
+  if (!offset) offsets = nullptr;
+  return run_async(info, [=, &path] {
+    for_runs(runs, threads, [&](std::size_t first, std::size_t last) {
+      path.bcq(weights, group, runs, planes, first, last, codes, scales, offsets);
+    });
+  });
+}
+
 }  // namespace luthier

@@ -1,4 +1,5 @@
 import type { FloatDtype } from "../tensor/dtype.js";
+import type { BcqResult, BcqTask } from "./bcq.js";
 import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
 import type { TernaryResult, TernaryRule } from "./ternary.js";
 import type { TritPlanesResult } from "./trit-planes.js";
@@ -19,6 +20,7 @@ export interface Kernels {
   roundToNearest(weights: Float32Array, task: RoundToNearestTask): Promise<RoundToNearestResult>;
   ternary(weights: Float32Array, group: number, rule: TernaryRule): Promise<TernaryResult>;
   tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
+  bcq(weights: Float32Array, task: BcqTask): Promise<BcqResult>;
 }
 
 /**
@@ -58,13 +60,25 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
   ): Promise<void>;
-  /** `shape`: rows, columns, group, scaleRows. */
+  bcq(
+    path: KernelPath,
+    threads: number,
+    weights: Float32Array,
+    group: number,
+    planes: number,
+    offset: boolean,
+    codes: Int8Array,
+    scales: Float32Array,
+    offsets: Float32Array,
+  ): Promise<void>;
+  /** `shape`: rows, columns, group, scaleRows. `offsets`: none, or one beside each scale of a plane. */
   planesErrors(
     threads: number,
     shape: Uint32Array,
     weights: Float32Array,
     codes: Int8Array,
     scales: Float32Array,
+    offsets: Float32Array,
     out: Float64Array,
   ): Promise<void>;
   /** `shape`: rows, columns, group, scaleRows. */
@@ -111,6 +125,17 @@ export interface NativeAddon {
     columns: number,
     blocks: Uint8Array,
     input: Float32Array,
+    out: Float32Array,
+  ): Promise<void>;
+  /** `shape`: rows, columns, group, planes, kTile. `bias` is empty in the kernel without one. */
+  lutGemmMultiply(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    words: Uint8Array,
+    alpha: Uint8Array,
+    bias: Uint8Array,
     out: Float32Array,
   ): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { LuthierError } from "../error.js";
 import { packagePath } from "../package.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
+import { bcq } from "./bcq.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { roundToNearest } from "./round-to-nearest.js";
 import { ternary } from "./ternary.js";
@@ -84,6 +85,7 @@ function referenceKernels(): Kernels {
     roundToNearest: async (weights, task) => roundToNearest(weights, task),
     ternary: async (weights, group, rule) => ternary(weights, group, rule),
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
+    bcq: async (weights, task) => bcq(weights, task),
   };
 }
 
@@ -127,6 +129,14 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       const scales = new Float32Array((planes * weights.length) / group);
       await addon.tritPlanes(path, threads, weights, group, planes, codes, scales);
       return { codes, scales };
+    },
+    async bcq(weights, { group, planes, offset }) {
+      const runs = weights.length / group;
+      const codes = new Int8Array(planes * weights.length);
+      const scales = new Float32Array(planes * runs);
+      const offsets = new Float32Array(offset ? runs : 0);
+      await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
+      return { codes, scales, offsets: offset ? offsets : null };
     },
   };
 }

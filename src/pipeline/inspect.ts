@@ -15,7 +15,7 @@ export interface LinearInspection {
   readonly relativeError: number;
   readonly activation: string;
   readonly scales: { readonly count: number; readonly least: number; readonly most: number };
-  /** How often each code occurs; planes are written as their trits, first plane first. */
+  /** How often each code occurs; of planes the codes of all, first plane first. */
   readonly codes: readonly { readonly code: string; readonly share: number }[];
   readonly packs: readonly {
     readonly target: string;

@@ -1,5 +1,5 @@
 /*
- * How codes are stored in files: integer codes in as many bits as they have, trits five to a byte.
+ * How codes are stored in files: integer codes in as many bits as they have, trits five to a byte, signs eight.
  */
 
 /** `codes` of `bits` bits (1 to 8), least significant bit first, one dense stream; the last byte is padded with zeros. */
@@ -76,6 +76,21 @@ export function unpackTrits(packed: Uint8Array, count: number): Int8Array {
     for (let digit = 0; digit < tritsPerByte; digit++) out[i++] = tritsOfByte[from + digit];
   }
   return out.subarray(0, count);
+}
+
+/** Signs −1, 1 as bits 0, 1, the first of eight least significant; the last byte is padded with zeros. */
+export function packSigns(signs: Int8Array): Uint8Array {
+  const bits = new Uint8Array(signs.length);
+  for (let i = 0; i < signs.length; i++) bits[i] = signs[i] > 0 ? 1 : 0;
+  return packCodes(bits, 1);
+}
+
+/** @throws RangeError when `packed` has not exactly the bytes of `count` signs. */
+export function unpackSigns(packed: Uint8Array, count: number): Int8Array {
+  const bits = unpackCodes(packed, 1, count);
+  const out = new Int8Array(count);
+  for (let i = 0; i < count; i++) out[i] = 2 * bits[i] - 1;
+  return out;
 }
 
 function expectBytes(packed: Uint8Array, expected: number): void {

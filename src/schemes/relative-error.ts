@@ -38,7 +38,8 @@ async function nativeRowErrors(
   const { columns, group, scaleRows, scales } = scheme;
   const shape = Uint32Array.of(weight.rows, columns, group, scaleRows);
   if (scheme.scheme === "planes") {
-    await native?.planesErrors(threads, shape, weight.data, scheme.codes, scales, out);
+    const offsets = scheme.offsets ?? new Float32Array(0);
+    await native?.planesErrors(threads, shape, weight.data, scheme.codes, scales, offsets, out);
   } else {
     const middle = new Uint8Array(scales.length).fill(2 ** (scheme.bits - 1));
     await native?.intErrors(

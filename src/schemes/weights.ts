@@ -27,11 +27,14 @@ export function bitsPerWeight(outline: WeightOutline): number {
   return (storedBytes(outline) * 8) / (outline.rows * outline.columns);
 }
 
-/** A scheme in a few words, for tables: `int4 g128`, `2 trit planes g128`. */
+/** A scheme in a few words, for tables: `int4 g128`, `2 trit planes g128`, `binary with offset row`. */
 export function describeWeight(outline: WeightOutline): string {
   const scope = granularityName(outline);
   if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
-  return outline.planes === 1 ? `ternary ${scope}` : `${outline.planes} trit planes ${scope}`;
+  const { alphabet, planes, offset } = outline;
+  const letter = alphabet === "trits" ? "trit" : "sign";
+  const name = planes > 1 ? `${planes} ${letter} planes` : alphabet === "trits" ? "ternary" : "binary";
+  return `${name}${offset ? " with offset" : ""} ${scope}`;
 }
 
 /** A scheme without its data. */
@@ -40,7 +43,8 @@ export function outlineOf(weight: WeightScheme): WeightOutline {
   const grid = { rows, columns, group, scaleRows };
   if (weight.scheme === "int")
     return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
-  return { scheme: "planes", alphabet: weight.alphabet, planes: weight.planes, ...grid };
+  const { alphabet, planes, offset } = weight;
+  return { scheme: "planes", alphabet, planes, ...grid, ...(offset && { offset }) };
 }
 
 /** Whether two outlines describe the same scheme. */

@@ -1,11 +1,12 @@
 import { LuthierError } from "../error.js";
 import { gguf } from "./gguf/gguf.js";
+import { lutGemm } from "./lut-gemm/lut-gemm.js";
 import { tMac } from "./t-mac/t-mac.js";
 import type { Target } from "./target.js";
 import { tellme } from "./tellme/tellme.js";
 
 /** Every hardware; a new one adds its folder and a line here. */
-export const targets: readonly Target[] = [tMac, tellme, gguf];
+export const targets: readonly Target[] = [tMac, tellme, lutGemm, gguf];
 
 /** @throws LuthierError (usage) naming those that exist. */
 export function findTarget(name: string): Target {

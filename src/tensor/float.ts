@@ -1,7 +1,7 @@
 import type { FloatDtype } from "./dtype.js";
 
 /*
- * Widening of the 16- and 8-bit floats to float32, narrowing to float16, and a fused multiply-add.
+ * Widening of the 16- and 8-bit floats to float32, narrowing to float16, and fused multiply-adds.
  * Widening is exact; narrowing rounds half to even, as IEEE 754 asks and as PyTorch does.
  */
 
@@ -115,9 +115,18 @@ export function fusedMultiplyAdd(a: number, b: number, c: number): number {
 }
 
 /**
- * `a · b + c` of float16 values rounded once to float16. The product is exact in float64, and so is the sum wherever
- * its last bits could decide a rounding: it is inexact only where one term is too small to matter to the other.
+ * `a · b + c` of float16 values rounded once to float16, as a GPU's half-precision FMA does.
+ *
+ * The product is exact in float64. Where the float64 sum is not, one term is less than 2^-30 of the other, too little to
+ * bring the larger one, a float16 value or beyond that range, near a middle of two float16 values: so the rounding from
+ * float64 is the only one. By way of float32 it would not be.
  */
 export function fusedMultiplyAddFloat16(a: number, b: number, c: number): number {
-  return roundToFloat16(a * b + c);
+  const sum = a * b + c;
+  double[0] = sum;
+  const exponent = ((halves[1] >>> 20) & 0x7ff) - 1023;
+  const step = 2 ** (Math.max(exponent, -14) - 10);
+  const magnitude = (Math.abs(sum) / step + 2 ** 52 - 2 ** 52) * step; // the addition rounds half to even
+  const rounded = magnitude > 65504 ? Number.POSITIVE_INFINITY : magnitude;
+  return sum < 0 || Object.is(sum, -0) ? -rounded : rounded;
 }

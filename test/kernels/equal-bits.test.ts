@@ -74,4 +74,15 @@ describe.each(each)("native $path with $threads threads gives the reference's bi
       { numRuns: 150, seed: 3 },
     );
   });
+
+  test("binary coding, one to four planes, with and without an offset", async () => {
+    const task = fc.record({ planes: fc.integer({ min: 1, max: 4 }), offset: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(weights(12), task, async (w, chosen) => {
+        const all = { group: 12, ...chosen };
+        expect(await native.bcq(w, all)).toEqual(await reference.bcq(w, all));
+      }),
+      { numRuns: 150, seed: 4 },
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
 import { absmean } from "../../src/quantizers/absmean.js";
+import { bcq } from "../../src/quantizers/bcq.js";
 import { rtn } from "../../src/quantizers/rtn.js";
 import { tritPlanes } from "../../src/quantizers/trit-planes.js";
 import { twn } from "../../src/quantizers/twn.js";
@@ -98,6 +99,10 @@ const cases = [
     0.071,
     0.081,
   ],
+  ["one sign plane", (w: Matrix) => signPlanes(w, 1), 0.6004, 0.677],
+  ["two sign planes", (w: Matrix) => signPlanes(w, 2), 0.3377, 0.41],
+  ["three sign planes", (w: Matrix) => signPlanes(w, 3), 0.1871, 0.233],
+  ["four sign planes", (w: Matrix) => signPlanes(w, 4), 0.1041, 0.13],
 ] as const;
 
 describe("relative error on random weights", () => {
@@ -120,6 +125,10 @@ function relativeError(weight: Matrix, scheme: WeightScheme): number {
     norm += weight.data[i] ** 2;
   }
   return Math.sqrt(error / norm);
+}
+
+function signPlanes(weight: Matrix, planes: number): Promise<WeightScheme> {
+  return bcq.quantize(weight, { planes, group: 128, offset: false }, kernels);
 }
 
 function samples(draw: () => number): Matrix {

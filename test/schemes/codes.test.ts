@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { packCodes, packTrits, unpackCodes, unpackTrits } from "../../src/schemes/codes.js";
+import {
+  packCodes,
+  packSigns,
+  packTrits,
+  unpackCodes,
+  unpackSigns,
+  unpackTrits,
+} from "../../src/schemes/codes.js";
 
 test("codes are packed least significant bit first", () => {
   // 3-bit codes 1, 2, 7, 5: bits 001 010 111 101 from the least significant up = 0b101_111_010_001
@@ -32,6 +39,20 @@ test("unpacking trits gives back what was packed", () => {
   );
 });
 
+test("eight signs are one byte, the first least significant, + a set bit", () => {
+  expect([...packSigns(Int8Array.of(1, -1, -1, 1, 1, -1, -1, 1, -1, 1))]).toEqual([0b1001_1001, 0b10]);
+});
+
+test("unpacking signs gives back what was packed", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(-1, 1), { maxLength: 100 }), (values) => {
+      const signs = Int8Array.from(values);
+      expect([...unpackSigns(packSigns(signs), signs.length)]).toEqual(values);
+    }),
+    { seed: 1 },
+  );
+});
+
 test("a byte that is no five trits is refused", () => {
   expect(() => unpackTrits(Uint8Array.of(0, 243), 10)).toThrow("byte 1 is 243");
 });
@@ -39,4 +60,5 @@ test("a byte that is no five trits is refused", () => {
 test("a stream of the wrong length is refused", () => {
   expect(() => unpackCodes(new Uint8Array(3), 4, 8)).toThrow("expected 4");
   expect(() => unpackTrits(new Uint8Array(3), 10)).toThrow("expected 2");
+  expect(() => unpackSigns(new Uint8Array(3), 16)).toThrow("expected 2");
 });

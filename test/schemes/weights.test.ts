@@ -14,7 +14,7 @@ import {
   weightTensors,
 } from "../../src/schemes/weights.js";
 import { matrix } from "../../src/tensor/matrix.js";
-import { randomInt, randomPlanes, seeds } from "../targets/random-weights.js";
+import { randomInt, randomPlanes, randomSigns, seeds } from "../targets/random-weights.js";
 
 const int: WeightScheme = {
   ...{ scheme: "int", bits: 2, symmetric: false, rows: 2, columns: 4, group: 2, scaleRows: 2 },
@@ -37,6 +37,12 @@ const anyScheme: fc.Arbitrary<WeightScheme> = fc.oneof(
     .map((chosen) => randomPlanes(...chosen)),
   fc
     .tuple(
+      fc.record({ ...shape, granularity, planes: fc.integer({ min: 1, max: 4 }), offset: fc.boolean() }),
+      seeds,
+    )
+    .map((chosen) => randomSigns(...chosen)),
+  fc
+    .tuple(
       fc.record({ ...shape, granularity, bits: fc.integer({ min: 1, max: 8 }), symmetric: fc.boolean() }),
       seeds,
     )
@@ -49,6 +55,17 @@ test("int codes stand for scale · (code − zero point) of their group", () => 
 
 test("planes stand for the sum of scale · trit; one scale may serve the tensor", () => {
   expect([...dequantize(planes).data]).toEqual([4, -2, -1, 3]);
+});
+
+test("sign planes stand for the sum of scale · sign and the offset of their group", () => {
+  const signs: WeightScheme = {
+    ...{ scheme: "planes", alphabet: "signs", planes: 2, offset: true, rows: 1, columns: 4, group: 2 },
+    scaleRows: 1,
+    codes: Int8Array.of(1, -1, -1, 1, /* second plane */ 1, 1, -1, -1),
+    scales: Float32Array.of(2, 4, /* second plane */ 0.5, 1),
+    offsets: Float32Array.of(0.25, -8),
+  };
+  expect([...dequantize(signs).data]).toEqual([2.75, -1.25, -13, -5]);
 });
 
 test("the relative error is ‖W − Ŵ‖ / ‖W‖", async () => {
@@ -91,6 +108,13 @@ describe("stored bits per weight, scales and zero points included", () => {
     [{ scheme: "planes", alphabet: "trits", planes: 2, ...grid(128) }, "2 trit planes g128", 3.2 + 32 / 128],
     [{ scheme: "planes", alphabet: "trits", planes: 1, ...grid(4096) }, "ternary row", 1.6 + 16 / 4096],
     [{ scheme: "planes", alphabet: "trits", planes: 1, ...grid(4096, 1) }, "ternary tensor", 1.6],
+    [{ scheme: "planes", alphabet: "signs", planes: 3, ...grid(128) }, "3 sign planes g128", 3 + 48 / 128],
+    [
+      { scheme: "planes", alphabet: "signs", planes: 2, offset: true, ...grid(64) },
+      "2 sign planes with offset g64",
+      2 + 48 / 64,
+    ],
+    [{ scheme: "planes", alphabet: "signs", planes: 1, ...grid(4096) }, "binary row", 1 + 16 / 4096],
   ];
   test.each(cases)("%o", (outline, name, bits) => {
     expect(bitsPerWeight(outline)).toBeCloseTo(bits, 4);
@@ -110,6 +134,8 @@ describe("an outline from a stranger is refused", () => {
       { ...sound, rows: 2 ** 40, columns: 2 ** 40, group: 2 ** 40, scaleRows: 1 },
     ],
     ["a fraction", { ...sound, rows: 1.5 }],
+    ["an alphabet that is not known", { ...sound, alphabet: "bits" }],
+    ["an offset that is neither there nor absent", { ...sound, offset: false }],
     ["nothing", null],
   ])("%s", (_, outline) => {
     expect(() => parseOutline(outline, "file.safetensors")).toThrow(LuthierError);
@@ -123,5 +149,16 @@ describe("an outline from a stranger is refused", () => {
     expect(() => read("codes", new Uint8Array(1))).toThrow(LuthierError);
     expect(() => read("scales", new Uint8Array(6))).toThrow(LuthierError);
     expect(() => read("zero_points", Uint8Array.of(1, 2, 4, 0))).toThrow(/zero point/);
+  });
+
+  test("signs and offsets that are too few or too many", () => {
+    const signs = randomSigns({ rows: 3, columns: 12, granularity: 4, planes: 2, offset: true }, 1);
+    const tensors = weightTensors(signs);
+    const read = (name: string, bytes: Uint8Array) =>
+      weightFromTensors(outlineOf(signs), (each) => (each === name ? bytes : tensors[each].bytes), "file");
+    for (const length of [0, 8, 10])
+      expect(() => read("codes", new Uint8Array(length))).toThrow(LuthierError);
+    for (const length of [0, 16, 20])
+      expect(() => read("offsets", new Uint8Array(length))).toThrow(LuthierError);
   });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { IntScheme } from "../../src/schemes/int.js";
-import type { PlanesScheme } from "../../src/schemes/planes.js";
+import { type PlanesScheme, signsOutline } from "../../src/schemes/planes.js";
 import { type Granularity, scaleCount, scaleDtype, scaleGrid } from "../../src/schemes/scale-grid.js";
 import { roundToFloat16 } from "../../src/tensor/float.js";
 import { type Matrix, matrix } from "../../src/tensor/matrix.js";
@@ -48,6 +48,24 @@ export function randomPlanes(
     ...grid,
     codes: Int8Array.from({ length: planes * shape.rows * shape.columns }, () => next(3) - 1),
     scales: Float32Array.from({ length: planes * scaleCount(grid) }, () => scale(0.01 + next(1000) / 7000)),
+  };
+}
+
+export function randomSigns(
+  shape: { rows: number; columns: number; granularity: Granularity; planes: number; offset: boolean },
+  seed: number,
+): PlanesScheme {
+  const next = integers(seed);
+  const grid = scaleGrid(shape.rows, shape.columns, shape.granularity);
+  const round = scaleDtype(grid) === "F16" ? roundToFloat16 : Math.fround;
+  const count = scaleCount(grid);
+  return {
+    ...signsOutline(shape.planes, shape.offset, grid),
+    codes: Int8Array.from({ length: shape.planes * shape.rows * shape.columns }, () => 2 * next(2) - 1),
+    scales: Float32Array.from({ length: shape.planes * count }, () => round(0.01 + next(1000) / 7000)),
+    ...(shape.offset && {
+      offsets: Float32Array.from({ length: count }, () => round((next(1000) - 500) / 3000)),
+    }),
   };
 }
 

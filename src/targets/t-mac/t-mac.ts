@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { beyondTrits } from "../../schemes/planes.js";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
 import {
@@ -136,6 +137,9 @@ function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: P
       fix: "drop `activation` from the rule, or choose the target tellme",
     };
   }
+  const beyond = weight.scheme === "planes" ? beyondTrits(weight) : null;
+  if (beyond)
+    return { reason: beyond, fix: "quantize with `rtn` or `trit-planes`, or choose the target lut-gemm" };
   const bits = weight.scheme === "int" ? weight.bits : 2;
   const passes = weight.scheme === "int" ? 1 : weight.planes;
   if (bits > 4)

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { beyondTrits } from "../../schemes/planes.js";
 import type { WeightOutline } from "../../schemes/scheme.js";
 import type { Place, Refusal } from "../target.js";
 import { type Image, type UramArray, uramBlocks } from "./image.js";
@@ -89,6 +90,8 @@ export function fitting(weight: WeightOutline, layout: Layout): Refusal | null {
   const fix = "quantize with `{ method: absmean, group: tensor }` or `{ method: twn, group: tensor }`";
   if (weight.scheme !== "planes")
     return { reason: `it is ${weight.scheme}, this target takes trit planes`, fix };
+  const beyond = beyondTrits(weight);
+  if (beyond) return { reason: beyond, fix };
   if (weight.scaleRows !== 1 || weight.group !== weight.columns)
     return { reason: "it has a scale a row or group, this target takes one a tensor", fix };
   const { rows } = weight;

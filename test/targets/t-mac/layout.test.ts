@@ -6,7 +6,7 @@ import { packWeight } from "../../../src/targets/t-mac/layout.js";
 import { tMac } from "../../../src/targets/t-mac/t-mac.js";
 import type { PackedLinear } from "../../../src/targets/target.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
-import { randomInt, randomPlanes, seeds } from "../random-weights.js";
+import { randomInt, randomPlanes, randomSigns, seeds } from "../random-weights.js";
 
 const auto = tMac.parameters.parse({});
 
@@ -110,6 +110,16 @@ describe("what does not fit is refused", () => {
     expect(tMac.refuse(outline(2, 64, 64, 64), { scheme: "int8", per: "token" }, auto)?.fix).toContain(
       "tellme",
     );
+  });
+
+  test("sign planes, and planes with an offset", () => {
+    const shape = { rows: 64, columns: 64, granularity: 64, planes: 2 };
+    expect(tMac.refuse(randomSigns({ ...shape, offset: true }, 1), float, auto)).toEqual({
+      reason: "its planes hold signs, this target takes trits",
+      fix: expect.stringContaining("lut-gemm"),
+    });
+    const trits = { ...randomPlanes(shape, 1), offset: true } as const;
+    expect(tMac.refuse(trits, float, auto)?.reason).toContain("have an offset");
   });
 
   test("zero points with one scale for the tensor", () => {

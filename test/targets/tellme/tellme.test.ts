@@ -10,7 +10,7 @@ import { tellme } from "../../../src/targets/tellme/tellme.js";
 import { roundToFloat16 } from "../../../src/tensor/float.js";
 import { matrix } from "../../../src/tensor/matrix.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
-import { integers, randomInput, randomInt, randomPlanes, seeds } from "../random-weights.js";
+import { integers, randomInput, randomInt, randomPlanes, randomSigns, seeds } from "../random-weights.js";
 
 const reference = openKernels({ path: "reference" });
 const orders = ["first-least-significant", "first-most-significant"] as const;
@@ -146,6 +146,14 @@ describe("what does not fit is refused", () => {
   test("integer codes", () => {
     const weight = randomInt({ rows: 4, columns: 64, granularity: "tensor", bits: 2, symmetric: true }, 1);
     expect(tellme.refuse(weight, int8, defaults)?.reason).toContain("int");
+  });
+
+  test("signs, and an offset", () => {
+    const shape = { rows: 4, columns: 64, granularity: "tensor", planes: 1 } as const;
+    const signs = randomSigns({ ...shape, offset: false }, 1);
+    expect(tellme.refuse(signs, int8, defaults)?.reason).toContain("planes hold signs");
+    const trits = { ...randomPlanes(shape, 1), offset: true } as const;
+    expect(tellme.refuse(trits, int8, defaults)?.reason).toContain("have an offset");
   });
 
   test("float activations", () => {

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { signsOutline } from "../schemes/planes.js";
+import { runLength, scaleGrid } from "../schemes/scale-grid.js";
+import type { Quantizer } from "./quantizer.js";
+
+const options = z.strictObject({
+  planes: z.int().min(1).max(4).default(3).describe("sign planes that are added up: the bits of a weight"),
+  group: z
+    .union([z.int().positive(), z.literal("row")])
+    .default(128)
+    .describe("weights that share a scale a plane: a number of consecutive inputs, or `row`"),
+  offset: z.boolean().default(false).describe("a fitted offset beside the scales of each group"),
+});
+
+/** Binary coding: a sum of sign planes with scales, fitted by alternating least squares, without calibration data. */
+export const bcq: Quantizer<z.infer<typeof options>> = {
+  name: "bcq",
+  summary: "binary coding: one to four sign planes added, group-wise scales, optional offset",
+  source: "LUT-GEMM, arXiv 2206.09557 §3.1 and naver-aics/lut-gemm examples/bcq.py",
+  options,
+  outline: (rows, columns, { planes, group, offset }) =>
+    signsOutline(planes, offset, scaleGrid(rows, columns, group)),
+  async quantize(weight, { planes, group, offset }, kernels) {
+    const grid = scaleGrid(weight.rows, weight.columns, group);
+    const { codes, scales, offsets } = await kernels.bcq(weight.data, {
+      group: runLength(grid),
+      planes,
+      offset,
+    });
+    return { ...signsOutline(planes, offset, grid), codes, scales, ...(offsets && { offsets }) };
+  },
+};
