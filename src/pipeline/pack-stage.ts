@@ -7,7 +7,7 @@ import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import { LuthierError } from "../error.js";
 import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
 import type { Container } from "../targets/container.js";
-import type { PackedLinear } from "../targets/target.js";
+import { type PackedLinear, refusalOf } from "../targets/target.js";
 import { type Manifest, manifestJson, manifestPath, type PackEntry, packFolder } from "./pack-files.js";
 import { targetOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
@@ -35,7 +35,7 @@ export async function writePack(
   const { target, parameters } = targetOf(choice);
   const { linears } = await readQuantizedIndex(run);
   for (const { name, weight, activation } of linears) {
-    const refused = target.refuse(weight, activation, parameters);
+    const refused = refusalOf(target, { weight, activation }, parameters);
     if (refused)
       throw new LuthierError(`${name} does not fit ${target.name}: ${refused.reason}`, refused.fix, {
         usage: true,

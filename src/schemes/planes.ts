@@ -31,6 +31,7 @@ export const planesOutline = z.strictObject({
   columns: z.int().positive(),
   group: z.int().positive(),
   scaleRows: z.int().positive(),
+  scaleDtype: z.literal("F32").optional(),
   alphabet: z.literal("trits"),
   planes: z.int().min(1).max(8),
 });

@@ -29,15 +29,15 @@ export function bitsPerWeight(outline: WeightOutline): number {
 
 /** A scheme in a few words, for tables: `int4 g128`, `2 trit planes g128`. */
 export function describeWeight(outline: WeightOutline): string {
-  const scope = granularityName(outline);
+  const scope = `${granularityName(outline)}${outline.scaleDtype ? ", float32 scales" : ""}`;
   if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
   return outline.planes === 1 ? `ternary ${scope}` : `${outline.planes} trit planes ${scope}`;
 }
 
 /** A scheme without its data. */
 export function outlineOf(weight: WeightScheme): WeightOutline {
-  const { rows, columns, group, scaleRows } = weight;
-  const grid = { rows, columns, group, scaleRows };
+  const { rows, columns, group, scaleRows, scaleDtype } = weight;
+  const grid = { rows, columns, group, scaleRows, ...(scaleDtype && { scaleDtype }) };
   if (weight.scheme === "int")
     return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
   return { scheme: "planes", alphabet: weight.alphabet, planes: weight.planes, ...grid };
