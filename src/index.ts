@@ -10,7 +10,6 @@
  * ```
  */
 export { readText, type Text, type TextSource } from "./calibration/datasets.js";
-export { type Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.js";
 export { fetchCheckpoint, type HubOptions } from "./checkpoint/hub.js";
 export { LuthierError } from "./error.js";
 export type { Perplexity } from "./evaluation/perplexity.js";
@@ -37,6 +36,7 @@ export { type LoadedRecipe, loadRecipe, shippedRecipeNames } from "./recipe/ship
 export { type RunSummary, summarizeRun } from "./report/summary.js";
 export { writeReport } from "./report/write.js";
 export type { ActivationScheme, WeightOutline, WeightScheme } from "./schemes/scheme.js";
+export { type DequantizedCheckpoint, openDequantized } from "./schemes/stored/dequantized.js";
 export { bitsPerWeight, dequantize, describeWeight } from "./schemes/weights.js";
 export { findTarget, targets } from "./targets/registry.js";
 export type { Arithmetic, PackedLinear, Target } from "./targets/target.js";

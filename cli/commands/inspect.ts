@@ -1,12 +1,13 @@
 import path from "node:path";
 import { Command } from "commander";
-import { openCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import { LuthierError } from "../../src/error.js";
 import { describeModel } from "../../src/model/model.js";
 import { inspectLinear, type LinearInspection } from "../../src/pipeline/inspect.js";
 import { isRun } from "../../src/pipeline/open-model.js";
 import { earlierScores, summarizeRun } from "../../src/report/summary.js";
 import { bytesText, countText } from "../../src/report/text.js";
+import { type DequantizedCheckpoint, openDequantized } from "../../src/schemes/stored/dequantized.js";
+import { describeWeight } from "../../src/schemes/weights.js";
 import { type CommonOptions, localFolder, openTools, withCommonOptions } from "../options.js";
 import { facts, printResult, table, title } from "../output.js";
 import { summaryText } from "../summary-text.js";
@@ -53,19 +54,30 @@ export function inspectCommand(): Command {
     });
 }
 
+/** Dtype or scheme of a weight as the checkpoint has it, and the tensors that it is made of. */
+async function storage(tensor: string, { stored, tensors }: DequantizedCheckpoint) {
+  const linear = stored.get(tensor);
+  if (linear === undefined) return { storedAs: tensors.get(tensor)?.dtype ?? "", tensors: [tensor] };
+  const storedAs = await linear.outline().then(describeWeight, (error: Error) => error.message);
+  return { storedAs, tensors: linear.tensors };
+}
+
 async function inspectCheckpoint(folder: string, json: boolean): Promise<void> {
-  const checkpoint = await openCheckpoint(folder);
+  const checkpoint = await openDequantized(folder);
   try {
     const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
-    const linears = [...description.blocks.flat(), description.head].map((linear) => {
-      const info = checkpoint.tensors.get(linear.tensor);
-      return { ...linear, dtype: info?.dtype ?? "", bytes: info?.bytes ?? 0 };
-    });
+    const linears = await Promise.all(
+      [...description.blocks.flat(), description.head].map(async (linear) => {
+        const { storedAs, tensors } = await storage(linear.tensor, checkpoint);
+        const bytes = tensors.map((tensor) => checkpoint.tensorsInFiles.get(tensor)?.bytes ?? 0);
+        return { ...linear, storedAs, bytes: bytes.reduce((sum, each) => sum + each, 0) };
+      }),
+    );
     const weights = [...checkpoint.tensors.values()].reduce(
       (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
       0,
     );
-    const bytes = [...checkpoint.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
+    const bytes = [...checkpoint.tensorsInFiles.values()].reduce((sum, info) => sum + info.bytes, 0);
     const { modelType, blocks, hiddenSize, vocabularySize, contextLength, head, embedding } = description;
     printResult(
       json,
@@ -98,11 +110,11 @@ async function inspectCheckpoint(folder: string, json: boolean): Promise<void> {
           ]),
           "",
           table(
-            ["linear", "outputs × inputs", "dtype", "bytes", "bias"],
+            ["linear", "outputs × inputs", "stored as", "bytes", "bias"],
             linears.map((each) => [
               each.name,
               `${each.rows} × ${each.columns}`,
-              each.dtype,
+              each.storedAs,
               bytesText(each.bytes),
               each.bias ? "yes" : "",
             ]),

@@ -13,6 +13,8 @@ export interface Checkpoint extends TensorSource {
   readonly directory: string;
   /** `config.json` as it stands. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** The `quantization_config` of weights that no plain tensor holds; null for float ones, FP8 among them. */
+  readonly quantization: Readonly<Record<string, unknown>> | null;
   /** Everything the checkpoint was made of (configuration, tokenizer, index, shards), as absolute paths. */
   readonly files: readonly string[];
 }
@@ -21,7 +23,7 @@ export interface Checkpoint extends TensorSource {
  * Opens a checkpoint; the weights stay on the disk until they are read.
  *
  * @throws LuthierError when something is missing, does not parse, leads out of the directory, is not what the index
- * says, is a pickle, or is already quantized.
+ * says, or is a pickle.
  */
 export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   const root = path.resolve(directory);
@@ -33,7 +35,7 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
     );
   }
   const config = await readJsonObject(path.join(root, configFile));
-  const scaleBlock = scaleBlockOf(config, path.join(root, configFile));
+  const { scaleBlock, quantization } = quantizationOf(config, path.join(root, configFile));
   const companions = companionFiles.filter((name) => names.includes(name));
   const { shards, index, source } = await openWeights(root, names);
   const files = [...companions, ...(index === null ? [] : [index]), ...shards];
@@ -42,6 +44,7 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
     ...(scaleBlock && { scaleBlock }),
     directory: root,
     config,
+    quantization,
     files: files.map((name) => path.join(root, name)),
   };
 }
@@ -121,29 +124,32 @@ function checkAgainstIndex(
   }
 }
 
-/** The block of weights that shares a scale, from an FP8 configuration; undefined when the weights are plain. */
-function scaleBlockOf(
+/** What the configuration says of weights that are not plain: the block that shares a scale in FP8, or all of it. */
+function quantizationOf(
   config: Readonly<Record<string, unknown>>,
   file: string,
-): readonly [rows: number, columns: number] | undefined {
+): {
+  scaleBlock?: readonly [rows: number, columns: number];
+  quantization: Readonly<Record<string, unknown>> | null;
+} {
   const { quantization_config: quantization } = config;
-  if (quantization === undefined || quantization === null) return undefined;
-  const method = isJsonObject(quantization) ? quantization.quant_method : undefined;
-  if (method !== "fp8") {
+  if (quantization === undefined || quantization === null) return { quantization: null };
+  if (!isJsonObject(quantization)) {
     throw new LuthierError(
-      `the checkpoint is already quantized: quantization_config in ${file} has the quant_method ${JSON.stringify(method)}`,
-      "Take the original checkpoint in BF16, FP16, FP32 or FP8.",
+      `quantization_config in ${file} is ${JSON.stringify(quantization)}`,
+      "Fetch config.json again: it is an object there.",
     );
   }
-  const { weight_block_size: block } = quantization as Record<string, unknown>;
-  if (block === undefined || block === null) return undefined;
+  if (quantization.quant_method !== "fp8") return { quantization };
+  const { weight_block_size: block } = quantization;
+  if (block === undefined || block === null) return { quantization: null };
   if (!isBlock(block)) {
     throw new LuthierError(
       `quantization_config in ${file} has the weight_block_size ${JSON.stringify(block)}`,
       "Write two positive whole numbers, such as [128, 128].",
     );
   }
-  return block;
+  return { scaleBlock: block, quantization: null };
 }
 
 function isBlock(value: unknown): value is [number, number] {

@@ -67,9 +67,19 @@ export async function writeSafetensors(
   tensors: readonly NamedTensor[],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<WrittenFile> {
-  const ordered = [...tensors].sort(byAlignmentThenName);
-  const header = headerBytes(ordered, metadata);
-  return writeAtomically(file, fileBytes(header, ordered));
+  return writeSafetensorsInOrder(file, [...tensors].sort(byAlignmentThenName), metadata);
+}
+
+/**
+ * As `writeSafetensors`, but the tensors lie in the order in which they come: for those that are made together while
+ * they are written. Whoever gives an order sees to the alignment.
+ */
+export async function writeSafetensorsInOrder(
+  file: string,
+  tensors: readonly NamedTensor[],
+  metadata: Readonly<Record<string, string>>,
+): Promise<WrittenFile> {
+  return writeAtomically(file, fileBytes(headerBytes(tensors, metadata), tensors));
 }
 
 // Reading

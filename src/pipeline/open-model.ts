@@ -1,6 +1,5 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readMatrix, readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
@@ -13,6 +12,7 @@ import { describeModel, type Model, openModel } from "../model/model.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { asRepresented } from "../schemes/activation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
+import { openDequantized } from "../schemes/stored/dequantized.js";
 import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import type { Matrix } from "../tensor/matrix.js";
@@ -68,7 +68,7 @@ export async function isRun(folder: string): Promise<boolean> {
 }
 
 async function openPlain({ path: folder, kernels, observe }: OpenModelOptions): Promise<OpenModel> {
-  const checkpoint = await openCheckpoint(folder);
+  const checkpoint = await openDequantized(folder);
   const { config, directory } = checkpoint;
   const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
   return assemble({
@@ -77,6 +77,7 @@ async function openPlain({ path: folder, kernels, observe }: OpenModelOptions): 
     description,
     source: checkpoint,
     quantized: new Map(),
+    activation: (linear) => checkpoint.stored.get(linear.tensor)?.activation ?? { scheme: "float" },
     packed: null,
     ops: openOps({ threads: kernels.threads }),
     kernels,
@@ -97,7 +98,21 @@ async function openRun({
   const { config, description, kept: source } = await describeRun(run, linears);
   const ops = openOps({ threads: kernels.threads });
   const packed = engine === "lut" ? await openUnits(run, target, source, description, ops, kernels) : null;
-  return assemble({ config, directory, description, source, quantized, packed, ops, kernels, observe, run });
+  const activation = ({ name }: LinearInfo): ActivationScheme =>
+    quantized.get(name)?.activation ?? { scheme: "float" };
+  return assemble({
+    config,
+    directory,
+    description,
+    source,
+    quantized,
+    activation,
+    packed,
+    ops,
+    kernels,
+    observe,
+    run,
+  });
 }
 
 interface Parts {
@@ -106,6 +121,7 @@ interface Parts {
   readonly description: ModelDescription;
   readonly source: TensorSource;
   readonly quantized: ReadonlyMap<string, QuantizedEntry>;
+  readonly activation: (linear: LinearInfo) => ActivationScheme;
   readonly packed: PackedUnits | null;
   readonly ops: Ops;
   readonly kernels: Kernels;
@@ -119,6 +135,7 @@ function assemble({
   description,
   source,
   quantized,
+  activation,
   packed,
   ops,
   kernels,
@@ -134,7 +151,7 @@ function assemble({
         return dequantize(await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight));
       },
       bias: (linear) => biasOf(linear, source, kernels),
-      activation: (linear): ActivationScheme => quantized.get(linear.name)?.activation ?? { scheme: "float" },
+      activation,
     },
     ops,
   );

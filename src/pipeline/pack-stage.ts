@@ -10,7 +10,7 @@ import { openKernels } from "../kernels/open.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
 import type { Container } from "../targets/container.js";
-import type { PackedLinear, Place, Refusal, Target } from "../targets/target.js";
+import { type PackedLinear, type Place, type Refusal, refusalOf, type Target } from "../targets/target.js";
 import { type DescribedRun, describeRun } from "./describe-run.js";
 import { type Manifest, manifestJson, manifestPath, type PackEntry, packFolder } from "./pack-files.js";
 import { placeOf } from "./place.js";
@@ -106,7 +106,7 @@ function refuseMisfits(
   const misfit = (what: string, { reason, fix }: Refusal) =>
     new LuthierError(`${what} does not fit ${target.name}: ${reason}`, fix, { usage: true });
   for (const { linear, place } of placed) {
-    const refused = target.refuse(linear.weight, linear.activation, parameters, place);
+    const refused = refusalOf(target, linear, parameters, place);
     if (refused) throw misfit(linear.name, refused);
   }
   const names = placed.map(({ linear }) => linear.name);

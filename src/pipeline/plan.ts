@@ -6,8 +6,14 @@ import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import type { QuantizeChoice, Recipe, TargetChoice } from "../recipe/schema.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
 import { findTarget } from "../targets/registry.js";
-import type { Place } from "../targets/target.js";
+import { type Place, refusalOf } from "../targets/target.js";
 import { placeOf } from "./place.js";
+
+/** The scheme of each linear that a checkpoint holds quantized, or why there is none; by the linear's name. */
+export type StoredOutlines = ReadonlyMap<
+  string,
+  { readonly activation: ActivationScheme; readonly weight: WeightOutline | LuthierError }
+>;
 
 /** What will be done to every linear, settled before any work. */
 export interface Plan {
@@ -23,16 +29,24 @@ export interface PlannedLinear {
   readonly quantize: (LinearOutline & { readonly choice: QuantizeChoice }) | null;
 }
 
+/** What a plan may need of a checkpoint besides its shapes. */
+interface Given {
+  readonly tokenizer?: TokenizerFiles | null;
+  readonly stored?: StoredOutlines;
+}
+
 /**
  * Matches every linear to its rule and checks every shape, group and target constraint of the whole model.
- * @param config the checkpoint's config.json; @param tokenizer asked for only where a target keeps whole models.
+ * @param config the checkpoint's config.json.
+ * @param given the tokenizer, asked for only where a target keeps whole models (`tokenizerFor`), and the schemes of the
+ *   linears that a rule takes as they are stored (`takesStored`).
  * @throws LuthierError (usage) listing all that does not fit, with the linears' names and the ways out.
  */
 export function makePlan(
   description: ModelDescription,
   config: Readonly<Record<string, unknown>>,
   recipe: Recipe,
-  tokenizer: TokenizerFiles | null = null,
+  { tokenizer = null, stored = new Map() }: Given = {},
 ): Plan {
   const linears = [...description.blocks.flat(), description.head];
   const problems = unusedRules(linears, recipe);
@@ -52,8 +66,8 @@ export function makePlan(
       planned.push({ linear, rule: index + 1, quantize: null });
       continue;
     }
-    const weight = outlineOf(linear, rule.quantize, problems);
-    const activation: ActivationScheme = rule.activation ?? { scheme: "float" };
+    const weight = outlineOf(linear, rule.quantize, stored, problems);
+    const activation = rule.activation ?? activationOf(linear, rule.quantize, stored);
     if (weight === null) continue;
     const place = placeOf(linear, description, null);
     for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
@@ -70,7 +84,7 @@ export function makePlan(
   return { linears: planned, targets: recipe.targets };
 }
 
-/** The quantizer of a choice with its options as the schema left them. */
+/** The quantizer of a choice with its options as the schema left them; `stored` is none. */
 export function quantizerOf({ method, ...options }: QuantizeChoice) {
   const quantizer = quantizers.find(({ name }) => name === method);
   if (quantizer === undefined) throw new RangeError(`no quantizer ${method}`);
@@ -109,7 +123,43 @@ function unusedRules(linears: readonly LinearInfo[], recipe: Recipe): Problem[] 
   );
 }
 
-function outlineOf(linear: LinearInfo, choice: QuantizeChoice, problems: Problem[]): WeightOutline | null {
+/** Whether a recipe takes a linear as the checkpoint stores it. */
+export function takesStored({ name }: LinearInfo, recipe: Recipe): boolean {
+  return isStored(recipe.rules[ruleFor(name, recipe.rules)]?.quantize);
+}
+
+/** Whether a choice is no quantizer but the scheme that the checkpoint holds. */
+export function isStored(choice: QuantizeChoice | undefined): boolean {
+  return choice?.method === "stored";
+}
+
+/** What a rule leaves open: as the checkpoint has it where its scheme is taken, else float. */
+function activationOf(linear: LinearInfo, choice: QuantizeChoice, stored: StoredOutlines): ActivationScheme {
+  return (isStored(choice) && stored.get(linear.name)?.activation) || { scheme: "float" };
+}
+
+function storedOutline(
+  linear: LinearInfo,
+  stored: StoredOutlines,
+  problems: Problem[],
+): WeightOutline | null {
+  const found = stored.get(linear.name)?.weight;
+  if (found !== undefined && !(found instanceof LuthierError)) return found;
+  const { message: reason, fix } = found ?? {
+    message: "the checkpoint does not hold it quantized",
+    fix: "give it a rule of its own before this one: `keep: float`, or a quantizer",
+  };
+  problems.push({ linear: linear.name, reason, fix });
+  return null;
+}
+
+function outlineOf(
+  linear: LinearInfo,
+  choice: QuantizeChoice,
+  stored: StoredOutlines,
+  problems: Problem[],
+): WeightOutline | null {
+  if (isStored(choice)) return storedOutline(linear, stored, problems);
   const { quantizer, options } = quantizerOf(choice);
   try {
     return quantizer.outline(linear.rows, linear.columns, options);
@@ -139,7 +189,7 @@ function checkTarget(
   problems: Problem[],
 ): void {
   const { target, parameters } = targetOf(choice);
-  const refused = target.refuse(outline.weight, outline.activation, parameters, place);
+  const refused = refusalOf(target, outline, parameters, place);
   if (refused)
     problems.push({ linear: linear.name, reason: `${target.name}: ${refused.reason}`, fix: refused.fix });
 }

@@ -1,15 +1,15 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { hashFile } from "../checkpoint/file-hash.js";
-import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readMatrix } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { relativeError } from "../schemes/relative-error.js";
 import type { WeightScheme } from "../schemes/scheme.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { type PlannedLinear, quantizerOf } from "./plan.js";
+import { isStored, type PlannedLinear, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   type QuantizedEntry,
@@ -23,11 +23,12 @@ type ToQuantize = PlannedLinear & { readonly quantize: NonNullable<PlannedLinear
 
 /**
  * Quantizes every planned linear that has no finished file yet, one file a linear. The next weight is read and the last
- * file written while one is quantized, so at most three linears are in memory.
+ * file written while one is quantized, so at most three linears are in memory. A linear that is taken as the checkpoint
+ * stores it is only unpacked.
  */
 export async function quantizeLinears(
   run: string,
-  source: TensorSource,
+  checkpoint: DequantizedCheckpoint,
   planned: readonly PlannedLinear[],
   kernels: Kernels,
   onProgress: OnProgress,
@@ -42,16 +43,15 @@ export async function quantizeLinears(
   }
 
   const waiting = linears.filter(({ linear }) => !entries.has(linear.name));
-  const read = (each: ToQuantize) => held(readMatrix(source, each.linear.tensor, kernels));
-  let next = waiting.length > 0 ? read(waiting[0]) : null;
+  const readNext = (each: ToQuantize) => held(read(each, checkpoint, kernels));
+  let next = waiting.length > 0 ? readNext(waiting[0]) : null;
   let writing: Held<void> = held(Promise.resolve());
   for (const [index, each] of waiting.entries()) {
     const done = linears.length - waiting.length + index;
     onProgress({ stage: "quantize", done, total: linears.length, what: each.linear.name });
-    const weight = await (next as Held<Matrix>)();
-    next = index + 1 < waiting.length ? read(waiting[index + 1]) : null;
-    const scheme = await quantizeOne(each, weight, kernels);
-    const error = await relativeError(weight, scheme, kernels);
+    const source = await (next as Held<Source>)();
+    next = index + 1 < waiting.length ? readNext(waiting[index + 1]) : null;
+    const { scheme, error } = await make(each, source, kernels);
     await writing();
     writing = held(
       writeScheme(path.join(folder, schemeFile(each.linear.name)), scheme, error).then((written) => {
@@ -62,6 +62,30 @@ export async function quantizeLinears(
   await writing();
   onProgress({ stage: "quantize", done: linears.length, total: linears.length, what: "" });
   return linears.map(({ linear }) => entries.get(linear.name) as QuantizedEntry);
+}
+
+/** What a linear's scheme is made of: its float weight, or the scheme that the checkpoint holds. */
+type Source = { readonly weight: Matrix } | { readonly stored: WeightScheme };
+
+async function read(
+  { linear, quantize }: ToQuantize,
+  checkpoint: DequantizedCheckpoint,
+  kernels: Kernels,
+): Promise<Source> {
+  if (!isStored(quantize.choice)) return { weight: await readMatrix(checkpoint, linear.tensor, kernels) };
+  const stored = checkpoint.stored.get(linear.tensor);
+  if (stored === undefined) throw new RangeError(`${linear.name} is not stored quantized`);
+  return { stored: await stored.scheme() };
+}
+
+async function make(
+  each: ToQuantize,
+  source: Source,
+  kernels: Kernels,
+): Promise<{ scheme: WeightScheme; error: number }> {
+  if ("stored" in source) return { scheme: source.stored, error: 0 };
+  const scheme = await quantizeOne(each, source.weight, kernels);
+  return { scheme, error: await relativeError(source.weight, scheme, kernels) };
 }
 
 async function quantizeOne(

@@ -1,13 +1,15 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.js";
+import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { describeModel } from "../model/model.js";
+import type { Recipe } from "../recipe/schema.js";
 import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
+import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
@@ -24,6 +26,7 @@ import {
   writeRunRecord,
 } from "./run-directory.js";
 import { sealIndexes } from "./seal.js";
+import { storedOutlines } from "./stored-outlines.js";
 import { versions } from "./versions.js";
 
 export interface QuantizeOptions {
@@ -48,9 +51,9 @@ export interface QuantizeResult {
 
 /** What would be done, without doing any of it. @throws LuthierError when the recipe does not fit the model. */
 export async function planModel(model: string, recipe: LoadedRecipe): Promise<Plan> {
-  const checkpoint = await openCheckpoint(model);
+  const checkpoint = await openDequantized(model);
   try {
-    return await planOf(checkpoint, recipe);
+    return (await planCheckpoint(checkpoint, recipe.recipe)).plan;
   } finally {
     await checkpoint.close();
   }
@@ -64,10 +67,9 @@ export async function planModel(model: string, recipe: LoadedRecipe): Promise<Pl
  */
 export async function quantize(options: QuantizeOptions): Promise<QuantizeResult> {
   const { out, recipe, kernels, onProgress = () => {} } = options;
-  const checkpoint = await openCheckpoint(options.model);
+  const checkpoint = await openDequantized(options.model);
   try {
-    const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
-    const plan = await planOf(checkpoint, recipe);
+    const { description, plan } = await planCheckpoint(checkpoint, recipe.recipe);
     await prepareRunDirectory(out, options.fresh ?? false);
     let record = await beginRecord(options, checkpoint, onProgress);
     const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -100,10 +102,12 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
   }
 }
 
-async function planOf(checkpoint: Checkpoint, { recipe }: LoadedRecipe): Promise<Plan> {
-  const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
-  const tokenizer = await tokenizerFor(recipe.targets, checkpoint.directory);
-  return makePlan(description, checkpoint.config, recipe, tokenizer);
+async function planCheckpoint(checkpoint: DequantizedCheckpoint, recipe: Recipe) {
+  const { config, tensors, directory } = checkpoint;
+  const description = describeModel(config, (name) => tensors.get(name)?.shape);
+  const stored = await storedOutlines(checkpoint, description, recipe);
+  const tokenizer = await tokenizerFor(recipe.targets, directory);
+  return { description, plan: makePlan(description, config, recipe, { tokenizer, stored }) };
 }
 
 function withStage(record: RunRecord, name: string, seconds: number): RunRecord {

@@ -6,11 +6,14 @@ import { targets } from "../targets/registry.js";
  * What a recipe may say. One schema serves the parser, the types and the JSON Schema that editors complete from.
  */
 
+/** No quantizer: a linear becomes what the checkpoint already holds it as. */
+const stored = z.strictObject({ method: z.literal("stored") });
+
 const quantize = z
-  .discriminatedUnion(
-    "method",
-    asUnion(quantizers.map(({ name, options }) => options.extend({ method: z.literal(name) }))),
-  )
+  .discriminatedUnion("method", [
+    ...asUnion(quantizers.map(({ name, options }) => options.extend({ method: z.literal(name) }))),
+    stored,
+  ])
   .describe("a quantizer and its options");
 
 const activation = z

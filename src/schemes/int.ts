@@ -29,6 +29,7 @@ export const intOutline = z.strictObject({
   columns: z.int().positive(),
   group: z.int().positive(),
   scaleRows: z.int().positive(),
+  scaleDtype: z.literal("F32").optional(),
   bits: z.int().min(1).max(8),
   symmetric: z.boolean(),
 });

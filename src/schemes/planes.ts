@@ -49,6 +49,7 @@ export const planesOutline = z.strictObject({
   columns: z.int().positive(),
   group: z.int().positive(),
   scaleRows: z.int().positive(),
+  scaleDtype: z.literal("F32").optional(),
   alphabet: z.enum(["trits", "signs"]),
   planes: z.int().min(1).max(8),
   offset: z.literal(true).optional(),

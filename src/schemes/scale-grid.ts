@@ -12,6 +12,8 @@ export interface ScaleGrid {
   readonly columns: number;
   readonly group: number;
   readonly scaleRows: number;
+  /** Present where scales that would be float16 are no float16 values, as in weights that were quantized elsewhere. */
+  readonly scaleDtype?: "F32";
 }
 
 /** @throws RangeError when the group does not divide the columns; a plan refuses that earlier, by name. */
@@ -34,10 +36,10 @@ export function runLength(grid: ScaleGrid): number {
 
 /**
  * The dtype of a stored scale. One that a whole tensor shares costs nothing and is kept as it is, float32; all others
- * are float16, the convention behind published bits per weight.
+ * are float16, the convention behind published bits per weight, unless the grid says otherwise.
  */
 export function scaleDtype(grid: ScaleGrid): "F16" | "F32" {
-  return grid.scaleRows === 1 && grid.rows > 1 ? "F32" : "F16";
+  return grid.scaleDtype ?? (grid.scaleRows === 1 && grid.rows > 1 ? "F32" : "F16");
 }
 
 /** The bytes of scales that already are values of their dtype. */

@@ -29,7 +29,7 @@ export function bitsPerWeight(outline: WeightOutline): number {
 
 /** A scheme in a few words, for tables: `int4 g128`, `2 trit planes g128`, `binary with offset row`. */
 export function describeWeight(outline: WeightOutline): string {
-  const scope = granularityName(outline);
+  const scope = `${granularityName(outline)}${outline.scaleDtype ? ", float32 scales" : ""}`;
   if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
   const { alphabet, planes, offset } = outline;
   const letter = alphabet === "trits" ? "trit" : "sign";
@@ -39,8 +39,8 @@ export function describeWeight(outline: WeightOutline): string {
 
 /** A scheme without its data. */
 export function outlineOf(weight: WeightScheme): WeightOutline {
-  const { rows, columns, group, scaleRows } = weight;
-  const grid = { rows, columns, group, scaleRows };
+  const { rows, columns, group, scaleRows, scaleDtype } = weight;
+  const grid = { rows, columns, group, scaleRows, ...(scaleDtype && { scaleDtype }) };
   if (weight.scheme === "int")
     return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
   const { alphabet, planes, offset } = weight;

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
-import type { ActivationScheme, WeightOutline, WeightScheme } from "../schemes/scheme.js";
+import type { ActivationScheme, LinearOutline, WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import { type Dtype, dtypeBytes } from "../tensor/dtype.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
@@ -24,6 +24,11 @@ export interface Target<
   readonly source: string;
   /** The layout's parameters with their defaults, as a recipe may set them: a strict object. */
   readonly parameters: z.ZodObject & z.ZodType<Parameters>;
+  /**
+   * Whether scales of groups and rows may be float32 values that float16 cannot hold (`ScaleGrid.scaleDtype`); where it
+   * is absent they are refused before `refuse` is asked.
+   */
+  readonly takesFloat32Scales?: boolean;
   /**
    * Why a linear does not fit, with the way out; null when it fits. Judged before any work starts.
    * @param place absent for a linear of no model.
@@ -73,6 +78,22 @@ export interface Refusal {
   /** What the linear has and what the target takes. */
   readonly reason: string;
   readonly fix: string;
+}
+
+/** Why a linear does not fit a target: what `refuse` says, and what holds for all targets. */
+export function refusalOf<Parameters extends object>(
+  target: Target<Parameters>,
+  { weight, activation }: LinearOutline,
+  parameters: Parameters,
+  place?: Place,
+): Refusal | null {
+  if (weight.scaleDtype === "F32" && !target.takesFloat32Scales) {
+    return {
+      reason: "it has float32 scales that float16 cannot hold, this target takes float16 ones",
+      fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
+    };
+  }
+  return target.refuse(weight, activation, parameters, place);
 }
 
 /** One linear as a target's hardware reads it. */

@@ -50,6 +50,7 @@ export const tMac: Target<Parameters, Arithmetic> = {
     "T-MAC CPU kernels (x86 in float32, ARM in float16): 1- to 4-bit codes, trit planes as 2-bit passes",
   source: "microsoft/T-MAC; arXiv 2407.00088",
   parameters,
+  takesFloat32Scales: true,
   typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
   refuse(weight, activation, chosen) {
     const layout = layoutOf(weight, activation, chosen);
@@ -155,6 +156,13 @@ function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: P
     return {
       reason: "it has zero points with one scale for the tensor, which T-MAC's kernels do not read",
       fix: "make it symmetric, or give it a scale a row or group",
+    };
+  }
+  if (weight.scaleDtype === "F32" && weight.scheme === "int" && !weight.symmetric) {
+    return {
+      reason:
+        "it has zero points with float32 scales, whose products T-MAC's float32 zeros do not hold exactly",
+      fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
     };
   }
   const heights = bits === 3 ? tileHeightsThreeBit : tileHeights;

@@ -1,0 +1,38 @@
+import type { IntOutline, IntScheme } from "../schemes/int.js";
+import type { PlanesOutline } from "../schemes/planes.js";
+import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
+
+/*
+ * One ternary plane as symmetric two-bit codes, for formats of whole numbers: trit t is the code t + 2, its zero point
+ * is 2, its scale stays.
+ */
+
+const zero = 2;
+
+/** Null for a sum of planes, which is no weight of whole numbers. */
+export function asIntOutline(weight: WeightOutline): IntOutline | null {
+  if (weight.scheme === "int") return weight;
+  if (weight.planes !== 1) return null;
+  const { rows, columns, group, scaleRows } = weight;
+  return { scheme: "int", bits: 2, symmetric: true, rows, columns, group, scaleRows };
+}
+
+/** @throws RangeError for a sum of planes. */
+export function asInt(weight: WeightScheme): IntScheme {
+  if (weight.scheme === "int") return weight;
+  const outline = asIntOutline(weight);
+  if (outline === null) throw new RangeError(`${weight.planes} planes are no whole numbers`);
+  return {
+    ...outline,
+    codes: Uint8Array.from(weight.codes, (trit) => trit + zero),
+    scales: weight.scales,
+    zeroPoints: null,
+  };
+}
+
+/** The trits of two-bit codes. @throws RangeError for the code 0, which is no trit. */
+export function planeOf(outline: PlanesOutline, { codes, scales }: IntScheme): WeightScheme {
+  const wrong = codes.indexOf(0);
+  if (wrong >= 0) throw new RangeError(`weight ${wrong} has the code 0, trits are 1 to 3`);
+  return { ...outline, codes: Int8Array.from(codes, (code) => code - zero), scales };
+}
