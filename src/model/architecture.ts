@@ -1,8 +1,5 @@
-import type { TensorSource } from "../checkpoint/tensor-source.js";
-import type { Kernels } from "../kernels/kernels.js";
-import type { Matrix } from "../tensor/matrix.js";
+import type { BlockOps } from "./block-ops.js";
 import type { Executor } from "./executor.js";
-import type { Ops } from "./ops.js";
 
 /** One weight matrix of a model, the unit of quantization. */
 export interface LinearInfo {
@@ -43,7 +40,10 @@ export interface ModelDescription {
 /** The shape of a tensor of the checkpoint, as stored or as quantized; undefined when there is none of that name. */
 export type ShapeOf = (tensor: string) => readonly number[] | undefined;
 
-/** How a model family computes: one file a family. */
+/**
+ * How a model family computes: one file a family. What flows through its blocks is matrices when a model is computed,
+ * and names of values when its graph is written.
+ */
 export interface Architecture {
   readonly name: string;
   /** The `model_type`s of config.json that it serves. */
@@ -51,20 +51,19 @@ export interface Architecture {
   /** @throws LuthierError when the configuration is not one of its family or the tensors do not fit it, by name. */
   describe(config: Readonly<Record<string, unknown>>, shapeOf: ShapeOf): ModelDescription;
   /** Loads what block `index` needs besides its linears, and computes it on batches of hidden states. */
-  openBlock(index: number, context: ModelContext): Promise<Block>;
+  openBlock<Value, Vector>(index: number, context: ModelContext<Value, Vector>): Promise<Block<Value>>;
   /** What follows the last block, before the head. */
-  finalNorm(hidden: Matrix, context: ModelContext): Promise<Matrix>;
+  finalNorm<Value, Vector>(hidden: Value, context: ModelContext<Value, Vector>): Promise<Value>;
 }
 
 /** `[windows · length, hidden]` → the same, where each window has `length` tokens from position 0. */
-export type Block = (hidden: Matrix, length: number) => Promise<Matrix>;
+export type Block<Value> = (hidden: Value, length: number) => Promise<Value>;
 
-/** What computing a model needs. */
-export interface ModelContext {
+/** What an architecture is given to work with. */
+export interface ModelContext<Value, Vector> {
   readonly config: Readonly<Record<string, unknown>>;
-  /** Where the tensors lie that are not linears. */
-  readonly source: TensorSource;
-  readonly executor: Executor;
-  readonly ops: Ops;
-  readonly kernels: Kernels;
+  readonly executor: Pick<Executor<Value>, "run">;
+  readonly ops: BlockOps<Value, Vector>;
+  /** The weight of a norm, by its tensor's name. */
+  vector(tensor: string): Promise<Vector>;
 }

@@ -1,3 +1,4 @@
+import { readVector } from "../checkpoint/tensors.js";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
 import type { ModelContext, ModelDescription, ShapeOf } from "./architecture.js";
 import { findArchitecture } from "./architectures/registry.js";
@@ -32,8 +33,9 @@ export function describeModel(config: Readonly<Record<string, unknown>>, shapeOf
 /** @throws LuthierError when the configuration is of no known family. */
 export function openModel(parts: ModelParts): Model {
   const architecture = findArchitecture(parts.config);
-  const context: ModelContext = parts;
-  const { description, executor, source, kernels, activationBytes = 512 * 2 ** 20 } = parts;
+  const { config, description, executor, ops, source, kernels, activationBytes = 512 * 2 ** 20 } = parts;
+  const vector = (tensor: string) => readVector(source, tensor, kernels);
+  const context: ModelContext<Matrix, Float32Array> = { config, executor, ops, vector };
   const { hiddenSize, vocabularySize } = description;
 
   /** Hidden states after the last block and norm, for each batch of equally long windows. */

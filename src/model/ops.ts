@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
 import { type AttentionPart, attentionMask, attentionParts, type Range } from "./attention.js";
+import type { AttentionInput, BlockOps } from "./block-ops.js";
 import {
   type AttentionShape,
   attentionGraph,
@@ -10,45 +11,18 @@ import {
   scoreGraph,
 } from "./graphs.js";
 import { encodeModel, type Graph } from "./onnx.js";
+import { type RotaryTables, rotaryTables } from "./rope.js";
 
-/** The weight-free operations that models are glued from, run by onnxruntime. */
-export interface Ops {
-  /** `x / sqrt(mean(x²) + epsilon) · weight`, row by row. */
-  rmsNorm(x: Matrix, weight: Float32Array, epsilon: number): Promise<Matrix>;
+/** The operations that models are computed with, run by onnxruntime. */
+export interface Ops extends BlockOps<Matrix, Float32Array> {
   /** `x · Wᵀ + bias`: `[tokens, K] × [N, K]` → `[tokens, N]`. */
   linear(x: Matrix, weight: Matrix, bias: Float32Array | null): Promise<Matrix>;
-  /** Causal attention with rotary embedding: `[tokens, heads · headSize]`. */
-  attention(input: AttentionInput): Promise<Matrix>;
-  /** `silu(gate) · up`. */
-  gatedActivation(gate: Matrix, up: Matrix): Promise<Matrix>;
   /** Of each row of logits: its log-sum-exp and the logit of its target. */
   score(
     logits: Matrix,
     targets: Int32Array,
   ): Promise<{ logSumExp: Float32Array; targetLogits: Float32Array }>;
   close(): Promise<void>;
-}
-
-export interface AttentionInput {
-  /** `[windows · length, heads · headSize]`, and with `keyValueHeads` for the other two. */
-  readonly query: Matrix;
-  readonly key: Matrix;
-  readonly value: Matrix;
-  readonly heads: number;
-  readonly keyValueHeads: number;
-  readonly headSize: number;
-  /** Tokens of each window; positions count from 0 in every one. */
-  readonly length: number;
-  /** `[length, headSize / 2]` each. */
-  readonly rotary: { readonly cosine: Float32Array; readonly sine: Float32Array };
-  /** RMS norms over each head before the rotation (Qwen3), `[headSize]` each. */
-  readonly norms: {
-    readonly query: Float32Array;
-    readonly key: Float32Array;
-    readonly epsilon: number;
-  } | null;
-  /** A token sees itself and at most `window − 1` tokens before it; null sees all before it. */
-  readonly window: number | null;
 }
 
 /** Sessions are made when first used; onnxruntime itself is loaded then too. */
@@ -95,13 +69,19 @@ export function openOps(options: { readonly threads: number }): Ops {
       });
       return asMatrix(out, x.rows, weight.rows);
     },
+    async add(a, b) {
+      const out = matrix(a.rows, a.columns);
+      for (let i = 0; i < out.data.length; i++) out.data[i] = a.data[i] + b.data[i];
+      return out;
+    },
     async attention(input) {
       const { query, heads, length, window } = input;
       const out = matrix(query.rows, query.columns);
       const windows = query.rows / length;
+      const rotary = rotaryTables(input.rope, length);
       for (const part of attentionParts({ windows, heads, length, window })) {
         const shape = attentionShape(input, part);
-        const feeds = attentionFeeds(input, part);
+        const feeds = attentionFeeds(input, rotary, part);
         const [some] = await run(`attention ${JSON.stringify(shape)}`, () => attentionGraph(shape), feeds);
         const firstToken = part.windows.first * length + part.queries.first;
         out.data.set(some.data as Float32Array, firstToken * query.columns);
@@ -150,13 +130,19 @@ function asMatrix(tensor: Tensor, rows: number, columns: number): Matrix {
   return matrix(rows, columns, tensor.data as Float32Array);
 }
 
-function attentionShape(input: AttentionInput, { masked }: AttentionPart): AttentionShape {
+type AttentionMatrices = AttentionInput<Matrix, Float32Array>;
+
+function attentionShape(input: AttentionMatrices, { masked }: AttentionPart): AttentionShape {
   const { heads, keyValueHeads, headSize, norms } = input;
   return { heads, keyValueHeads, headSize, epsilon: norms?.epsilon ?? null, masked };
 }
 
-function attentionFeeds(input: AttentionInput, part: AttentionPart): Readonly<Record<string, Feed>> {
-  const { length, headSize, rotary, norms } = input;
+function attentionFeeds(
+  input: AttentionMatrices,
+  rotary: RotaryTables,
+  part: AttentionPart,
+): Readonly<Record<string, Feed>> {
+  const { length, headSize, norms } = input;
   const { windows, queries, keys, masked } = part;
   const count = windows.last - windows.first;
   /** The tokens of several whole windows, or of a range within one: either lie together. */

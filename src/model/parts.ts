@@ -1,9 +1,19 @@
-import type { ModelContext, ModelDescription } from "./architecture.js";
+import type { TensorSource } from "../checkpoint/tensor-source.js";
+import type { Kernels } from "../kernels/kernels.js";
+import type { ModelDescription } from "./architecture.js";
+import type { Executor } from "./executor.js";
+import type { Ops } from "./ops.js";
 
 /** What `openModel` puts together. */
-export interface ModelParts extends ModelContext {
+export interface ModelParts {
+  readonly config: Readonly<Record<string, unknown>>;
   /** As `describeModel` gives it for the configuration. */
   readonly description: ModelDescription;
+  /** Where the tensors lie that are not linears. */
+  readonly source: TensorSource;
+  readonly executor: Executor;
+  readonly ops: Ops;
+  readonly kernels: Kernels;
   /** True when the executor computes the head too; else it is read from `source` in parts, never whole. */
   readonly headInExecutor: boolean;
   /** Hidden states that a pass may hold; 512 MiB by default. */

@@ -36,7 +36,12 @@ export interface Rope {
 }
 
 /** Cosines and sines `[length, headSize / 2]` for positions 0 … length − 1. */
-export function rotaryTables(rope: Rope, length: number): { cosine: Float32Array; sine: Float32Array } {
+export interface RotaryTables {
+  readonly cosine: Float32Array;
+  readonly sine: Float32Array;
+}
+
+export function rotaryTables(rope: Rope, length: number): RotaryTables {
   const { frequencies, attentionFactor } = frequenciesOf(rope, length);
   const half = rope.headSize / 2;
   const cosine = new Float32Array(length * half);

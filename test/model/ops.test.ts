@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { afterAll, describe, expect, test } from "vitest";
-import { type AttentionInput, openOps } from "../../src/model/ops.js";
+import type { AttentionInput } from "../../src/model/block-ops.js";
+import { openOps } from "../../src/model/ops.js";
 import { type Matrix, matrix, rowsOf } from "../../src/tensor/matrix.js";
 import { furthestApart } from "./furthest-apart.js";
 import { bits } from "./generated-checkpoint.js";
@@ -54,6 +55,11 @@ test.each([null, random(1, 7, 5).data])("linear is x · Wᵀ, plus the bias %s",
   expect(furthestApart(out.data, expected.data)).toBeLessThan(1e-5);
 });
 
+test("add is a + b", async () => {
+  const [a, b] = [random(3, 8, 6), random(3, 8, 7)];
+  expect((await ops.add(a, b)).data).toEqual(a.data.map((value, i) => value + b.data[i]));
+});
+
 test("gatedActivation is silu(gate) · up", async () => {
   const [gate, up] = [random(3, 8, 6), random(3, 8, 7)];
   const expected = gate.data.map((g, i) => (g / (1 + Math.exp(-g))) * up.data[i]);
@@ -79,15 +85,13 @@ describe("score", () => {
   });
 });
 
+type Given = AttentionInput<Matrix, Float32Array>;
+
 describe("attention", () => {
   const [windows, length, headSize] = [2, 6, 4];
+  const rope = { headSize, theta: 20, contextLength: 4096, scaling: null };
 
-  function input(
-    heads: number,
-    keyValueHeads: number,
-    changes: Partial<AttentionInput> = {},
-  ): AttentionInput {
-    const angles = random(length, headSize / 2, 9).data;
+  function input(heads: number, keyValueHeads: number, changes: Partial<Given> = {}): Given {
     return {
       query: random(windows * length, heads * headSize, 10),
       key: random(windows * length, keyValueHeads * headSize, 11),
@@ -96,7 +100,7 @@ describe("attention", () => {
       keyValueHeads,
       headSize,
       length,
-      rotary: { cosine: angles.map(Math.cos), sine: angles.map(Math.sin) },
+      rope,
       norms: null,
       window: null,
       ...changes,
@@ -123,14 +127,12 @@ describe("attention", () => {
 
   test.each([null, 700])("of a context so long that it is computed in parts, window %s", async (window) => {
     const [long, heads] = [2200, 8]; // 148 MiB of scores
-    const angles = random(long, headSize / 2, 18).data;
     const given = {
       ...input(heads, 2),
       query: random(2 * long, heads * headSize, 19),
       key: random(2 * long, 2 * headSize, 20),
       value: random(2 * long, 2 * headSize, 21),
       length: long,
-      rotary: { cosine: angles.map(Math.cos), sine: angles.map(Math.sin) },
       window,
     };
     const out = await ops.attention(given);
@@ -144,8 +146,8 @@ describe("attention", () => {
  * softmax(q · kᵀ / √headSize) · v over the tokens that one token sees, `[heads · headSize]`; heads share keys in
  * neighbouring groups.
  */
-function attendedBy(token: number, given: AttentionInput): number[] {
-  const { query, key, value, heads, keyValueHeads, headSize, length, rotary, norms } = given;
+function attendedBy(token: number, given: Given): number[] {
+  const { query, key, value, heads, keyValueHeads, headSize, length, rope, norms } = given;
   const position = token % length;
   const start = token - position;
   const first = given.window === null ? 0 : Math.max(0, position - given.window + 1);
@@ -174,8 +176,8 @@ function attendedBy(token: number, given: AttentionInput): number[] {
       v = v.map((y, i) => (y / root) * norm[i]);
     }
     return v.map((y, i) => {
-      const angle = (token % length) * half + (i % half);
-      const [c, s] = [rotary.cosine[angle], rotary.sine[angle]];
+      const angle = (token % length) * rope.theta ** (-(i % half) / half);
+      const [c, s] = [Math.cos(angle), Math.sin(angle)];
       return i < half ? y * c - v[i + half] * s : y * c + v[i - half] * s;
     });
   }

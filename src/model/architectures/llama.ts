@@ -1,16 +1,7 @@
 import { z } from "zod";
-import { readVector } from "../../checkpoint/tensors.js";
 import { LuthierError } from "../../error.js";
-import { type Matrix, matrix } from "../../tensor/matrix.js";
-import type {
-  Architecture,
-  Block,
-  LinearInfo,
-  ModelContext,
-  ModelDescription,
-  ShapeOf,
-} from "../architecture.js";
-import { checkRope, type Rope, ropeScaling, rotaryTables } from "../rope.js";
+import type { Architecture, LinearInfo, ModelDescription, ShapeOf } from "../architecture.js";
+import { checkRope, type Rope, ropeScaling } from "../rope.js";
 
 /*
  * Llama and the families that compute like it: Mistral, Qwen2 and 2.5 (biases on q, k, v), Qwen3 (norms on q and k),
@@ -90,11 +81,10 @@ export const llama: Architecture = {
     };
   },
 
-  async openBlock(index, context): Promise<Block> {
+  async openBlock(index, context) {
     const config = parseConfig(context.config);
     const { ops, executor } = context;
-    const vector = (name: string) =>
-      readVector(context.source, `model.layers.${index}.${name}.weight`, context.kernels);
+    const vector = (name: string) => context.vector(`model.layers.${index}.${name}.weight`);
     const inputNorm = await vector("input_layernorm");
     const postAttentionNorm = await vector("post_attention_layernorm");
     const headNorms = hasHeadNorms(config)
@@ -118,23 +108,23 @@ export const llama: Architecture = {
         keyValueHeads,
         headSize,
         length,
-        rotary: rotaryTables(ropeOf(config), length),
+        rope: ropeOf(config),
         norms: headNorms,
         window: slidingWindow(config, index),
       });
       const [attentionOut] = await executor.run([o], attended);
-      const middle = add(hidden, attentionOut);
+      const middle = await ops.add(hidden, attentionOut);
 
       const normedMiddle = await ops.rmsNorm(middle, postAttentionNorm, config.rms_norm_eps);
       const [gated, upped] = await executor.run([gate, up], normedMiddle);
       const [feedForwardOut] = await executor.run([down], await ops.gatedActivation(gated, upped));
-      return add(middle, feedForwardOut);
+      return ops.add(middle, feedForwardOut);
     };
   },
 
-  async finalNorm(hidden, { config, ops, source, kernels }: ModelContext) {
+  async finalNorm(hidden, { config, ops, vector }) {
     const { rms_norm_eps: epsilon } = parseConfig(config);
-    return ops.rmsNorm(hidden, await readVector(source, "model.norm.weight", kernels), epsilon);
+    return ops.rmsNorm(hidden, await vector("model.norm.weight"), epsilon);
   },
 };
 
@@ -272,10 +262,4 @@ function refuseBias(shapeOf: ShapeOf, { name }: LinearInfo, { model_type: family
     `tensor ${name}.bias is there, but a ${family} of this configuration has no such bias`,
     "check attention_bias and mlp_bias in config.json, or that it belongs to these weights",
   );
-}
-
-function add(a: Matrix, b: Matrix): Matrix {
-  const out = matrix(a.rows, a.columns);
-  for (let i = 0; i < out.data.length; i++) out.data[i] = a.data[i] + b.data[i];
-  return out;
 }

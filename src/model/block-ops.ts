@@ -1,0 +1,33 @@
+import type { Rope } from "./rope.js";
+
+/**
+ * The weight-free operations that blocks are glued from, whatever flows through them: matrices when a model is computed
+ * (ops.ts), names of values when its graph is written (decoder-graph.ts). So an architecture is described once.
+ */
+export interface BlockOps<Value, Vector> {
+  /** `x / sqrt(mean(x²) + epsilon) · weight`, row by row. */
+  rmsNorm(x: Value, weight: Vector, epsilon: number): Promise<Value>;
+  /** `a + b`. */
+  add(a: Value, b: Value): Promise<Value>;
+  /** Causal attention with rotary embedding: `[tokens, heads · headSize]`. */
+  attention(input: AttentionInput<Value, Vector>): Promise<Value>;
+  /** `silu(gate) · up`. */
+  gatedActivation(gate: Value, up: Value): Promise<Value>;
+}
+
+export interface AttentionInput<Value, Vector> {
+  /** `[windows · length, heads · headSize]`, and with `keyValueHeads` for the other two. */
+  readonly query: Value;
+  readonly key: Value;
+  readonly value: Value;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headSize: number;
+  /** Tokens of each window; positions count from 0 in every one. */
+  readonly length: number;
+  readonly rope: Rope;
+  /** RMS norms over each head before the rotation (Qwen3), `[headSize]` each. */
+  readonly norms: { readonly query: Vector; readonly key: Vector; readonly epsilon: number } | null;
+  /** A token sees itself and at most `window − 1` tokens before it; null sees all before it. */
+  readonly window: number | null;
+}
