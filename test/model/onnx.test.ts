@@ -21,8 +21,20 @@ test("writes the bytes that the official onnx package writes", () => {
       { op: "Reshape", inputs: ["normed", "shape"], outputs: ["split"] },
       { op: "Transpose", inputs: ["split"], outputs: ["out"], attributes: { perm: [1, 0, 2] } },
       { op: "Clip", inputs: ["out", "", "most"], outputs: ["unused"] },
+      {
+        op: "MatMulNBits",
+        domain: "com.microsoft",
+        name: "linear",
+        inputs: ["x", "codes", "scales"],
+        outputs: ["y"],
+        attributes: { bits: 2 },
+      },
     ],
-    constants: { shape: [0, 2, -1], most: [2 ** 40] },
+    constants: { shape: [0, 2, -1], most: [2 ** 40], one: 1, angles: Float64Array.of(1, 0.1) },
+    external: [
+      { name: "codes", dtype: "U8", shape: [3, 2, 8], file: "model.onnx.data", offset: 0, bytes: 48 },
+      { name: "scales", dtype: "F16", shape: [3, 2], file: "model.onnx.data", offset: 64, bytes: 12 },
+    ],
   });
   expect(Buffer.from(model).toString("hex")).toBe(official.hex);
 });
