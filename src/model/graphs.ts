@@ -1,6 +1,6 @@
 import type { Graph, GraphNode } from "./onnx.js";
 
-/* The graphs behind ops.ts, in standard operators of opset 24. */
+/* The graphs behind ops.ts, in standard operators of opset 24, and the nodes that decoder-graph.ts shares with them. */
 
 export function rmsNormGraph(epsilon: number): Graph {
   return {
@@ -9,7 +9,7 @@ export function rmsNormGraph(epsilon: number): Graph {
       { name: "weight", shape: ["size"] },
     ],
     outputs: [{ name: "out", shape: ["tokens", "size"] }],
-    nodes: [rmsNorm("x", "weight", "out", epsilon)],
+    nodes: [rmsNormNode("x", "weight", "out", epsilon)],
   };
 }
 
@@ -39,11 +39,15 @@ export function gatedActivationGraph(): Graph {
       { name: "up", shape: ["tokens", "size"] },
     ],
     outputs: [{ name: "out", shape: ["tokens", "size"] }],
-    nodes: [
-      { op: "Swish", inputs: ["gate"], outputs: ["swish"] },
-      { op: "Mul", inputs: ["swish", "up"], outputs: ["out"] },
-    ],
+    nodes: gatedActivationNodes("gate", "up", "out"),
   };
+}
+
+export function gatedActivationNodes(gate: string, up: string, out: string): readonly GraphNode[] {
+  return [
+    { op: "Swish", inputs: [gate], outputs: [`${out}.swish`] },
+    { op: "Mul", inputs: [`${out}.swish`, up], outputs: [out] },
+  ];
 }
 
 export function scoreGraph(): Graph {
@@ -107,27 +111,93 @@ export function attentionGraph({ heads, keyValueHeads, headSize, epsilon, masked
       ...(masked ? [{ name: "mask", shape: ["queries", "keys"], type: "bool" as const }] : []),
     ],
     outputs: [rows("out", "queries", heads)],
-    nodes: [
-      ...headsFirst("query", "queryShape", epsilon === null ? null : { weight: "queryNorm", epsilon }),
-      ...headsFirst("key", "keyShape", epsilon === null ? null : { weight: "keyNorm", epsilon }),
-      ...headsFirst("value", "keyShape", null),
-      rotary("query"),
-      rotary("key"),
+    ...attentionNodes(
       {
-        op: "Attention",
-        inputs: ["query.rotated", "key.rotated", "value.heads", ...(masked ? ["mask"] : [])],
-        outputs: ["attended"],
-        attributes: { is_causal: masked ? 0 : 1 },
+        ...{ query: "query", key: "key", value: "value", out: "out", cosine: "cosine", sine: "sine" },
+        positions: { query: "queryPositions", key: "keyPositions" },
+        norms: epsilon === null ? null : { query: "queryNorm", key: "keyNorm", epsilon },
+        mask: masked ? "mask" : null,
+        cache: null,
       },
-      { op: "Transpose", inputs: ["attended"], outputs: ["tokensFirst"], attributes: { perm: [0, 2, 1, 3] } },
-      { op: "Reshape", inputs: ["tokensFirst", "outShape"], outputs: ["out"] },
-    ],
-    constants: {
-      queryShape: [0, 0, heads, headSize],
-      keyShape: [0, 0, keyValueHeads, headSize],
-      outShape: [0, 0, heads * headSize],
-    },
+      { heads, keyValueHeads, headSize },
+    ),
   };
+}
+
+/** What attention is computed from, by names; `null` for what is not there. */
+export interface AttentionNames {
+  /** `[windows, tokens, heads · size]` each. */
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  readonly out: string;
+  /** `[length, size / 2]`, of which `positions` choose; without these `[windows, tokens, size / 2]`. */
+  readonly cosine: string;
+  readonly sine: string;
+  /** `[windows, tokens]` each. */
+  readonly positions: { readonly query: string; readonly key: string } | null;
+  /** `[size]` each. */
+  readonly norms: { readonly query: string; readonly key: string; readonly epsilon: number } | null;
+  /** Bool, that spreads to `[windows, heads, queries, keys]`; null for plain causality. */
+  readonly mask: string | null;
+  /** Keys and values of tokens before these, `[windows, heads, past, size]`, and with those of these tokens behind. */
+  readonly cache: {
+    readonly pastKey: string;
+    readonly pastValue: string;
+    readonly presentKey: string;
+    readonly presentValue: string;
+  } | null;
+}
+
+export function attentionNodes(
+  names: AttentionNames,
+  { heads, keyValueHeads, headSize }: Pick<AttentionShape, "heads" | "keyValueHeads" | "headSize">,
+): Pick<Graph, "nodes" | "constants"> {
+  const { query, key, value, out, positions, norms, mask, cache } = names;
+  const norm = (weight: "query" | "key") => norms && { weight: norms[weight], epsilon: norms.epsilon };
+  const keys = cache ? cache.presentKey : `${key}.rotated`;
+  const values = cache ? cache.presentValue : `${value}.heads`;
+  const behind = (past: string, now: string, present: string): GraphNode => ({
+    op: "Concat",
+    inputs: [past, now],
+    outputs: [present],
+    attributes: { axis: 2 },
+  });
+  // Named by what they hold: attention of several shapes may stand in one graph.
+  const [queryShape, keyShape, outShape] = [
+    `split.${heads}.${headSize}`,
+    `split.${keyValueHeads}.${headSize}`,
+    `join.${heads * headSize}`,
+  ];
+  const nodes: GraphNode[] = [
+    ...headsFirst(query, queryShape, norm("query")),
+    ...headsFirst(key, keyShape, norm("key")),
+    ...headsFirst(value, keyShape, null),
+    rotary(query, names, positions?.query),
+    rotary(key, names, positions?.key),
+    ...(cache
+      ? [behind(cache.pastKey, `${key}.rotated`, keys), behind(cache.pastValue, `${value}.heads`, values)]
+      : []),
+    {
+      op: "Attention",
+      inputs: [`${query}.rotated`, keys, values, ...(mask ? [mask] : [])],
+      outputs: [`${out}.heads`],
+      attributes: { is_causal: mask ? 0 : 1 },
+    },
+    {
+      op: "Transpose",
+      inputs: [`${out}.heads`],
+      outputs: [`${out}.tokens`],
+      attributes: { perm: [0, 2, 1, 3] },
+    },
+    { op: "Reshape", inputs: [`${out}.tokens`, outShape], outputs: [out] },
+  ];
+  const constants = {
+    [queryShape]: [0, 0, heads, headSize],
+    [keyShape]: [0, 0, keyValueHeads, headSize],
+    [outShape]: [0, 0, heads * headSize],
+  };
+  return { nodes, constants };
 }
 
 /** `[windows, length, heads · size]` → `[windows, heads, length, size]`, each head normed on the way if asked. */
@@ -138,7 +208,7 @@ function headsFirst(
 ): GraphNode[] {
   return [
     { op: "Reshape", inputs: [name, shape], outputs: [`${name}.split`] },
-    ...(norm ? [rmsNorm(`${name}.split`, norm.weight, `${name}.normed`, norm.epsilon)] : []),
+    ...(norm ? [rmsNormNode(`${name}.split`, norm.weight, `${name}.normed`, norm.epsilon)] : []),
     {
       op: "Transpose",
       inputs: [norm ? `${name}.normed` : `${name}.split`],
@@ -148,15 +218,19 @@ function headsFirst(
   ];
 }
 
-function rotary(name: string): GraphNode {
+function rotary(
+  name: string,
+  { cosine, sine }: Pick<AttentionNames, "cosine" | "sine">,
+  positions: string | undefined,
+): GraphNode {
   return {
     op: "RotaryEmbedding",
-    inputs: [`${name}.heads`, "cosine", "sine", `${name}Positions`],
+    inputs: [`${name}.heads`, cosine, sine, ...(positions === undefined ? [] : [positions])],
     outputs: [`${name}.rotated`],
   };
 }
 
-function rmsNorm(x: string, weight: string, out: string, epsilon: number): GraphNode {
+export function rmsNormNode(x: string, weight: string, out: string, epsilon: number): GraphNode {
   return {
     op: "RMSNormalization",
     inputs: [x, weight],
