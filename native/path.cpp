@@ -16,6 +16,7 @@
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
 #include "kernels/bcq.hpp"
+#include "kernels/bitnet_sums.hpp"
 #include "kernels/bitnet.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"

@@ -35,8 +35,10 @@ export function i2sTrits(bytes: Uint8Array, rows: number, columns: number, block
 
 /** @throws LuthierError when one of the 2-bit codes is 3. */
 export function refuseFourthCode(bytes: Uint8Array): void {
-  const wrong = bytes.findIndex((byte) => (byte & (byte >> 1) & 0b01010101) !== 0);
-  if (wrong >= 0) throw damagedPack(`byte ${wrong} of its tensor weight holds the code 3, trits reach 2`);
+  for (let at = 0; at < bytes.length; at++) {
+    if ((bytes[at] & (bytes[at] >> 1) & 0b01010101) !== 0)
+      throw damagedPack(`byte ${at} of its tensor weight holds the code 3, trits reach 2`);
+  }
 }
 
 /** `[N]`, exact: `Σ code · x`, the trits plus 1. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { PlanesOutline } from "../../schemes/planes.js";
+import { beyondTrits, type PlanesOutline } from "../../schemes/planes.js";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
 import { damagedPack, type PackedLinear, type Refusal } from "../target.js";
 
@@ -93,6 +93,8 @@ function refuseWeight(weight: WeightOutline): Refusal | null {
   const fix = "quantize with `{ method: absmean, group: tensor }` or `{ method: twn, group: tensor }`";
   if (weight.scheme !== "planes")
     return { reason: `it is ${weight.scheme}, this target takes one trit plane`, fix };
+  const beyond = beyondTrits(weight);
+  if (beyond) return { reason: beyond, fix };
   if (weight.planes !== 1)
     return { reason: `it has ${weight.planes} trit planes, this target takes one`, fix };
   if (weight.scaleRows !== 1 || weight.group !== weight.columns)

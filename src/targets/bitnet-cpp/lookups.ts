@@ -27,8 +27,26 @@ export interface Lookups {
   readonly sums: Int16Array;
 }
 
+/**
+ * Makes `placeOf` quick for `rows` and `groups`: in every layout here the digits of the row and those of the group take
+ * separate parts in a place, so it is the sum of what each of them gives alone.
+ */
+export function places(
+  rows: number,
+  groups: number,
+  placeOf: (row: number, group: number) => number,
+): (row: number, group: number) => number {
+  const origin = placeOf(0, 0);
+  const ofRow = Float64Array.from({ length: rows }, (_, row) => placeOf(row, 0) - origin);
+  const ofGroup = Float64Array.from({ length: groups }, (_, group) => placeOf(0, group));
+  return (row, group) => ofRow[row] + ofGroup[group];
+}
+
 /** Code of weights that are all 0. */
 const zeroCode = { 2: 4, 3: 0 } as const;
+
+/** The number of weights that are all 1. */
+const most = { 2: 4, 3: 13 } as const;
 
 /** Entries of a table that are in use. */
 const entries = { 2: 9, 3: 14 } as const;
@@ -59,7 +77,8 @@ export function readRun(bytes: Uint8Array, run: Run, trits: Int8Array, rows: num
         );
       }
       const first = row * columns + firstInput + group * weights;
-      for (let i = 0; i < weights; i++) trits[first + i] = digit(code - zeroCode[weights], weights, i);
+      let rest = code - zeroCode[weights] + most[weights];
+      for (let i = weights - 1; i >= 0; i--, rest = Math.floor(rest / 3)) trits[first + i] = (rest % 3) - 1;
     }
   }
 }
@@ -106,6 +125,5 @@ function readEntry(tables: Uint8Array, { highBytesFirst }: Run, group: number, e
 
 /** Trit i of `weights` trits whose balanced base-3 number, the first most significant, is `value`. */
 function digit(value: number, weights: 2 | 3, i: number): number {
-  const most = weights === 2 ? 4 : 13;
-  return (Math.floor((value + most) / 3 ** (weights - 1 - i)) % 3) - 1;
+  return (Math.floor((value + most[weights]) / 3 ** (weights - 1 - i)) % 3) - 1;
 }

@@ -1,5 +1,5 @@
 import type { Tl2Layout } from "./layout.js";
-import type { Run } from "./lookups.js";
+import { places, type Run } from "./lookups.js";
 
 /*
  * TL2's indices (`preprocess_weights_tl2` of utils/convert-hf-to-gguf-bitnet.py), in the order in which the kernel of
@@ -29,21 +29,22 @@ function tripleRun(rows: number, columns: number, layout: Tl2Layout): Run {
   const { tileInputs } = layout;
   const signsAt = (rows * columns) / 6;
 
-  /** A nibble for each of two triples. */
-  function byteOf(row: number, input: number): number {
+  /** The byte of a triple and its neighbour, a nibble each. */
+  const byteOf = places(rows, columns / 3, (row, triple) => {
+    const input = 3 * triple;
     const step =
       stripOf(row, input, columns, layout) * (tileInputs / 6) + Math.floor((input % tileInputs) / 6);
     return step * stripRows + laneOf(row);
-  }
+  });
 
-  /** The bit of the stream of signs: 16 rows have 16-bit words, which take eight triples of them and of 16 more. */
-  function signOf(row: number, input: number): { byte: number; bit: number } {
+  /** The bit of a triple's sign: row r and row r + 16 share a 16-bit word for eight triples. */
+  const bitOf = places(rows, columns / 3, (row, triple) => {
+    const input = 3 * triple;
     const step =
       stripOf(row, input, columns, layout) * (tileInputs / 24) + Math.floor((input % tileInputs) / 24);
     const word = step * 16 + (row % 16);
-    const bit = 15 - 2 * (Math.floor((input % tileInputs) / 3) % 8) - Math.floor((row % stripRows) / 16);
-    return { byte: signsAt + 2 * word + (bit >> 3), bit: bit & 7 };
-  }
+    return 8 * signsAt + 16 * word + 15 - 2 * (triple % 8) - Math.floor((row % stripRows) / 16);
+  });
 
   return {
     weights: 3,
@@ -52,16 +53,16 @@ function tripleRun(rows: number, columns: number, layout: Tl2Layout): Run {
     blockInputs: tileInputs,
     highBytesFirst: false,
     read(bytes, row, group) {
-      const byte = bytes[byteOf(row, 3 * group)];
+      const byte = bytes[byteOf(row, group)];
       const magnitude = group % 2 === 0 ? byte >> 4 : byte & 15;
-      const sign = signOf(row, 3 * group);
-      return (bytes[sign.byte] >> sign.bit) & 1 ? -magnitude : magnitude;
+      const bit = bitOf(row, group);
+      return (bytes[Math.floor(bit / 8)] >> (bit % 8)) & 1 ? -magnitude : magnitude;
     },
     write(bytes, row, group, code) {
       const magnitude = Math.abs(code);
-      bytes[byteOf(row, 3 * group)] |= group % 2 === 0 ? magnitude << 4 : magnitude;
-      const sign = signOf(row, 3 * group);
-      if (code < 0) bytes[sign.byte] |= 1 << sign.bit;
+      bytes[byteOf(row, group)] |= group % 2 === 0 ? magnitude << 4 : magnitude;
+      const bit = bitOf(row, group);
+      if (code < 0) bytes[Math.floor(bit / 8)] |= 1 << (bit % 8);
     },
   };
 }
@@ -70,12 +71,12 @@ function pairRun(rows: number, columns: number, firstInput: number, { tileRows }
   const inputs = columns - firstInput;
   const start = (rows * firstInput * 5) / 24;
 
-  /** A nibble for each of two pairs; tiles have 32 inputs here. */
-  function byteOf(row: number, input: number): number {
-    const strip = stripOf(row, input, inputs, { tileRows, tileInputs: pairBlock });
-    const step = strip * (pairBlock / 4) + Math.floor((input % pairBlock) / 4);
+  /** The byte of a pair and its neighbour, a nibble each; tiles have 32 inputs here. */
+  const byteOf = places(rows, inputs / 2, (row, pair) => {
+    const strip = stripOf(row, 2 * pair, inputs, { tileRows, tileInputs: pairBlock });
+    const step = strip * (pairBlock / 4) + Math.floor(((2 * pair) % pairBlock) / 4);
     return start + step * stripRows + laneOf(row);
-  }
+  });
 
   return {
     weights: 2,
@@ -84,11 +85,11 @@ function pairRun(rows: number, columns: number, firstInput: number, { tileRows }
     blockInputs: pairBlock,
     highBytesFirst: false,
     read(bytes, row, group) {
-      const byte = bytes[byteOf(row, 2 * group)];
+      const byte = bytes[byteOf(row, group)];
       return group % 2 === 0 ? byte >> 4 : byte & 15;
     },
     write(bytes, row, group, code) {
-      bytes[byteOf(row, 2 * group)] |= group % 2 === 0 ? code << 4 : code;
+      bytes[byteOf(row, group)] |= group % 2 === 0 ? code << 4 : code;
     },
   };
 }

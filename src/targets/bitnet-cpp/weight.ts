@@ -82,7 +82,7 @@ export function tritsOf({ rows, columns, bytes, format }: PackedWeight): Int8Arr
 }
 
 function formatOf(rows: number, columns: number, layout: Layout): PackedWeight["format"] {
-  if (layout.kernel === "tl1") return { runs: [tl1Run(columns, layout)] };
+  if (layout.kernel === "tl1") return { runs: [tl1Run(rows, columns, layout)] };
   if (layout.kernel === "tl2") return { runs: tl2Runs(rows, columns, layout) };
   return { blockBytes: blockBytes[layout.kernel] };
 }

@@ -22,7 +22,7 @@ describe("tables", () => {
     Array.from({ length: 16 }, (_, entry) => ((bytes[highAt + entry] << 24) >> 16) | bytes[lowAt + entry]);
 
   test("of TL1 hold −a−b, −a, −a+b, −b, 0, b, a−b, a, a+b, high bytes first", () => {
-    const run = tl1Run(32, { kernel: "tl1", tileRows: 32, tileInputs: 32, stripRows: 32 });
+    const run = tl1Run(32, 32, { kernel: "tl1", tileRows: 32, tileInputs: 32, stripRows: 32 });
     const bytes = buildTables(
       run,
       Int8Array.from({ length: 32 }, (_, k) => [100, -127][k] ?? 0),

@@ -6,7 +6,7 @@ import type { PlanesScheme } from "../../../src/schemes/planes.js";
 import { bitnetCpp } from "../../../src/targets/bitnet-cpp/bitnet-cpp.js";
 import type { PackedLinear } from "../../../src/targets/target.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
-import { randomInt, randomPlanes, seeds } from "../random-weights.js";
+import { randomInt, randomPlanes, randomSigns, seeds } from "../random-weights.js";
 import { tl1Chain, tl2Chain } from "./published-chains.js";
 import { anyWeight, ternary } from "./ternary.js";
 
@@ -159,14 +159,18 @@ describe("what does not fit is refused", () => {
     expect(bitnetCpp.refuse(outline(4, 128), { scheme: "float" }, choose({}))?.fix).toContain("activation");
   });
 
-  test("integer codes, several planes, group scales", () => {
+  test("integer codes, several planes, planes of signs, group scales", () => {
     const int = randomInt({ rows: 4, columns: 128, granularity: "tensor", bits: 2, symmetric: true }, 1);
     const two = randomPlanes({ rows: 4, columns: 128, granularity: "tensor", planes: 2 }, 1);
+    const signs = randomSigns({ rows: 4, columns: 128, granularity: "tensor", planes: 1, offset: false }, 1);
     const groups = randomPlanes({ rows: 4, columns: 128, granularity: 64, planes: 1 }, 1);
-    const reasons = [int, two, groups].map((weight) => bitnetCpp.refuse(weight, int8, choose({}))?.reason);
+    const reasons = [int, two, signs, groups].map(
+      (weight) => bitnetCpp.refuse(weight, int8, choose({}))?.reason,
+    );
     expect(reasons).toEqual([
       expect.stringContaining("it is int"),
       expect.stringContaining("2 trit planes"),
+      expect.stringContaining("planes hold signs"),
       expect.stringContaining("a scale a row or group"),
     ]);
   });
