@@ -16,6 +16,8 @@
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
 #include "kernels/bcq.hpp"
+#include "kernels/bitnet_sums.hpp"
+#include "kernels/bitnet.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
@@ -37,6 +39,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::tellme_multiply,
     LUTHIER_PATH::lut_gemm_tables,
     LUTHIER_PATH::lut_gemm_multiply,
+    LUTHIER_PATH::bitnet_quantize,
+    LUTHIER_PATH::bitnet_multiply,
     LUTHIER_PATH::read_memory,
     LUTHIER_PATH::dot_products,
     LUTHIER_PATH::dot_products_a_round,

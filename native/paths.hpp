@@ -74,6 +74,22 @@ struct GgmlTokens {
   const std::int32_t* sums;   // [tokens][columns / run]: Σ codes
 };
 
+/// Ternary weights as 2-bit codes; see src/targets/bitnet-cpp.
+struct BitnetWeight {
+  std::size_t rows, row_bytes;
+  const std::uint8_t* codes;  // [rows][row_bytes]
+  float scale;
+  bool tables;  // TL1 and TL2, whose sums are whole numbers to the end; I2_S subtracts in float32
+};
+
+/// INT8 tokens for bitnet.cpp's products.
+struct BitnetTokens {
+  std::size_t stride;        // four times the bytes of a row, rounded up to registers
+  const std::int8_t* codes;  // [tokens][stride]
+  const float* factors;      // [tokens]
+  const std::int32_t* sums;  // [tokens]: Σ codes
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -114,6 +130,15 @@ struct Path {
   /// Outputs [tokens][N] of the rows [first, last).
   void (*lut_gemm_multiply)(const LutGemm& weight, const void* tables, std::size_t tokens, std::size_t first,
                             std::size_t last, float* out);
+
+  /// INT8 codes [stride] of one token, in the order of registers of codes in blocks of `block` bytes, and their sum;
+  /// returns the factor that made them. `floored`: magnitudes count as 1e-5 at least.
+  float (*bitnet_quantize)(const float* x, std::size_t columns, std::size_t stride, std::size_t block, bool floored,
+                           std::int8_t* codes, std::int32_t* sum);
+
+  /// Outputs [tokens][N] of the rows [first, last).
+  void (*bitnet_multiply)(const BitnetWeight& weight, const BitnetTokens& inputs, std::size_t tokens, std::size_t first,
+                          std::size_t last, float* out);
 
   /// The sum of the bytes as words.
   std::uint64_t (*read_memory)(const std::uint8_t* bytes, std::size_t count);

@@ -5,6 +5,7 @@
 namespace luthier {
 
 Napi::Value bcq(const Napi::CallbackInfo& info);
+Napi::Value bitnet_multiply(const Napi::CallbackInfo& info);
 Napi::Value widen(const Napi::CallbackInfo& info);
 Napi::Value dot_products(const Napi::CallbackInfo& info);
 Napi::Value read_memory(const Napi::CallbackInfo& info);

@@ -105,6 +105,16 @@ export interface NativeAddon {
     scales: readonly Float32Array[],
     out: Float32Array,
   ): Promise<void>;
+  /** `shape`: rows, columns, bytes of a block, whether sums are those of tables; `codes`: rows of whole blocks. */
+  bitnetMultiply(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    codes: Uint8Array,
+    scale: Float32Array,
+    input: Float32Array,
+    out: Float32Array,
+  ): Promise<void>;
   tellmeMultiply(
     path: KernelPath,
     threads: number,
