@@ -164,6 +164,53 @@ describe("fused multiply-add", () => {
   });
 });
 
+describe("fused multiply-add of float16", () => {
+  test("rounds the exact result once, subnormal, overflowing and signed zeros too", () => {
+    const half = fc.integer({ min: 0, max: 0xffff }).map(float16ToNumber).filter(Number.isFinite);
+    // Terms of like size, whose sum can be near the middle of two float16 values.
+    const near = fc.tuple(half, half, fc.integer({ min: -40, max: 40 })).map(([a, b, steps]) => {
+      const c = roundToFloat16(-a * b * (1 + steps / 1024));
+      return [a, b, Number.isFinite(c) ? c : 0] as const;
+    });
+    fc.assert(
+      fc.property(fc.oneof(fc.tuple(half, half, half), near), ([a, b, c]) => {
+        expect(fusedMultiplyAddFloat16(a, b, c)).toBe(roundedOnceToFloat16(a, b, c));
+      }),
+      { numRuns: 20000, seed: 2 },
+    );
+  });
+
+  test("escapes rounding twice by way of float32", () => {
+    // The product is 2^-31 less than 2^-11, half a step of float16 above 1: float32 beside 1 does not hold the difference.
+    const [a, b] = [2 ** -11 + 2 ** -21, 1 - 2 ** -10];
+    expect(fusedMultiplyAddFloat16(a, b, 1 + 2 ** -10)).toBe(1 + 2 ** -10);
+    expect(fusedMultiplyAddFloat16(-a, b, 1 + 3 * 2 ** -10)).toBe(1 + 3 * 2 ** -10);
+    // The middle itself goes to the even neighbour, among subnormals too.
+    expect(fusedMultiplyAddFloat16(2 ** -11, 1, 1 + 2 ** -10)).toBe(1 + 2 ** -9);
+    expect(fusedMultiplyAddFloat16(2 ** -24, 0.5, 2 ** -24)).toBe(2 ** -23);
+  });
+
+  test("infinities and NaN behave as in IEEE 754", () => {
+    expect(fusedMultiplyAddFloat16(65504, 2, 0)).toBe(Number.POSITIVE_INFINITY);
+    expect(fusedMultiplyAddFloat16(Number.POSITIVE_INFINITY, -1, 1)).toBe(Number.NEGATIVE_INFINITY);
+    expect(fusedMultiplyAddFloat16(Number.POSITIVE_INFINITY, 0, 1)).toBeNaN();
+  });
+});
+
+/** `a · b + c` of float16 values by whole numbers of 2^-48, then rounded to the nearest float16, half to even. */
+function roundedOnceToFloat16(a: number, b: number, c: number): number {
+  const exact = BigInt(a * 2 ** 24) * BigInt(b * 2 ** 24) + (BigInt(c * 2 ** 24) << 24n);
+  if (exact === 0n) return a * b + c; // keeps the sign of zero
+  const magnitude = exact < 0n ? -exact : exact;
+  const drop = BigInt(Math.max(24, magnitude.toString(2).length - 11));
+  const rest = magnitude & ((1n << drop) - 1n);
+  const half = 1n << (drop - 1n);
+  let kept = magnitude >> drop;
+  if (rest > half || (rest === half && (kept & 1n) === 1n)) kept += 1n;
+  const value = Number(kept << drop) * 2 ** -48;
+  return (exact < 0n ? -1 : 1) * (value > 65504 ? Number.POSITIVE_INFINITY : value);
+}
+
 /** `a · b + c` by whole numbers of 2^-298, then rounded to the nearest float32, half to even. */
 function roundedOnce(a: number, b: number, c: number): number {
   const exact = units(a) * units(b) + (units(c) << 149n);
