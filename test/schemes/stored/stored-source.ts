@@ -4,7 +4,7 @@ import type { TensorBytes, Tensors } from "../../../src/tensor/tensor.js";
 
 /** Tensors in memory, those of a linear under its name. */
 export function sourceOf(linears: Readonly<Record<string, Tensors>>): TensorSource {
-  const all = new Map(
+  const all = new Map<string, TensorBytes>(
     Object.entries(linears).flatMap(([linear, tensors]) =>
       Object.entries(tensors).map(([name, tensor]) => [`${linear}.${name}`, tensor] as const),
     ),
