@@ -165,6 +165,12 @@ function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: P
       fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
     };
   }
+  if (weight.scaleDtype === "F32" && chosen.float === "float16") {
+    return {
+      reason: "it has float32 scales that float16 cannot hold, and ARM's are float16",
+      fix: "use `float: float32`, or quantize it with one of the methods instead of `stored`",
+    };
+  }
   const heights = bits === 3 ? tileHeightsThreeBit : tileHeights;
   const tileRows =
     chosen.tileRows === "auto" ? heights.find((height) => fits(rows, bits, height)) : chosen.tileRows;
