@@ -13,6 +13,9 @@ namespace {
 /// Tokens whose tables are held at a time: 128 tokens of 4,096 inputs are 2 to 6 MiB.
 constexpr std::size_t tokens_at_a_time = 128;
 
+/// Bits of weight times tokens that one thread gets through within a millisecond.
+constexpr std::size_t brief_lookups = std::size_t{1} << 26;
+
 struct Pass {
   const std::uint8_t* selectors;
   const float* scales;
@@ -107,7 +110,8 @@ Napi::Value lut_tensor_core_multiply(const Napi::CallbackInfo& info) {
     passes.push_back({selectors[i], scales[i], zero_points.empty() ? nullptr : zero_points[i]});
   }
   float* out = arguments.array<float>(tokens * w.rows, "out");
-  return run_async(info, [=, &path] { multiply(path, threads, w, passes, input, tokens, out); });
+  const bool brief = tokens * w.rows * w.columns * w.bits * passes.size() <= brief_lookups;
+  return run_async(info, [=, &path] { multiply(path, threads, w, passes, input, tokens, out); }, brief);
 }
 
 }  // namespace luthier

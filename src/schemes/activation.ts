@@ -18,11 +18,13 @@ export interface QuantizedToken<Codes> {
   readonly scale: number;
 }
 
+export type Int8Token = QuantizedToken<Int8Array>;
+
 /**
  * INT8 by absmax, one scale a token: `round(x · 127 / max|x|)`, float32, half to even.
  * Source: BitNet b1.58 (arXiv 2402.17764 §2) and the `activation_quant` of its published code.
  */
-export function quantizeToken(x: Float32Array): QuantizedToken<Int8Array> {
+export function quantizeToken(x: Float32Array): Int8Token {
   return quantizeInto(new Int8Array(x.length), 127, x);
 }
 

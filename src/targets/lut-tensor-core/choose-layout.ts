@@ -114,7 +114,7 @@ export function layoutIn({ weight, layout }: PackedLinear): Layout {
   const integer = input === "int8" || input === "int16";
   const { tileTokens, tileOutputs, tileInputs, tableScale, tableGroup } = layout;
   const tables = integer ? {} : { floatInput: input, tableScale, tableGroup };
-  const read = parameters.required().safeParse({
+  const read = parameters.safeParse({
     ...{ floatInput: "float16", tableScale: "absmax", tableGroup: 4 },
     ...{ tileTokens, tileOutputs, tileInputs, ...tables },
   });

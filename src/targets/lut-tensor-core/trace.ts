@@ -1,9 +1,14 @@
+import { matrix } from "../../tensor/matrix.js";
 import type { Signal, SignalFormat } from "../signal.js";
+import { refuseUnsound } from "../target.js";
 import { addPasses, type Inside, passOutputs, type Shape } from "./arithmetic.js";
 import { type InputFormat, inputsPerTable, type Pass } from "./layout.js";
 import { buildTables, entriesPerTable } from "./tables.js";
 
-/** Every array of one token's product `[K]` → `[N]`, in the order in which they arise. */
+/**
+ * Every array of one token's product `[K]` → `[N]`, in the order in which they arise.
+ * @throws LuthierError when an input is not finite, or too large for its format.
+ */
 export function traceProduct(x: Float32Array, passes: readonly Pass[], shape: Shape): readonly Signal[] {
   const { rows, columns, group, tableGroup, input, bits } = shape;
   const tables = buildTables(x, group, shape);
@@ -74,7 +79,9 @@ export function traceProduct(x: Float32Array, passes: readonly Pass[], shape: Sh
     );
     add("output", "outputs of the pass, [N]", float32, [rows], outputs[index]);
   }
-  signals.push(signal("output", "the passes' outputs added, [N]", float32, [rows], addPasses(outputs)));
+  const output = addPasses(outputs);
+  refuseUnsound(matrix(1, columns, x), matrix(1, rows, output));
+  signals.push(signal("output", "the passes' outputs added, [N]", float32, [rows], output));
   return signals;
 }
 
