@@ -9,7 +9,15 @@ import type { Target } from "./target.js";
 import { tellme } from "./tellme/tellme.js";
 
 /** Every hardware; a new one adds its folder and a line here. */
-export const targets: readonly Target[] = [tMac, tellme, lutTensorCore, lutGemm, gguf, gptq, compressedTensors];
+export const targets: readonly Target[] = [
+  tMac,
+  tellme,
+  lutTensorCore,
+  lutGemm,
+  gguf,
+  gptq,
+  compressedTensors,
+];
 
 /** @throws LuthierError (usage) naming those that exist. */
 export function findTarget(name: string): Target {

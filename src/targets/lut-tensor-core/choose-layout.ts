@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { beyondTrits } from "../../schemes/planes.js";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
 import { damagedPack, type PackedLinear, type Refusal } from "../target.js";
 import type { InputFormat, Layout } from "./layout.js";
@@ -38,6 +39,9 @@ export function layoutOf(
   activation: ActivationScheme,
   chosen: Parameters,
 ): Layout | Refusal {
+  const beyond = weight.scheme === "planes" ? beyondTrits(weight) : null;
+  if (beyond)
+    return { reason: beyond, fix: "quantize with `rtn` or `trit-planes`, or choose the target lut-gemm" };
   const bits = weight.scheme === "int" ? weight.bits : 2;
   const passes = weight.scheme === "int" ? 1 : weight.planes;
   const { rows, columns, group, scaleRows } = weight;

@@ -15,12 +15,13 @@ export const lutTensorCore: Target<Parameters, Arithmetic> = {
     "LUT Tensor Core (GPU extension): 1- to 4-bit codes or trit planes; FP16, FP8, INT16 or INT8 activations",
   source: "LUT Tensor Core, arXiv 2408.06003 (ISCA 2025)",
   parameters,
+  takesFloat32Scales: true,
   typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
   refuse(weight, activation, chosen) {
     const layout = layoutOf(weight, activation, chosen);
     return "reason" in layout ? layout : null;
   },
-  pack(weight, chosen, activation = { scheme: "float" }) {
+  pack(weight, chosen, _place, activation = { scheme: "float" }) {
     const layout = layoutOf(weight, activation, chosen);
     if ("reason" in layout)
       throw new LuthierError(`lut-tensor-core does not take this linear: ${layout.reason}`, layout.fix);

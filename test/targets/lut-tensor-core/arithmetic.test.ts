@@ -94,7 +94,7 @@ describe("integer inputs give the exact integer product", () => {
         for (let i = 0; i < 48; i++) input.data[i] = Math.round(input.data[i] * 30);
         input.data[0] = largest;
         const w = dequantize(weight);
-        const packed = lutTensorCore.pack(weight, { ...defaults, tileOutputs: 32 }, activation);
+        const packed = lutTensorCore.pack(weight, { ...defaults, tileOutputs: 32 }, undefined, activation);
         const out = await lutTensorCore.open(packed, reference).multiply(input);
         for (let row = 0; row < 32; row++) {
           let sum = 0;
@@ -151,7 +151,7 @@ test("an input that is not finite is named", async () => {
         const input = randomInput(3, 64, 1);
         input.data[64 + 7] = value;
         const product = lutTensorCore
-          .open(lutTensorCore.pack(weight, defaults, activation), kernels)
+          .open(lutTensorCore.pack(weight, defaults, undefined, activation), kernels)
           .multiply(input);
         await expect(product).rejects.toThrow(`${value} at token 1, input 7`);
       }
@@ -209,7 +209,7 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
                 ? randomInt({ ...shape, rows }, seed)
                 : randomPlanes({ ...shape, rows }, seed);
             fc.pre(lutTensorCore.refuse(weight, activation, chosen) === null);
-            const packed = lutTensorCore.pack(weight, chosen, activation);
+            const packed = lutTensorCore.pack(weight, chosen, undefined, activation);
             const input = randomInput(tokens, shape.columns, seed);
             for (let i = 0; i < input.data.length; i++)
               if (i % 7 === 0) input.data[i] *= 2 ** ((i % 30) - 16);
@@ -239,7 +239,7 @@ describe("a trace", () => {
   const input = randomInput(1, 48, 2);
 
   test.each([float, int8, int16])("of $scheme inputs ends with the bits of multiply", async (activation) => {
-    const packed = lutTensorCore.pack(weight, defaults, activation);
+    const packed = lutTensorCore.pack(weight, defaults, undefined, activation);
     const signals = lutTensorCore.trace?.(packed, input.data) ?? [];
     const out = await lutTensorCore.open(packed, reference).multiply(input);
     expect(signals[0]).toMatchObject({ name: "input", values: input.data });
@@ -278,7 +278,7 @@ describe("a trace", () => {
   });
 
   test("of INT8 tokens has their codes, and exact sums", () => {
-    const packed = lutTensorCore.pack(weight, defaults, int8);
+    const packed = lutTensorCore.pack(weight, defaults, undefined, int8);
     const signals = lutTensorCore.trace?.(packed, input.data) ?? [];
     expect(signals.find(({ name }) => name === "rounded-input")?.values).toEqual(
       quantizeToken(input.data).codes,

@@ -52,7 +52,9 @@ describe("unpack gives back what was packed", () => {
           const chosen = { ...defaults, ...tile };
           const weight = randomPlanes({ ...shape, rows: tilesOfOutputs * tile.tileOutputs, planes }, seed);
           fc.pre(lutTensorCore.refuse(weight, activation, chosen) === null);
-          expect(lutTensorCore.unpack(lutTensorCore.pack(weight, chosen, activation))).toEqual(weight);
+          expect(lutTensorCore.unpack(lutTensorCore.pack(weight, chosen, undefined, activation))).toEqual(
+            weight,
+          );
         },
       ),
       { numRuns: 40, seed: 2 },
@@ -143,7 +145,7 @@ test.each([
   [int16, { tileOutputs: 32 }, "lmma.m2n32k4.int16int2int32int32"],
 ] as const)("the layout names its instruction: %o %o", (activation, set, instruction) => {
   const weight = randomPlanes({ rows: 64, columns: 64, granularity: 32, planes: 1 }, 1);
-  const { layout } = lutTensorCore.pack(weight, { ...defaults, ...set }, activation);
+  const { layout } = lutTensorCore.pack(weight, { ...defaults, ...set }, undefined, activation);
   expect(layout.instruction).toBe(instruction);
 });
 
