@@ -23,6 +23,7 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/lut_gemm.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
+#include "kernels/lut_tensor_core.hpp"
 #include "kernels/tellme.hpp"
 #include "kernels/trit_planes.hpp"
 }  // namespace luthier::LUTHIER_PATH
@@ -35,6 +36,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::bcq,
     LUTHIER_PATH::t_mac_tables,
     LUTHIER_PATH::t_mac_multiply,
+    LUTHIER_PATH::lut_tensor_core_tables,
+    LUTHIER_PATH::lut_tensor_core_multiply,
     LUTHIER_PATH::tellme_quantize,
     LUTHIER_PATH::tellme_multiply,
     LUTHIER_PATH::lut_gemm_tables,

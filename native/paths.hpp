@@ -28,6 +28,41 @@ struct TMacTables {
   float* biases;         // [tokens][K / activation_group]
 };
 
+/// What the tables of a LUT Tensor Core product are made of.
+enum class LutInput { float16, e4m3, e5m2, int8, int16 };
+
+/// One pass of a LUT Tensor Core product; see src/targets/lut-tensor-core.
+struct LutTensorCore {
+  std::size_t rows, columns, group, bits, tile_outputs, tile_inputs, table_group;
+  LutInput input;
+  bool power_of_two, one_scale;
+  int entry_bytes;  // of a table's entries: 1 for float inputs, 2 for INT8, 3 for INT16
+  const std::uint8_t* selectors;
+  const float* scales;
+  const std::int8_t* zero_points;  // null where they are 1
+
+  bool exact() const { return entry_bytes > 1; }
+  /// Bytes of one byte of all entries of a token; a step reads up to four tables at once.
+  std::size_t entry_stride() const { return columns * 4 + 64; }
+};
+
+/// Lookup tables of some tokens.
+struct LutTables {
+  std::int8_t* entries;      // [tokens][entry_bytes][K / 4][16], one for every selector
+  float* scales;             // [tokens][K / table_group]
+  float* sums;               // [tokens][K / group]: Σx
+  std::int32_t* exact_sums;  // the same of integer inputs
+  float* token_units;        // [tokens]
+
+  void skip(const LutTensorCore& w, std::size_t tokens) {
+    entries += tokens * w.entry_stride() * w.entry_bytes;
+    scales += tokens * (w.columns / w.table_group);
+    sums += tokens * (w.columns / w.group);
+    exact_sums += tokens * (w.columns / w.group);
+    token_units += tokens;
+  }
+};
+
 /// One plane of a TeLLMe product; see src/targets/tellme.
 struct TellmePlane {
   std::size_t rows, words_along;
@@ -115,6 +150,13 @@ struct Path {
   /// `first` and `last` are multiples of three.
   void (*t_mac_multiply)(const TMac& pass, const TMacTables& tables, std::size_t tokens, std::size_t first,
                          std::size_t last, bool add, float* out);
+
+  /// The tables of one token.
+  void (*lut_tensor_core_tables)(const LutTensorCore& pass, const float* input, const LutTables& tables);
+
+  /// Outputs [tokens][N] of the rows [first, last), both multiples of 32, added to `out` when `add`.
+  void (*lut_tensor_core_multiply)(const LutTensorCore& pass, const LutTables& tables, std::size_t tokens,
+                                   std::size_t first, std::size_t last, bool add, float* out);
 
   /// INT8 codes [stride] of one token and their sum; returns the factor that made them.
   float (*tellme_quantize)(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,

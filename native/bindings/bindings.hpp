@@ -12,6 +12,7 @@ Napi::Value read_memory(const Napi::CallbackInfo& info);
 Napi::Value ggml_multiply(const Napi::CallbackInfo& info);
 Napi::Value int_errors(const Napi::CallbackInfo& info);
 Napi::Value lut_gemm_multiply(const Napi::CallbackInfo& info);
+Napi::Value lut_tensor_core_multiply(const Napi::CallbackInfo& info);
 Napi::Value planes_errors(const Napi::CallbackInfo& info);
 Napi::Value round_to_nearest(const Napi::CallbackInfo& info);
 Napi::Value ternary(const Napi::CallbackInfo& info);

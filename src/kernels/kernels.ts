@@ -115,6 +115,20 @@ export interface NativeAddon {
     input: Float32Array,
     out: Float32Array,
   ): Promise<void>;
+  /**
+   * `shape`: rows, columns, group, bits, tileOutputs, tileInputs, tableGroup, input (float16, e4m3, e5m2, int8, int16),
+   * powerOfTwo, oneScale. No `zeroPoints` means 1 everywhere.
+   */
+  lutTensorCoreMultiply(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    selectors: readonly Uint8Array[],
+    scales: readonly Float32Array[],
+    zeroPoints: readonly Int8Array[],
+    out: Float32Array,
+  ): Promise<void>;
   tellmeMultiply(
     path: KernelPath,
     threads: number,

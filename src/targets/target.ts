@@ -39,8 +39,17 @@ export interface Target<
     parameters: Parameters,
     place?: Place,
   ): Refusal | null;
-  /** The bytes of one linear. @param place absent for a linear of no model. */
-  pack(weight: WeightScheme, parameters: Parameters, place?: Place): PackedLinear;
+  /**
+   * The bytes of one linear.
+   * @param place absent for a linear of no model.
+   * @param activation that of its rule, for targets that take several; float when absent.
+   */
+  pack(
+    weight: WeightScheme,
+    parameters: Parameters,
+    place?: Place,
+    activation?: ActivationScheme,
+  ): PackedLinear;
   /** The weight that the bytes stand for: `unpack(pack(w)) = w`, field by field. */
   unpack(packed: PackedLinear): WeightScheme;
   /** @throws LuthierError when a tensor of the pack is missing or has another shape than the layout says. */

@@ -5,9 +5,44 @@ import {
   fusedMultiplyAdd,
   fusedMultiplyAddFloat16,
   numberToFloat16,
+  roundToFloat8,
   roundToFloat16,
   widen,
 } from "../../src/tensor/float.js";
+
+describe.each(["F8_E4M3", "F8_E5M2"] as const)("rounding to %s", (dtype) => {
+  const values = new Float32Array(256);
+  widen(
+    dtype,
+    Uint8Array.from({ length: 256 }, (_, i) => i),
+    values,
+  );
+  const finite = [...new Set(values)].filter(Number.isFinite).sort((a, b) => a - b);
+
+  test("leaves the values of the format as they are", () => {
+    for (const value of finite) expect(roundToFloat8(dtype, value)).toBe(value || 0);
+  });
+
+  test("takes the nearer of two neighbours, halfway the one whose pattern is even", () => {
+    for (const [i, low] of finite.slice(0, -1).entries()) {
+      const high = finite[i + 1];
+      const middle = (low + high) / 2;
+      const nudge = (high - low) / 64;
+      expect(roundToFloat8(dtype, middle - nudge)).toBeCloseTo(low, 12);
+      expect(roundToFloat8(dtype, middle + nudge)).toBeCloseTo(high, 12);
+      const even = values.indexOf(Math.abs(low)) % 2 === 0 ? low : high;
+      expect(roundToFloat8(dtype, middle)).toBeCloseTo(even, 12);
+    }
+  });
+
+  test("saturates at the largest value, and leaves NaN and infinity", () => {
+    const largest = finite.at(-1) as number;
+    expect(roundToFloat8(dtype, 3e38)).toBe(largest);
+    expect(roundToFloat8(dtype, -largest * 1.2)).toBe(-largest);
+    expect(roundToFloat8(dtype, Number.NEGATIVE_INFINITY)).toBe(Number.NEGATIVE_INFINITY);
+    expect(roundToFloat8(dtype, Number.NaN)).toBeNaN();
+  });
+});
 
 describe("float16", () => {
   test("every finite pattern survives widening and narrowing", () => {

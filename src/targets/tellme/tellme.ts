@@ -23,7 +23,7 @@ export const tellme: Target<Parameters, Arithmetic> = {
   refuse(weight, activation, chosen, place) {
     if (activation.scheme !== "int8") {
       return {
-        reason: "its activations are float, this target takes INT8 per token",
+        reason: `its activations are ${activation.scheme}, this target takes INT8 per token`,
         fix: "add `activation: { scheme: int8, per: token }` to the rule",
       };
     }
