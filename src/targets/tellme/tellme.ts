@@ -3,6 +3,7 @@ import { LuthierError } from "../../error.js";
 import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
 import { outlineOf } from "../../schemes/weights.js";
 import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
+import { tellmeCost } from "./cost.js";
 import { multiply, type Planes } from "./arithmetic.js";
 import { fitting, type Layout, layoutOf, layoutSchema, type Parameters, parameters } from "./choices.js";
 import { unpackPlane } from "./layout.js";
@@ -16,6 +17,7 @@ export const tellme: Target<Parameters, Arithmetic> = {
   summary: "TeLLMe FPGA (KV260): ternary weights with one scale a tensor, INT8 activations per token",
   source: "TeLLMe v2, arXiv 2510.15926",
   parameters,
+  cost: tellmeCost,
   typical: {
     quantize: { method: "absmean", group: "tensor" },
     activation: { scheme: "int8", per: "token" },
