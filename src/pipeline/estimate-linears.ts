@@ -1,7 +1,14 @@
 import { LuthierError } from "../error.js";
 import type { LinearOutline } from "../schemes/scheme.js";
 import { describeWeight } from "../schemes/weights.js";
-import { boundOf, type CostModel, cyclesOf, type LinearCost, offChipBytes, type Traffic } from "../targets/cost.js";
+import {
+  boundOf,
+  type CostModel,
+  cyclesOf,
+  type LinearCost,
+  offChipBytes,
+  type Traffic,
+} from "../targets/cost.js";
 import { type Device, streamCycles } from "../targets/device.js";
 import type { Refusal, Target } from "../targets/target.js";
 

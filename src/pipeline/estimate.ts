@@ -3,13 +3,13 @@ import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { readJsonObject } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
 import { describeModel } from "../model/model.js";
-import type { LoadedRecipe } from "../recipe/shipped.js";
 import { recipeSchema, type TargetChoice } from "../recipe/schema.js";
+import type { LoadedRecipe } from "../recipe/shipped.js";
 import type { Device } from "../targets/device.js";
 import { targets } from "../targets/registry.js";
 import type { Target } from "../targets/target.js";
 import { dtypeBytes } from "../tensor/dtype.js";
-import { type Estimate, estimateLinears, type EstimatedLinear } from "./estimate-linears.js";
+import { type Estimate, type EstimatedLinear, estimateLinears } from "./estimate-linears.js";
 import { isRun } from "./open-model.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
 import { makePlan } from "./plan.js";
@@ -41,11 +41,9 @@ export async function estimate(options: EstimateOptions): Promise<Estimate> {
   const { cost } = target;
   if (cost === undefined) {
     const known = targets.filter((each) => each.cost).map(({ name }) => name);
-    throw new LuthierError(
-      `there is no cost model for ${target.name}`,
-      `choose one of ${known.join(", ")}`,
-      { usage: true },
-    );
+    throw new LuthierError(`there is no cost model for ${target.name}`, `choose one of ${known.join(", ")}`, {
+      usage: true,
+    });
   }
   const model = (await isRun(options.path)) ? await ofRun(options) : await ofCheckpoint(options);
   return estimateLinears({ ...model, target, cost, device, prefill, decode });

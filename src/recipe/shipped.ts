@@ -53,9 +53,7 @@ export async function shippedNames(folder: string): Promise<readonly string[]> {
  */
 export async function readShipped(folder: string, what: string, nameOrFile: string) {
   const names = await shippedNames(folder);
-  const file = names.includes(nameOrFile)
-    ? path.join(packagePath(folder), `${nameOrFile}.yaml`)
-    : nameOrFile;
+  const file = names.includes(nameOrFile) ? path.join(packagePath(folder), `${nameOrFile}.yaml`) : nameOrFile;
   try {
     return { file, text: await readFile(file, "utf8") };
   } catch (cause) {

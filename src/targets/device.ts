@@ -19,7 +19,9 @@ const cpu = z.strictObject({
   vectorInstructionsPerCycle: figure.describe("vector instructions that one core starts in a cycle"),
   laneCrossingsPerCycle: figure
     .optional()
-    .describe("of these, instructions that move data between the lanes of 16 bytes; as all others by default"),
+    .describe(
+      "of these, instructions that move data between the lanes of 16 bytes; as all others by default",
+    ),
 });
 
 const fpga = z.strictObject({

@@ -12,9 +12,9 @@ import {
   refuseUnsound,
   type Target,
 } from "../target.js";
-import { lutGemmCost } from "./cost.js";
 import { multiply } from "./arithmetic.js";
 import { hasBias, signPlanes } from "./coefficients.js";
+import { lutGemmCost } from "./cost.js";
 import { type Layout, packWeight, unpackWeight, weightOf } from "./layout.js";
 import { multiplyNative } from "./native.js";
 import { traceToken } from "./trace.js";

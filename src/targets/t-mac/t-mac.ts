@@ -11,8 +11,8 @@ import {
   refuseUnsound,
   type Target,
 } from "../target.js";
-import { tMacCost } from "./cost.js";
 import { multiply, type PassShape } from "./arithmetic.js";
+import { tMacCost } from "./cost.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
 import { multiplyNative } from "./native.js";
 import { traceToken } from "./trace.js";
