@@ -3,7 +3,7 @@ import { LuthierError } from "../../src/error.js";
 import { packRun } from "../../src/pipeline/pack.js";
 import { bytesText } from "../../src/report/text.js";
 import { findTarget } from "../../src/targets/registry.js";
-import { type CommonOptions, openTools, withCommonOptions } from "../options.js";
+import { type CommonOptions, openTools, settingsOf, withCommonOptions } from "../options.js";
 import { printResult } from "../output.js";
 
 export function packCommand(): Command {
@@ -20,7 +20,7 @@ export function packCommand(): Command {
       async (run: string, options: CommonOptions & { readonly target: string; readonly set?: string[] }) => {
         const { onProgress } = openTools(options);
         const target = findTarget(options.target);
-        const parsed = target.parameters.safeParse(parametersOf(options.set ?? []));
+        const parsed = target.parameters.safeParse(settingsOf(options.set ?? []));
         if (!parsed.success) {
           const [issue] = parsed.error.issues;
           const known = Object.keys(target.parameters.shape).join(", ");
@@ -40,14 +40,4 @@ export function packCommand(): Command {
         );
       },
     );
-}
-
-function parametersOf(settings: readonly string[]): Record<string, string | number> {
-  return Object.fromEntries(
-    settings.map((setting) => {
-      const [name, ...rest] = setting.split("=");
-      const value = rest.join("=");
-      return [name, value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
-    }),
-  );
 }

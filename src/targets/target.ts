@@ -6,6 +6,7 @@ import { type Dtype, dtypeBytes } from "../tensor/dtype.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
 import type { Container } from "./container.js";
+import type { CostModel } from "./cost.js";
 import type { Signal } from "./signal.js";
 
 /**
@@ -61,6 +62,8 @@ export interface Target<
    * output has the bits of `multiply`. Absent where no hardware reads the pack.
    */
   trace?(packed: PackedLinear, token: Float32Array): readonly Signal[];
+  /** What its products cost on a device; absent where no formulas are known. */
+  readonly cost?: CostModel<Parameters>;
   /** What a rule of a recipe for this target usually says: what it is shown and measured with. */
   readonly typical: TypicalRule;
 }

@@ -14,6 +14,7 @@ import {
 } from "../target.js";
 import { multiply } from "./arithmetic.js";
 import { hasBias, signPlanes } from "./coefficients.js";
+import { lutGemmCost } from "./cost.js";
 import { type Layout, packWeight, unpackWeight, weightOf } from "./layout.js";
 import { multiplyNative } from "./native.js";
 import { traceToken } from "./trace.js";
@@ -28,6 +29,7 @@ export const lutGemm: Target<Parameters, Arithmetic> = {
   summary: "LUT-GEMM GPU kernels (float16): sign planes; integer codes and trit planes as sign planes",
   source: "naver-aics/lut-gemm; arXiv 2206.09557",
   parameters,
+  cost: lutGemmCost,
   typical: { quantize: { method: "bcq", planes: 3, group: 128 } },
   refuse(weight, activation) {
     const layout = layoutOf(weight, activation);

@@ -12,6 +12,7 @@ import {
   type Target,
 } from "../target.js";
 import { multiply, type PassShape } from "./arithmetic.js";
+import { tMacCost } from "./cost.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
 import { multiplyNative } from "./native.js";
 import { traceToken } from "./trace.js";
@@ -51,6 +52,7 @@ export const tMac: Target<Parameters, Arithmetic> = {
   source: "microsoft/T-MAC; arXiv 2407.00088",
   parameters,
   takesFloat32Scales: true,
+  cost: tMacCost,
   typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
   refuse(weight, activation, chosen) {
     const layout = layoutOf(weight, activation, chosen);

@@ -5,6 +5,7 @@ import { outlineOf } from "../../schemes/weights.js";
 import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
 import { multiply, type Planes } from "./arithmetic.js";
 import { fitting, type Layout, layoutOf, layoutSchema, type Parameters, parameters } from "./choices.js";
+import { tellmeCost } from "./cost.js";
 import { unpackPlane } from "./layout.js";
 import { multiplyNative } from "./native.js";
 import { packWeight, planeScales, planeWords } from "./pack.js";
@@ -16,6 +17,7 @@ export const tellme: Target<Parameters, Arithmetic> = {
   summary: "TeLLMe FPGA (KV260): ternary weights with one scale a tensor, INT8 activations per token",
   source: "TeLLMe v2, arXiv 2510.15926",
   parameters,
+  cost: tellmeCost,
   typical: {
     quantize: { method: "absmean", group: "tensor" },
     activation: { scheme: "int8", per: "token" },
