@@ -119,7 +119,8 @@ struct BitnetWeight {
 
 /// INT8 tokens for bitnet.cpp's products.
 struct BitnetTokens {
-  std::size_t stride;        // four times the bytes of a row, rounded up to registers
+  std::size_t length;        // of a token: four times the bytes of a row, rounded up to registers
+  std::size_t stride;        // from token to token: not a multiple of 4,096, which would put all into one set of a cache
   const std::int8_t* codes;  // [tokens][stride]
   const float* factors;      // [tokens]
   const std::int32_t* sums;  // [tokens]: Σ codes
@@ -173,9 +174,9 @@ struct Path {
   void (*lut_gemm_multiply)(const LutGemm& weight, const void* tables, std::size_t tokens, std::size_t first,
                             std::size_t last, float* out);
 
-  /// INT8 codes [stride] of one token, in the order of registers of codes in blocks of `block` bytes, and their sum;
+  /// INT8 codes [length] of one token, in the order of registers of codes in blocks of `block` bytes, and their sum;
   /// returns the factor that made them. `floored`: magnitudes count as 1e-5 at least.
-  float (*bitnet_quantize)(const float* x, std::size_t columns, std::size_t stride, std::size_t block, bool floored,
+  float (*bitnet_quantize)(const float* x, std::size_t columns, std::size_t length, std::size_t block, bool floored,
                            std::int8_t* codes, std::int32_t* sum);
 
   /// Outputs [tokens][N] of the rows [first, last).

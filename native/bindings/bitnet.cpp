@@ -20,12 +20,12 @@ constexpr std::size_t brief_products = std::size_t{1} << 26;
 
 void multiply(const Path& path, unsigned threads, const BitnetWeight& weight, std::size_t columns, std::size_t block,
               const float* input, std::size_t tokens, float* out) {
-  const std::size_t stride = (weight.row_bytes + 63) / 64 * 256;
+  const std::size_t length = (weight.row_bytes + 63) / 64 * 256, stride = length + 64;
   const Scratch<std::int8_t> codes(tokens * stride);
   const Scratch<float> factors(tokens);
   const Scratch<std::int32_t> sums(tokens);
   parallel_for(tokens, threads, [&](std::size_t token) {
-    factors.data[token] = path.bitnet_quantize(input + token * columns, columns, stride, block, !weight.tables,
+    factors.data[token] = path.bitnet_quantize(input + token * columns, columns, length, block, !weight.tables,
                                                codes.data + token * stride, &sums.data[token]);
   });
   const std::size_t share = (weight.rows / (threads == 1 ? 1 : 4 * threads) + 3) / 4 * 4;
@@ -35,7 +35,7 @@ void multiply(const Path& path, unsigned threads, const BitnetWeight& weight, st
   parallel_for(row_tasks * token_tasks, threads, [&](std::size_t task) {
     const std::size_t first = task % row_tasks * rows;
     const std::size_t token = task / row_tasks * tokens_at_a_time;
-    const BitnetTokens some{stride, codes.data + token * stride, factors.data + token, sums.data + token};
+    const BitnetTokens some{length, stride, codes.data + token * stride, factors.data + token, sums.data + token};
     path.bitnet_multiply(weight, some, std::min(tokens_at_a_time, tokens - token), first,
                          std::min(weight.rows, first + rows), out + token * weight.rows);
   });

@@ -57,9 +57,9 @@ static std::int32_t bitnet_round(const float* x, std::size_t count, float factor
 
 /// Puts codes, which go on with zeros, into the order of registers: bits 7:6 of all bytes, then bits 5:4, and so on.
 template <std::size_t block>
-static void bitnet_arrange(const std::int8_t* codes, std::size_t stride, std::int8_t* out) {
+static void bitnet_arrange(const std::int8_t* codes, std::size_t length, std::int8_t* out) {
   constexpr std::size_t run = block < bitnet_width ? block : bitnet_width;
-  for (std::size_t group = 0; group < stride; group += 4 * bitnet_width) {
+  for (std::size_t group = 0; group < length; group += 4 * bitnet_width) {
     for (std::size_t place = 0; place < 4; ++place) {
       for (std::size_t byte = 0; byte < bitnet_width; byte += run, out += run) {
         const std::size_t at = group / 4 + byte;  // the byte of the row that holds these codes in its bits of this place
@@ -69,17 +69,17 @@ static void bitnet_arrange(const std::int8_t* codes, std::size_t stride, std::in
   }
 }
 
-/// INT8 codes [stride] of one token in the order of registers, zero beyond its inputs, and their sum. Returns the factor
+/// INT8 codes [length] of one token in the order of registers, zero beyond its inputs, and their sum. Returns the factor
 /// that made them.
-static float bitnet_quantize(const float* x, std::size_t columns, std::size_t stride, std::size_t block, bool floored,
+static float bitnet_quantize(const float* x, std::size_t columns, std::size_t length, std::size_t block, bool floored,
                              std::int8_t* codes, std::int32_t* sum) {
   const float factor = 127.0f / bitnet_largest(x, columns, floored ? 1e-5f : 0.0f);
-  auto* natural = (std::int8_t*)allocate(stride + lanes);
-  for (std::size_t i = 0; i < stride + lanes; ++i) natural[i] = 0;
+  auto* natural = (std::int8_t*)allocate(length + lanes);
+  for (std::size_t i = 0; i < length + lanes; ++i) natural[i] = 0;
   // The reciprocal of next to nothing is infinite and tells nothing of an input.
   *sum = factor <= 3.4028234663852886e38f ? bitnet_round(x, columns, factor, natural) : 0;
-  if (block == 32) bitnet_arrange<32>(natural, stride, codes);
-  if (block == 16) bitnet_arrange<16>(natural, stride, codes);
+  if (block == 32) bitnet_arrange<32>(natural, length, codes);
+  if (block == 16) bitnet_arrange<16>(natural, length, codes);
   release(natural);
   return factor;
 }
@@ -88,6 +88,7 @@ static float bitnet_quantize(const float* x, std::size_t columns, std::size_t st
 static void bitnet_decode(const std::uint8_t* row, std::size_t row_bytes, std::uint8_t* out) {
   typedef std::uint8_t Bytes __attribute__((vector_size(bitnet_width)));
   bitnet_registers(row, row_bytes, [&](std::size_t at, const std::uint8_t* from) {
+    __builtin_prefetch(from + bitnet_prefetch_bytes);
     Bytes bytes;
     __builtin_memcpy(&bytes, from, sizeof bytes);
     for (int place = 0; place < 4; ++place) {
@@ -121,7 +122,7 @@ static inline void bitnet_tokens(const BitnetWeight& weight, const BitnetTokens&
                                  std::size_t last, std::size_t row, std::size_t rows, const Dots& dots_of, float* out) {
   for (; last - first >= (std::size_t)tokens; first += tokens) {
     BitnetDots dots[tokens];
-    dots_of.template of<tokens>(inputs.codes + first * inputs.stride, inputs.stride, dots);
+    dots_of.template of<tokens>(inputs, first, dots);
     for (int t = 0; t < tokens; ++t) bitnet_store(weight, inputs, first + t, row, rows, dots[t], out);
   }
   if constexpr (tokens > 1) {
@@ -135,18 +136,18 @@ struct BitnetPacked {
   std::size_t row_bytes;
 
   template <int tokens>
-  void of(const std::int8_t* x, std::size_t stride, BitnetDots* dots) const {
-    bitnet_stream<tokens>(codes, row_bytes, x, stride, dots);
+  void of(const BitnetTokens& inputs, std::size_t first, BitnetDots* dots) const {
+    bitnet_stream<tokens>(codes, row_bytes, inputs.codes + first * inputs.stride, inputs.stride, dots);
   }
 };
 
-/// Four rows of a byte a code.
+/// Four rows of a byte a code, as far from each other as tokens are.
 struct BitnetDecoded {
   const std::uint8_t* codes;
 
   template <int tokens>
-  void of(const std::int8_t* x, std::size_t stride, BitnetDots* dots) const {
-    bitnet_tile<tokens>(codes, x, stride, dots);
+  void of(const BitnetTokens& inputs, std::size_t first, BitnetDots* dots) const {
+    bitnet_tile<tokens>(codes, inputs.codes + first * inputs.stride, inputs.length, inputs.stride, dots);
   }
 };
 

@@ -1,20 +1,21 @@
 // The sums of bitnet.hpp, which depend on the instruction set: of four rows of 2-bit codes as they lie in memory and a few
 // tokens (`bitnet_stream`), and of four rows of codes of a byte each and more tokens, all in registers (`bitnet_tile`).
 
-/// Bytes of codes that are taken at a time: a register. Inputs come in groups of four times as many.
+/// Bytes of codes that are taken at a time: a register. Inputs come in groups of four times as many. Up to
+/// `bitnet_few_tokens` tokens codes are not decoded to bytes.
 #if defined(__AVX512VNNI__)
 constexpr std::size_t bitnet_width = 64;
 constexpr int bitnet_tokens_at_once = 6;
+constexpr int bitnet_few_tokens = 2;
 #elif defined(__AVX2__)
 constexpr std::size_t bitnet_width = 32;
 constexpr int bitnet_tokens_at_once = 2;
+constexpr int bitnet_few_tokens = 4;
 #else
 constexpr std::size_t bitnet_width = 16;
 constexpr int bitnet_tokens_at_once = 4;
-#endif
-
-/// Up to so many tokens codes are not decoded to bytes.
 constexpr int bitnet_few_tokens = 4;
+#endif
 
 /// How far ahead of the codes in use memory is asked for more.
 constexpr std::size_t bitnet_prefetch_bytes = 8192;
@@ -88,23 +89,24 @@ static inline void bitnet_row(const std::uint8_t* codes, std::size_t row_bytes, 
 
 /// Σ code · x of four rows of codes and a few tokens. One row after the other: a processor reads ahead of one stream best.
 template <int tokens>
-static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, const std::int8_t* x, std::size_t stride,
-                          BitnetDots* dots) {
+[[gnu::noinline]] static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, const std::int8_t* x,
+                                            std::size_t stride, BitnetDots* dots) {
   __m512i sums[tokens][4];
   for (int row = 0; row < 4; ++row) bitnet_row<tokens>(codes + row * row_bytes, row_bytes, x, stride, sums, row);
   for (int t = 0; t < tokens; ++t) dots[t] = bitnet_sums(sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
 }
 
-/// Σ code · x of four rows of codes, a byte each, and `tokens` tokens, all `stride` long.
+/// Σ code · x of four rows of codes, a byte each, and `tokens` tokens, all `length` long and `stride` apart.
 template <int tokens>
-static void bitnet_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, BitnetDots* dots) {
+[[gnu::noinline]] static void bitnet_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t length,
+                                          std::size_t stride, BitnetDots* dots) {
   __m512i sums[tokens][4];
 #pragma GCC unroll 6
   for (int t = 0; t < tokens; ++t) {
 #pragma GCC unroll 6
     for (int row = 0; row < 4; ++row) sums[t][row] = _mm512_setzero_si512();
   }
-  for (std::size_t i = 0; i < stride; i += 64) {
+  for (std::size_t i = 0; i < length; i += 64) {
     __m512i code[4];
 #pragma GCC unroll 6
     for (int row = 0; row < 4; ++row) code[row] = _mm512_loadu_si512(codes + row * stride + i);
@@ -131,8 +133,8 @@ static inline __m256i bitnet_widen(__m256i sums, __m256i pairs) {
 }
 
 template <int tokens>
-static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, const std::int8_t* x, std::size_t stride,
-                          BitnetDots* dots) {
+[[gnu::noinline]] static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, const std::int8_t* x,
+                                            std::size_t stride, BitnetDots* dots) {
   const __m256i mask = _mm256_set1_epi8(3);
   __m256i sums[tokens][4];
   for (int row = 0; row < 4; ++row) {
@@ -162,14 +164,15 @@ static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, cons
 }
 
 template <int tokens>
-static void bitnet_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, BitnetDots* dots) {
+[[gnu::noinline]] static void bitnet_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t length,
+                                          std::size_t stride, BitnetDots* dots) {
   __m256i sums[tokens][4];
   for (auto& token : sums) {
     for (auto& sum : token) sum = _mm256_setzero_si256();
   }
-  for (std::size_t first = 0; first < stride; first += 1024) {
+  for (std::size_t first = 0; first < length; first += 1024) {
     // 32 pairs of at most 512 stay below 2^15.
-    const std::size_t last = stride - first < 1024 ? stride : first + 1024;
+    const std::size_t last = length - first < 1024 ? length : first + 1024;
     __m256i pairs[tokens][4];
     for (auto& token : pairs) {
       for (auto& pair : token) pair = _mm256_setzero_si256();
@@ -212,8 +215,8 @@ static inline std::int32_t bitnet_sum(BitnetLanes lanes_of) {
 }
 
 template <int tokens>
-static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, const std::int8_t* x, std::size_t stride,
-                          BitnetDots* dots) {
+[[gnu::noinline]] static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, const std::int8_t* x,
+                                            std::size_t stride, BitnetDots* dots) {
   for (int row = 0; row < 4; ++row) {
     BitnetLanes sums[tokens]{};
     bitnet_registers(codes + row * row_bytes, row_bytes, [&](std::size_t at, const std::uint8_t* from) {
@@ -232,11 +235,12 @@ static void bitnet_stream(const std::uint8_t* codes, std::size_t row_bytes, cons
 }
 
 template <int tokens>
-static void bitnet_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, BitnetDots* dots) {
+[[gnu::noinline]] static void bitnet_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t length,
+                                          std::size_t stride, BitnetDots* dots) {
   for (int t = 0; t < tokens; ++t) {
     for (int row = 0; row < 4; ++row) {
       BitnetLanes sums{};
-      for (std::size_t first = 0; first < stride; first += 256) {  // 16 products stay below 2^15
+      for (std::size_t first = 0; first < length; first += 256) {  // 16 products stay below 2^15
         BitnetProducts products{};
         for (std::size_t i = first; i < first + 256; i += 16) {
           BitnetCodes of_row;
