@@ -12,8 +12,8 @@ import { tellme } from "./tellme/tellme.js";
 /** Every hardware; a new one adds its folder and a line here. */
 export const targets: readonly Target[] = [
   tMac,
-  bitnetCpp,
   tellme,
+  bitnetCpp,
   lutTensorCore,
   lutGemm,
   gguf,
