@@ -12,6 +12,7 @@ import { dtypeBytes } from "../tensor/dtype.js";
 import { type Estimate, type EstimatedLinear, estimateLinears } from "./estimate-linears.js";
 import { isRun } from "./open-model.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
+import { placeOf } from "./place.js";
 import { makePlan } from "./plan.js";
 import { openKept, quantizedFolder, readQuantizedIndex } from "./quantized-files.js";
 import { readRunRecord } from "./run-directory.js";
@@ -114,7 +115,9 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
     const parameters = parametersOf(target, { ...packed, ...options.parameters });
     const linears = [...description.blocks.flat(), description.head].map((linear) => {
       const entry = quantized.get(linear.name) ?? null;
-      const refused = entry && target.refuse(entry.weight, entry.activation, parameters);
+      const refused =
+        entry &&
+        target.refuse(entry.weight, entry.activation, parameters, placeOf(linear, description, null));
       if (refused) {
         throw new LuthierError(`${linear.name} does not fit ${target.name}: ${refused.reason}`, refused.fix, {
           usage: true,

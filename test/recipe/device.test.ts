@@ -34,7 +34,7 @@ describe("a fault is told with its line and the way out", () => {
       "a mistyped key",
       "clockHertz",
       "clockHerz",
-      /^mine\.yaml:5: unknown key `clockHerz`: did you mean `clockHertz`\?/,
+      /^mine\.yaml:5: unknown key `clockHerz`: did you mean `clockHertz`\?/m,
     ],
     [
       "a mistyped kind",

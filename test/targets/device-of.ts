@@ -3,13 +3,13 @@ import type { Device } from "../../src/targets/device.js";
 const of = (value: number) => ({ value, source: "test" });
 
 const common = {
-  version: 1,
+  version: 1 as const,
   name: "board",
   what: "a board",
   source: "test",
   power: [],
   published: [],
-} as const;
+};
 
 /** Round figures, so that a test can work out costs in its head. */
 export const cpuDevice = (instructionSet: "neon" | "avx2", cores = 1): Device => ({
