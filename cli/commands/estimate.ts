@@ -121,7 +121,7 @@ function text(found: Estimate): string {
 
 function phaseText(name: string, phase: Phase | Refused): readonly string[] {
   if ("refused" in phase) return [title(name), `no estimate: ${phase.refused.reason}`];
-  const rate = `${milliseconds(phase.seconds)}, ${phase.tokensPerSecond.toPrecision(3)} tok/s`;
+  const rate = `${milliseconds(phase.seconds)}, ${countText(Math.round(phase.tokensPerSecond * 100) / 100)} tok/s`;
   return [
     title(`${name}, ${phase.tokens === 1 ? "a token" : `${phase.tokens} tokens`}: ${rate}`),
     table(
@@ -148,10 +148,15 @@ function fitText({ what, usedBytes, availableBytes }: Estimate["memory"][number]
 
 function energyText(...phases: readonly (Phase | Refused)[]): string {
   const [prefill, decode] = phases.map((phase) => ("refused" in phase ? null : phase.joulesPerToken));
-  const each = (joules: number | null) => (joules === null ? "–" : `${joules.toPrecision(3)} J`);
+  const each = (joules: number | null) => (joules === null ? "–" : joulesText(joules));
   return `${each(prefill)} a token of the prompt, ${each(decode)} a token decoded`;
 }
 
 function milliseconds(seconds: number): string {
   return `${(seconds * 1e3).toPrecision(4)} ms`;
+}
+
+function joulesText(joules: number): string {
+  const [unit, size] = joules >= 1 ? ["J", 1] : joules >= 1e-3 ? ["mJ", 1e-3] : ["µJ", 1e-6];
+  return `${(joules / size).toPrecision(3)} ${unit}`;
 }

@@ -3,7 +3,7 @@ import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { readJsonObject } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
 import { describeModel } from "../model/model.js";
-import { recipeSchema, type TargetChoice } from "../recipe/schema.js";
+import { recipeSchema } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
 import type { Device } from "../targets/device.js";
 import { targets } from "../targets/registry.js";
@@ -12,9 +12,11 @@ import { dtypeBytes } from "../tensor/dtype.js";
 import { type Estimate, type EstimatedLinear, estimateLinears } from "./estimate-linears.js";
 import { isRun } from "./open-model.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
-import { makePlan } from "./plan.js";
+import { placeOf } from "./place.js";
+import { makePlan, targetOf } from "./plan.js";
 import { openKept, quantizedFolder, readQuantizedIndex } from "./quantized-files.js";
 import { readRunRecord } from "./run-directory.js";
+import { targetChoice } from "./target-choice.js";
 
 export interface EstimateOptions {
   /** A checkpoint's or a run's folder. */
@@ -67,14 +69,10 @@ async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
       { match: description.head.name, keep: "float" },
       { match: "*", ...target.typical },
     ];
-    const choice = options.recipe?.recipe.targets.find((each) => each.target === target.name);
-    const parameters = parametersOf(target, { ...choice, ...options.parameters });
-    const recipe = recipeSchema.parse({
-      version: 1,
-      rules,
-      targets: [{ ...parameters, target: target.name }],
-    });
-    const plan = makePlan(description, config, recipe);
+    const ofRecipe = options.recipe?.recipe.targets.find((each) => each.target === target.name);
+    const { target: _name, ...settings } = ofRecipe ?? {};
+    const choice = targetChoice(target, { ...settings, ...options.parameters });
+    const plan = makePlan(description, config, recipeSchema.parse({ version: 1, rules, targets: [choice] }));
     const linears = plan.linears.map(({ linear, quantize }) => ({
       name: linear.name,
       rows: linear.rows,
@@ -83,6 +81,7 @@ async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
       floatBytes: tensors.get(linear.tensor)?.bytes ?? 0,
     }));
     const named = options.recipe?.name ?? `the typical rule of ${target.name}`;
+    const { parameters } = targetOf(choice);
     return { model: path.basename(path.resolve(options.path)), rules: named, parameters, linears };
   } finally {
     await checkpoint.close();
@@ -111,10 +110,12 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
     const packed = (await packedTargets(run)).includes(target.name)
       ? (await readManifest(packFolder(run, target.name))).parameters
       : {};
-    const parameters = parametersOf(target, { ...packed, ...options.parameters });
+    const { parameters } = targetOf(targetChoice(target, { ...packed, ...options.parameters }));
     const linears = [...description.blocks.flat(), description.head].map((linear) => {
       const entry = quantized.get(linear.name) ?? null;
-      const refused = entry && target.refuse(entry.weight, entry.activation, parameters);
+      const refused =
+        entry &&
+        target.refuse(entry.weight, entry.activation, parameters, placeOf(linear, description, null));
       if (refused) {
         throw new LuthierError(`${linear.name} does not fit ${target.name}: ${refused.reason}`, refused.fix, {
           usage: true,
@@ -128,18 +129,4 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
   } finally {
     await kept.close();
   }
-}
-
-/** @throws LuthierError (usage) for a parameter that the target does not have, or a value that it does not take. */
-function parametersOf(target: Target, chosen: Readonly<Record<string, unknown>>): TargetChoice {
-  const { target: _name, ...settings } = chosen;
-  const parsed = target.parameters.safeParse(settings);
-  if (parsed.success) return parsed.data as TargetChoice;
-  const [issue] = parsed.error.issues;
-  const known = Object.keys(target.parameters.shape).join(", ");
-  throw new LuthierError(
-    `parameters of ${target.name}: ${issue.path.join(".")}: ${issue.message}`,
-    known ? `there are ${known}` : "it has none",
-    { usage: true },
-  );
 }

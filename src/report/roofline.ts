@@ -24,7 +24,6 @@ export function rooflineSvg(estimate: Estimate): string {
     width,
     height,
     ...margins,
-    style: { background: "transparent" },
     x: {
       type: "log",
       domain: frame.x,
@@ -35,8 +34,8 @@ export function rooflineSvg(estimate: Estimate): string {
     y: { type: "log", domain: frame.y, label: "↑ operations a second", grid: true, ticks: 5 },
     marks: [
       title(`${estimate.model}: linears of ${estimate.target} on ${estimate.device.name}`, -36, 15, "bold"),
-      title(`● prompt of ${tokensOf(estimate.prefill)}     ◆ one token`, -18, 12, "normal"),
-      Plot.line(slope(frame, bandwidth, roofs), { x: "x", y: "y", stroke: "var(--roof)", strokeWidth: 1.5 }),
+      title(`● prompt of ${tokensOf(estimate.prefill)}  ·  ◆ one token`, -18, 12, "normal"),
+      Plot.line(slope(frame, bandwidth, roofs), roofLine),
       Plot.text([lowest(frame, bandwidth)], {
         x: "x",
         y: "y",
@@ -44,14 +43,12 @@ export function rooflineSvg(estimate: Estimate): string {
         ...roofLabel,
       }),
       ...roofs.flatMap((roof) => level(frame, bandwidth, roof)),
-      Plot.dot(points, {
-        x: "x",
-        y: "y",
-        r: 5,
-        symbol: ({ phase }: Point) => (phase === "prefill" ? "circle" : "diamond"),
-        fill: ({ phase }: Point) => `var(--${phase})`,
-        stroke: "var(--paper)",
-      }),
+      ...(["prefill", "decode"] as const).map((phase) =>
+        Plot.dot(
+          points.filter((point) => point.phase === phase),
+          { x: "x", y: "y", r: 5, symbol: symbols[phase], fill: "currentColor", className: phase },
+        ),
+      ),
       ...labels(points, frame),
     ],
   });
@@ -66,12 +63,21 @@ export function rooflineSvg(estimate: Estimate): string {
   return `${svg.outerHTML}\n`;
 }
 
+const symbols = { prefill: "circle", decode: "diamond" } as const;
+
 const styles = `
-.roofline { --ink: #1f2328; --paper: #ffffff; --roof: #57606a; --prefill: #0b62c4; --decode: #bc4c00;
-  color: var(--ink); background: var(--paper); font: 11px system-ui, sans-serif; max-width: 100%; height: auto; }
+.roofline { color: #1f2328; background: #ffffff; max-width: 100%; height: auto; }
 .roofline text { white-space: pre; }
+.roofline .roof { stroke: #57606a; }
+.roofline .roof-label { fill: #57606a; }
+.roofline .prefill { fill: #0b62c4; }
+.roofline .decode { fill: #bc4c00; }
 @media (prefers-color-scheme: dark) {
-  .roofline { --ink: #e6edf3; --paper: #0d1117; --roof: #9aa4ae; --prefill: #6cb6ff; --decode: #f69d50; }
+  .roofline { color: #e6edf3; background: #0d1117; }
+  .roofline .roof { stroke: #9aa4ae; }
+  .roofline .roof-label { fill: #9aa4ae; }
+  .roofline .prefill { fill: #6cb6ff; }
+  .roofline .decode { fill: #f69d50; }
 }
 `;
 
@@ -89,7 +95,9 @@ function pointsOf({ prefill, decode }: Estimate): readonly Point[] {
   const points: Point[] = [];
   for (const [phase, found] of [["prefill", prefill] as const, ["decode", decode] as const]) {
     if ("refused" in found) continue;
-    for (const { kind, operations, offChipBytes, seconds } of found.kinds) {
+    for (const { kind, operations, offChipBytes, seconds, unitRate } of found.kinds) {
+      // Of a float linear only the reading is known, which decides for one token alone.
+      if (unitRate === null && phase === "prefill") continue;
       const [x, y] = [operations / offChipBytes, operations / seconds];
       const at = points.findIndex((each) => each.phase === phase && near(each.x, x) && near(each.y, y));
       if (at < 0) points.push({ phase, kinds: [kind], x, y });
@@ -147,52 +155,64 @@ function lowest({ x }: Frame, bandwidth: number) {
   return { x: at, y: at * bandwidth };
 }
 
-const roofLabel = { textAnchor: "start", dx: 8, dy: 4, fill: "var(--roof)" } as const;
+const roofLine = { x: "x", y: "y", className: "roof", strokeWidth: 1.5 };
+const roofLabel = { textAnchor: "start", dx: 8, dy: 4, className: "roof-label" } as const;
 
 function level({ x }: Frame, bandwidth: number, { scheme, rate }: Roof) {
   const ends = [Math.min(rate / bandwidth, x[1]), x[1]].map((at) => ({ x: at, y: rate }));
   return [
-    Plot.line(ends, { x: "x", y: "y", stroke: "var(--roof)", strokeWidth: 1.5 }),
-    Plot.text([ends[1]], {
+    Plot.line(ends, roofLine),
+    Plot.text([ends[0]], {
       x: "x",
       y: "y",
       text: () => `${siText(rate)}op/s, ${scheme}`,
       textAnchor: "end",
-      dy: -8,
-      fill: "var(--roof)",
+      dx: -6,
+      className: "roof-label",
     }),
   ];
 }
 
-/** Beside their dots, moved down where one would lie on another. */
+/** Each beside its dot, at the first place where it lies on no dot and on no other label. */
 function labels(points: readonly Point[], frame: Frame) {
-  const [along, up] = [logScale(frame.x, width), logScale(frame.y, height)];
-  const placed: { left: number; top: number; width: number }[] = [];
-  return [...points]
-    .sort((a, b) => b.y - a.y)
-    .map((point) => {
-      const text = point.kinds.join(", ");
-      const size = text.length * 6.2;
-      const onRight = along(point.x) + size < width - 110;
-      const left = along(point.x) + (onRight ? 10 : -10 - size);
-      const natural = -up(point.y);
-      const below = placed.filter((each) => left < each.left + each.width && each.left < left + size);
-      const top = below.reduce((at, each) => (Math.abs(at - each.top) < 13 ? each.top + 13 : at), natural);
-      placed.push({ left, top, width: size });
-      return Plot.text([point], {
-        x: "x",
-        y: "y",
-        text: () => text,
-        textAnchor: onRight ? "start" : "end",
-        dx: onRight ? 10 : -10,
-        dy: top - natural,
-        fill: `var(--${point.phase})`,
-      });
-    });
+  const across = logScale(frame.x, margins.marginLeft, width - margins.marginRight);
+  const down = logScale(frame.y, height - margins.marginBottom, margins.marginTop);
+  const taken = points.map(({ x, y }) => box(across(x), down(y), 14, 14));
+  return points.map((point) => {
+    const text = point.kinds.map((kind) => kind.replace(/_proj$|^lm_/, "")).join(", ");
+    const at = (dx: number, dy: number) =>
+      box(across(point.x) + dx, down(point.y) + dy, text.length * characterWidth, 13);
+    const beside = 12 + (text.length * characterWidth) / 2;
+    const places = [
+      ...[16, -18, 30, -32, 44].map((dy) => [0, dy] as const),
+      ...[beside, -beside].map((dx) => [dx, 0] as const),
+    ];
+    const [dx, dy] =
+      places.find(([dx, dy]) => !taken.some((other) => overlap(at(dx, dy), other))) ?? places[0];
+    taken.push(at(dx, dy));
+    return Plot.text([point], { x: "x", y: "y", text: () => text, dx, dy, className: point.phase });
+  });
 }
 
-function logScale([low, high]: readonly [number, number], pixels: number): (value: number) => number {
-  return (value) => (pixels * Math.log(value / low)) / Math.log(high / low);
+const characterWidth = 6;
+
+interface Box {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+function box(x: number, y: number, wide: number, high: number): Box {
+  return { left: x - wide / 2, right: x + wide / 2, top: y - high / 2, bottom: y + high / 2 };
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+
+function logScale([low, high]: readonly [number, number], from: number, to: number) {
+  return (value: number) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low);
 }
 
 function title(text: string, dy: number, fontSize: number, fontWeight: string) {

@@ -1,16 +1,14 @@
-import type { z } from "zod";
 import { LuthierError } from "../../error.js";
 import type { PlanesScheme } from "../../schemes/planes.js";
 import { outlineOf } from "../../schemes/weights.js";
 import type { Matrix } from "../../tensor/matrix.js";
 import { type Arithmetic, type PackedLinear, refuseUnsound, type Target } from "../target.js";
 import { multiply } from "./arithmetic.js";
-import { layoutIn, layoutOf, parameters } from "./layout.js";
+import { bitnetCppCost } from "./cost.js";
+import { layoutIn, layoutOf, type Parameters, parameters } from "./layout.js";
 import { nativeProduct } from "./native.js";
 import { traceToken } from "./trace.js";
 import { type PackedWeight, packWeight, tritsOf, weightIn } from "./weight.js";
-
-type Parameters = z.infer<typeof parameters>;
 
 const int8 = { scheme: "int8", per: "token" } as const;
 
@@ -20,6 +18,7 @@ export const bitnetCpp: Target<Parameters, Arithmetic> = {
   summary: "bitnet.cpp CPU kernels (I2_S, TL1, TL2): ternary weights with one scale a tensor, INT8 tokens",
   source: "microsoft/BitNet; arXiv 2502.11880",
   parameters,
+  cost: bitnetCppCost,
   typical: { quantize: { method: "absmean", group: "tensor" }, activation: int8 },
   refuse(weight, activation, chosen) {
     const layout = layoutOf(weight, activation, chosen);

@@ -52,7 +52,7 @@ export const parameters = z.strictObject({
     .describe("bm of TL1: outputs of a step; auto is 32, as TL2 always has it"),
 });
 
-type Parameters = z.infer<typeof parameters>;
+export type Parameters = z.infer<typeof parameters>;
 
 const layouts = z.discriminatedUnion("kernel", [
   z.strictObject({ kernel: z.enum(["i2_s-x86", "i2_s-arm"]) }),

@@ -4,6 +4,7 @@ import { outlineOf } from "../../schemes/weights.js";
 import { type Arithmetic, refuseUnsound, type Target } from "../target.js";
 import { multiply, type Shape } from "./arithmetic.js";
 import { layoutIn, layoutOf, type Parameters, parameters } from "./choose-layout.js";
+import { lutTensorCoreCost } from "./cost.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
 import { multiplyNative } from "./native.js";
 import { traceProduct } from "./trace.js";
@@ -16,6 +17,7 @@ export const lutTensorCore: Target<Parameters, Arithmetic> = {
   source: "LUT Tensor Core, arXiv 2408.06003 (ISCA 2025)",
   parameters,
   takesFloat32Scales: true,
+  cost: lutTensorCoreCost,
   typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
   refuse(weight, activation, chosen) {
     const layout = layoutOf(weight, activation, chosen);

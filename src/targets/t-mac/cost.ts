@@ -87,8 +87,8 @@ const kernels: Readonly<Record<FloatFormat, Kernel>> = {
       // two rounding averages instead of the additions
       fast: { instructions: 6, laneCrossings: 0 },
     },
-    // four conversions, four products, four additions, four by the weight scale
-    perActivationGroup: { instructions: 16, laneCrossings: 0 },
+    // four conversions, four fused products and additions, four by the weight scale
+    perActivationGroup: { instructions: 12, laneCrossings: 0 },
     // 24 sums, 8 negations, 16 products, conversions and narrowings each, 128 stores of single lanes
     tablesOf32Inputs: { instructions: 208, laneCrossings: 0 },
     bytesPerFloat: 2,
