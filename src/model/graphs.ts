@@ -32,17 +32,24 @@ export function linearGraph(withBias: boolean): Graph {
   };
 }
 
-export function gatedActivationGraph(): Graph {
+/** The functions by which a feed-forward layer's gate opens: `x · sigmoid(x)`, or the square of a ReLU. */
+export type Activation = "silu" | "relu2";
+
+export function gatedActivationGraph(activation: Activation): Graph {
+  const open: GraphNode[] =
+    activation === "silu"
+      ? [{ op: "Swish", inputs: ["gate"], outputs: ["open"] }]
+      : [
+          { op: "Relu", inputs: ["gate"], outputs: ["positive"] },
+          { op: "Mul", inputs: ["positive", "positive"], outputs: ["open"] },
+        ];
   return {
     inputs: [
       { name: "gate", shape: ["tokens", "size"] },
       { name: "up", shape: ["tokens", "size"] },
     ],
     outputs: [{ name: "out", shape: ["tokens", "size"] }],
-    nodes: [
-      { op: "Swish", inputs: ["gate"], outputs: ["swish"] },
-      { op: "Mul", inputs: ["swish", "up"], outputs: ["out"] },
-    ],
+    nodes: [...open, { op: "Mul", inputs: ["open", "up"], outputs: ["out"] }],
   };
 }
 

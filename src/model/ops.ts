@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
 import { type AttentionPart, attentionMask, attentionParts, type Range } from "./attention.js";
 import {
+  type Activation,
   type AttentionShape,
   attentionGraph,
   gatedActivationGraph,
@@ -19,8 +20,8 @@ export interface Ops {
   linear(x: Matrix, weight: Matrix, bias: Float32Array | null): Promise<Matrix>;
   /** Causal attention with rotary embedding: `[tokens, heads · headSize]`. */
   attention(input: AttentionInput): Promise<Matrix>;
-  /** `silu(gate) · up`. */
-  gatedActivation(gate: Matrix, up: Matrix): Promise<Matrix>;
+  /** `activation(gate) · up`. */
+  gatedActivation(gate: Matrix, up: Matrix, activation: Activation): Promise<Matrix>;
   /** Of each row of logits: its log-sum-exp and the logit of its target. */
   score(
     logits: Matrix,
@@ -108,8 +109,9 @@ export function openOps(options: { readonly threads: number }): Ops {
       }
       return out;
     },
-    async gatedActivation(gate, up) {
-      const [out] = await run("gated activation", gatedActivationGraph, { gate: feed(gate), up: feed(up) });
+    async gatedActivation(gate, up, activation) {
+      const graph = () => gatedActivationGraph(activation);
+      const [out] = await run(`gated ${activation}`, graph, { gate: feed(gate), up: feed(up) });
       return asMatrix(out, up.rows, up.columns);
     },
     async score(logits, targets) {
