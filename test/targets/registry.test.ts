@@ -14,7 +14,7 @@ test("a name that is none is an error of usage that lists those that exist", () 
   try {
     findTarget("t-mak");
   } catch (error) {
-    expect(error).toMatchObject({ usage: true, fix: expect.stringContaining("t-mac, tellme") });
+    expect(error).toMatchObject({ usage: true, fix: expect.stringMatching(/t-mac, .*tellme/) });
   }
 });
 
