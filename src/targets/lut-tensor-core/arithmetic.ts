@@ -11,7 +11,7 @@ import {
 import { buildTables, entriesPerTable, type Tables } from "./tables.js";
 
 /*
- * LUT Tensor Core's product, bit-serial over planes (arXiv 2408.06003 §3.1.2, §3.2). What the paper leaves open, widths,
+ * LUT Tensor Core's product, bit-serial over planes (arXiv 2408.06003). What the paper leaves open, widths,
  * roundings and where scales are applied, is chosen in README.md.
  */
 

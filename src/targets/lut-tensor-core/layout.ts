@@ -7,7 +7,7 @@ import type { TensorBytes, Tensors } from "../../tensor/tensor.js";
 import { damagedPack, tensorOf } from "../target.js";
 
 /*
- * Offline artefacts of LUT Tensor Core (arXiv 2408.06003 §3.1): weights reinterpreted to odd symmetric values, cut into
+ * Offline artefacts of LUT Tensor Core (arXiv 2408.06003): weights reinterpreted to odd symmetric values, cut into
  * ±1 bit planes, four inputs of a plane a selector whose inversion is done beforehand. Their order in memory is not
  * published; README.md draws the one chosen here.
  */
@@ -173,7 +173,7 @@ function trits(passes: readonly Pass[], geometry: Geometry): Int8Array {
 }
 
 /**
- * Inversion done offline (§3.1): where bit 3 of an index is set, bits 2..0 are stored inverted, so that the hardware
+ * Inversion done offline (the paper's table symmetrization): where bit 3 of an index is set, bits 2..0 are stored inverted, so that the hardware
  * reads entry W'2..0 of its eight and only negates. The same step takes a selector back.
  */
 export function remapped(index: number): number {

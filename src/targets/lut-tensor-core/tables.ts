@@ -4,7 +4,7 @@ import { roundToFloat8, roundToFloat16 } from "../../tensor/float.js";
 import { type InputFormat, inputsPerTable, type Layout } from "./layout.js";
 
 /*
- * The tables of one token (arXiv 2408.06003 §3.1.1, §3.2): for every four inputs the eight sums in which the last one is
+ * The tables of one token (arXiv 2408.06003, precompute and symmetrization): for every four inputs the eight sums in which the last one is
  * subtracted; the other eight are their negations.
  */
 
