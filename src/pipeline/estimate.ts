@@ -1,6 +1,5 @@
 import path from "node:path";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
-import { readJsonObject } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
 import { describeModel } from "../model/model.js";
 import { recipeSchema } from "../recipe/schema.js";
@@ -9,12 +8,13 @@ import type { Device } from "../targets/device.js";
 import { targets } from "../targets/registry.js";
 import type { Target } from "../targets/target.js";
 import { dtypeBytes } from "../tensor/dtype.js";
+import { describeRun } from "./describe-run.js";
 import { type Estimate, type EstimatedLinear, estimateLinears } from "./estimate-linears.js";
 import { isRun } from "./open-model.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
 import { placeOf } from "./place.js";
 import { makePlan, targetOf } from "./plan.js";
-import { openKept, quantizedFolder, readQuantizedIndex } from "./quantized-files.js";
+import { readQuantizedIndex } from "./quantized-files.js";
 import { readRunRecord } from "./run-directory.js";
 import { targetChoice } from "./target-choice.js";
 
@@ -99,14 +99,9 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
   }
   const record = await readRunRecord(run);
   const index = await readQuantizedIndex(run);
-  const kept = await openKept(run);
+  const { description, kept } = await describeRun(run, index.linears);
   try {
     const quantized = new Map(index.linears.map((entry) => [entry.name, entry]));
-    const config = await readJsonObject(path.join(quantizedFolder(run), "config.json"));
-    const description = describeModel(config, (tensor) => {
-      const entry = quantized.get(tensor.replace(/\.weight$/, ""));
-      return kept.tensors.get(tensor)?.shape ?? (entry && [entry.weight.rows, entry.weight.columns]);
-    });
     const packed = (await packedTargets(run)).includes(target.name)
       ? (await readManifest(packFolder(run, target.name))).parameters
       : {};
