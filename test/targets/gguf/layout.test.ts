@@ -175,20 +175,20 @@ describe("a damaged pack gives an error", () => {
   };
 
   test("when its layout is none or another's", () => {
-    const wrong: PackedLinear["layout"][] = [
+    const layouts: readonly PackedLinear["layout"][] = [
       {},
       { type: "q5_0" },
       { type: "q2_0" },
       { type: "q4_0", scale: 1 },
       { type: "q4_0", x: 1 },
     ];
-    for (const layout of wrong) expect(() => gguf.unpack({ ...packed, layout })).toThrow(LuthierError);
+    for (const layout of layouts) expect(() => gguf.unpack({ ...packed, layout })).toThrow(LuthierError);
   });
 
   test("when its blocks are missing or of another length", () => {
     const bytes = packed.tensors.blocks.bytes.subarray(1);
-    const wrong: PackedLinear["tensors"][] = [{}, { blocks: { ...packed.tensors.blocks, bytes } }];
-    for (const tensors of wrong)
+    const damaged: readonly PackedLinear["tensors"][] = [{}, { blocks: { ...packed.tensors.blocks, bytes } }];
+    for (const tensors of damaged)
       expect(() => gguf.unpack({ ...packed, tensors })).toThrow(/its tensor blocks is/);
   });
 
