@@ -63,14 +63,6 @@ struct LutTables {
   }
 };
 
-/// One plane of a TeLLMe product; see src/targets/tellme.
-struct TellmePlane {
-  std::size_t rows, words_along;
-  bool least_first;
-  const std::uint8_t* words;  // [words_along][rows][18]
-  float scale;
-};
-
 /// A LUT-GEMM product; see src/targets/lut-gemm.
 struct LutGemm {
   std::size_t rows, columns, group, planes;
@@ -82,14 +74,6 @@ struct LutGemm {
 
 /// Bytes of a token's tables for each input, whatever the path: 256 entries of up to four bytes for eight inputs.
 constexpr std::size_t lut_gemm_table_bytes = 128;
-
-/// INT8 tokens for TeLLMe.
-struct TellmeTokens {
-  std::size_t stride;    // K rounded up so that whole words of 84 and whole registers of 64 fit
-  std::int8_t* codes;    // [tokens][stride]
-  float* scales;         // [tokens]
-  std::int32_t* sums;    // [tokens]: Σ codes
-};
 
 /// ggml's block types; see src/targets/gguf/blocks.ts.
 enum class GgmlType { tq1_0, tq2_0, q2_0, q4_0, q8_0 };
@@ -109,16 +93,20 @@ struct GgmlTokens {
   const std::int32_t* sums;   // [tokens][columns / run]: Σ codes
 };
 
-/// Ternary weights as 2-bit codes; see src/targets/bitnet-cpp.
-struct BitnetWeight {
+/// What a ternary product makes of Σ code · x and Σ x: `i2_s` subtracts them in float32, `tables` and `float16` as whole
+/// numbers; `float16` is TeLLMe's (src/targets/tellme), the others bitnet.cpp's (src/targets/bitnet-cpp).
+enum class TernaryResult { i2_s, tables, float16 };
+
+/// Ternary weights as 2-bit codes in the blocks of I2_S.
+struct TernaryWeight {
   std::size_t rows, row_bytes;
   const std::uint8_t* codes;  // [rows][row_bytes]
   float scale;
-  bool tables;  // TL1 and TL2, whose sums are whole numbers to the end; I2_S subtracts in float32
+  TernaryResult result;
 };
 
-/// INT8 tokens for bitnet.cpp's products.
-struct BitnetTokens {
+/// INT8 tokens for ternary products.
+struct TernaryTokens {
   std::size_t length;        // of a token: four times the bytes of a row, rounded up to registers
   std::size_t stride;        // from token to token: not a multiple of 4,096, which would put all into one set of a cache
   const std::int8_t* codes;  // [tokens][stride]
@@ -159,14 +147,6 @@ struct Path {
   void (*lut_tensor_core_multiply)(const LutTensorCore& pass, const LutTables& tables, std::size_t tokens,
                                    std::size_t first, std::size_t last, bool add, float* out);
 
-  /// INT8 codes [stride] of one token and their sum; returns the factor that made them.
-  float (*tellme_quantize)(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                           std::int32_t* sum);
-
-  /// Outputs [tokens][N] of the rows [first, last), added to `out` in float16 when `add`.
-  void (*tellme_multiply)(const TellmePlane& plane, const TellmeTokens& inputs, std::size_t tokens, std::size_t first,
-                          std::size_t last, bool add, float* out);
-
   /// The tables of the inputs [first, last) of one token, whole thirty-twos; lut_gemm_table_bytes an input.
   void (*lut_gemm_tables)(const float* x, std::size_t first, std::size_t last, std::size_t k_tile, void* tables);
 
@@ -176,11 +156,11 @@ struct Path {
 
   /// INT8 codes [length] of one token, in the order of registers of codes in blocks of `block` bytes, and their sum;
   /// returns the factor that made them. `floored`: magnitudes count as 1e-5 at least.
-  float (*bitnet_quantize)(const float* x, std::size_t columns, std::size_t length, std::size_t block, bool floored,
+  float (*ternary_quantize)(const float* x, std::size_t columns, std::size_t length, std::size_t block, bool floored,
                            std::int8_t* codes, std::int32_t* sum);
 
   /// Outputs [tokens][N] of the rows [first, last).
-  void (*bitnet_multiply)(const BitnetWeight& weight, const BitnetTokens& inputs, std::size_t tokens, std::size_t first,
+  void (*ternary_multiply)(const TernaryWeight& weight, const TernaryTokens& inputs, std::size_t tokens, std::size_t first,
                           std::size_t last, float* out);
 
   /// The sum of the bytes as words.

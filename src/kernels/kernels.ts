@@ -105,8 +105,11 @@ export interface NativeAddon {
     scales: readonly Float32Array[],
     out: Float32Array,
   ): Promise<void>;
-  /** `shape`: rows, columns, bytes of a block, whether sums are those of tables; `codes`: rows of whole blocks. */
-  bitnetMultiply(
+  /**
+   * Ternary weights as rows of 2-bit codes in whole blocks, as I2_S lays them. `shape`: rows, columns, bytes of a block,
+   * result (0: I2_S, 1: TL1 and TL2, 2: TeLLMe).
+   */
+  ternaryMultiply(
     path: KernelPath,
     threads: number,
     shape: Uint32Array,
@@ -127,17 +130,6 @@ export interface NativeAddon {
     selectors: readonly Uint8Array[],
     scales: readonly Float32Array[],
     zeroPoints: readonly Int8Array[],
-    out: Float32Array,
-  ): Promise<void>;
-  tellmeMultiply(
-    path: KernelPath,
-    threads: number,
-    rows: number,
-    columns: number,
-    leastFirst: boolean,
-    planes: readonly Uint8Array[],
-    scales: Float32Array,
-    input: Float32Array,
     out: Float32Array,
   ): Promise<void>;
   /** `type`: the block type's index in src/targets/gguf/blocks.ts. */

@@ -18,7 +18,7 @@ export function nativeProduct(weight: PackedWeight, native: NativeAddon, kernels
   const scale = Float32Array.of(weight.scale);
   return async (input: Matrix): Promise<Matrix> => {
     const out = matrix(input.rows, rows);
-    await native.bitnetMultiply(kernels.path, kernels.threads, shape, codes, scale, input.data, out.data);
+    await native.ternaryMultiply(kernels.path, kernels.threads, shape, codes, scale, input.data, out.data);
     return out;
   };
 }

@@ -2,12 +2,13 @@ import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
 import { outlineOf } from "../../schemes/weights.js";
+import type { Matrix } from "../../tensor/matrix.js";
 import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
 import { multiply, type Planes } from "./arithmetic.js";
 import { fitting, type Layout, layoutOf, layoutSchema, type Parameters, parameters } from "./choices.js";
 import { tellmeCost } from "./cost.js";
 import { unpackPlane } from "./layout.js";
-import { multiplyNative } from "./native.js";
+import { nativeProduct } from "./native.js";
 import { packWeight, planeScales, planeWords } from "./pack.js";
 import { traceToken } from "./trace.js";
 
@@ -48,10 +49,12 @@ export const tellme: Target<Parameters, Arithmetic> = {
   },
   open(packed, kernels) {
     const planes = planesOf(packed);
-    const { native } = kernels;
+    const product = kernels.native
+      ? nativeProduct(planes, kernels.native, kernels)
+      : async (input: Matrix) => multiply(input, planes);
     return {
       async multiply(input) {
-        const out = native ? await multiplyNative(input, planes, native, kernels) : multiply(input, planes);
+        const out = await product(input);
         refuseUnsound(input, out);
         return out;
       },

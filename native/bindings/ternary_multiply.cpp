@@ -1,4 +1,4 @@
-// bitnet.cpp's products as seen from JavaScript; src/targets/bitnet-cpp has the layouts and the reference.
+// Products of ternary weights as seen from JavaScript; src/targets/bitnet-cpp and src/targets/tellme have the references.
 #include "bind.hpp"
 #include "bindings.hpp"
 #include "pool.hpp"
@@ -18,14 +18,14 @@ constexpr std::size_t rows_at_a_time = 256;
 /// Weights times tokens that one thread gets through within a millisecond.
 constexpr std::size_t brief_products = std::size_t{1} << 26;
 
-void multiply(const Path& path, unsigned threads, const BitnetWeight& weight, std::size_t columns, std::size_t block,
+void multiply(const Path& path, unsigned threads, const TernaryWeight& weight, std::size_t columns, std::size_t block,
               const float* input, std::size_t tokens, float* out) {
   const std::size_t length = (weight.row_bytes + 63) / 64 * 256, stride = length + 64;
   const Scratch<std::int8_t> codes(tokens * stride);
   const Scratch<float> factors(tokens);
   const Scratch<std::int32_t> sums(tokens);
   parallel_for(tokens, threads, [&](std::size_t token) {
-    factors.data[token] = path.bitnet_quantize(input + token * columns, columns, length, block, !weight.tables,
+    factors.data[token] = path.ternary_quantize(input + token * columns, columns, length, block, weight.result != TernaryResult::tables,
                                                codes.data + token * stride, &sums.data[token]);
   });
   const std::size_t share = (weight.rows / (threads == 1 ? 1 : 4 * threads) + 3) / 4 * 4;
@@ -35,28 +35,29 @@ void multiply(const Path& path, unsigned threads, const BitnetWeight& weight, st
   parallel_for(row_tasks * token_tasks, threads, [&](std::size_t task) {
     const std::size_t first = task % row_tasks * rows;
     const std::size_t token = task / row_tasks * tokens_at_a_time;
-    const BitnetTokens some{length, stride, codes.data + token * stride, factors.data + token, sums.data + token};
-    path.bitnet_multiply(weight, some, std::min(tokens_at_a_time, tokens - token), first,
+    const TernaryTokens some{length, stride, codes.data + token * stride, factors.data + token, sums.data + token};
+    path.ternary_multiply(weight, some, std::min(tokens_at_a_time, tokens - token), first,
                          std::min(weight.rows, first + rows), out + token * weight.rows);
   });
 }
 
 }  // namespace
 
-/// bitnetMultiply(path, threads, shape, codes, scale, input, out); shape as in src/targets/bitnet-cpp/native.ts
-Napi::Value bitnet_multiply(const Napi::CallbackInfo& info) {
+/// ternaryMultiply(path, threads, shape, codes, scale, input, out); shape as in src/kernels/kernels.ts
+Napi::Value ternary_multiply(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const Path& path = arguments.path();
   const unsigned threads = arguments.threads();
   const std::uint32_t* shape = arguments.array<std::uint32_t>(4, "shape");
   const std::size_t columns = shape[1], block = shape[2];
-  if (shape[0] == 0 || shape[0] > 1u << 30 || columns == 0 || columns > 1u << 22 || (block != 16 && block != 32)) {
+  if (shape[0] == 0 || shape[0] > 1u << 30 || columns == 0 || columns > 1u << 22 || (block != 16 && block != 32) ||
+      shape[3] > 2) {
     throw Napi::RangeError::New(info.Env(), "shape is none of 2-bit codes");
   }
-  BitnetWeight weight{};
+  TernaryWeight weight{};
   weight.rows = shape[0];
   weight.row_bytes = (columns + 4 * block - 1) / (4 * block) * block;
-  weight.tables = shape[3] != 0;
+  weight.result = static_cast<TernaryResult>(shape[3]);
   weight.codes = arguments.array<std::uint8_t>(weight.rows * weight.row_bytes, "codes");
   weight.scale = *arguments.array<float>(1, "scale");
   std::size_t length;
