@@ -5,7 +5,10 @@ import { openKernels } from "../../src/kernels/open.js";
 import { shippedRecipeNames } from "../../src/recipe/shipped.js";
 import { hashesOf, quantizeBundled, temporaryFolder } from "./run.js";
 
-test.each(await shippedRecipeNames())(
+/** `stored` recipes want a checkpoint that is quantized already: test/pipeline/stored.test.ts. */
+const quantizing = (await shippedRecipeNames()).filter((name) => !name.startsWith("stored"));
+
+test.each(quantizing)(
   "%s gives the same bytes twice, with one thread, and by the reference kernels",
   async (recipe) => {
     const runs = [
