@@ -36,7 +36,7 @@ const classes = {
     onnxruntime("onnxruntime 4 bits, level 4", { bits: 4, level: 4, lut: false }),
     llama("Q4_0", 4.5),
   ],
-  ternary: [ours("tellme", ternary), llama("TQ2_0", 2.0625)],
+  ternary: [ours("tellme", ternary), ours("bitnet-cpp", ternary), llama("TQ2_0", 2.0625)],
 };
 
 for (const threads of new Set(threadCounts)) {

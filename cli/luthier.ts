@@ -4,7 +4,9 @@ import pc from "picocolors";
 import { LuthierError } from "../src/error.js";
 import { versions } from "../src/pipeline/versions.js";
 import { benchCommand } from "./commands/bench.js";
+import { devicesCommand } from "./commands/devices.js";
 import { doctorCommand } from "./commands/doctor.js";
+import { estimateCommand } from "./commands/estimate.js";
 import { evalCommand } from "./commands/eval.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { packCommand } from "./commands/pack.js";
@@ -31,8 +33,10 @@ const commands = [
   verifyCommand,
   inspectCommand,
   vectorsCommand,
+  estimateCommand,
   recipesCommand,
   targetsCommand,
+  devicesCommand,
   benchCommand,
   doctorCommand,
 ];

@@ -49,3 +49,14 @@ export async function localFolder(model: string, onProgress: OnProgress): Promis
       onProgress({ stage: `fetch ${file}`, done: doneBytes, total: totalBytes, what: "bytes" }),
   });
 }
+
+/** What `--set name=value …` sets: numbers where they are some. */
+export function settingsOf(settings: readonly string[]): Record<string, string | number> {
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const [name, ...rest] = setting.split("=");
+      const value = rest.join("=");
+      return [name, value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
+    }),
+  );
+}

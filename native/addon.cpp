@@ -23,9 +23,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("ggmlMultiply", Napi::Function::New(env, ggml_multiply));
   exports.Set("intErrors", Napi::Function::New(env, int_errors));
   exports.Set("ternary", Napi::Function::New(env, ternary));
+  exports.Set("ternaryMultiply", Napi::Function::New(env, ternary_multiply));
   exports.Set("tMacMultiply", Napi::Function::New(env, t_mac_multiply));
   exports.Set("lutGemmMultiply", Napi::Function::New(env, lut_gemm_multiply));
-  exports.Set("tellmeMultiply", Napi::Function::New(env, tellme_multiply));
+  exports.Set("lutTensorCoreMultiply", Napi::Function::New(env, lut_tensor_core_multiply));
   exports.Set("bcq", Napi::Function::New(env, bcq));
   exports.Set("tritPlanes", Napi::Function::New(env, trit_planes));
   return exports;

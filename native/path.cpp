@@ -16,12 +16,14 @@
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
 #include "kernels/bcq.hpp"
+#include "kernels/ternary_sums.hpp"
+#include "kernels/ternary_multiply.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
-#include "kernels/tellme.hpp"
+#include "kernels/lut_tensor_core.hpp"
 #include "kernels/trit_planes.hpp"
 }  // namespace luthier::LUTHIER_PATH
 
@@ -33,10 +35,12 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::bcq,
     LUTHIER_PATH::t_mac_tables,
     LUTHIER_PATH::t_mac_multiply,
-    LUTHIER_PATH::tellme_quantize,
-    LUTHIER_PATH::tellme_multiply,
+    LUTHIER_PATH::lut_tensor_core_tables,
+    LUTHIER_PATH::lut_tensor_core_multiply,
     LUTHIER_PATH::lut_gemm_tables,
     LUTHIER_PATH::lut_gemm_multiply,
+    LUTHIER_PATH::ternary_quantize,
+    LUTHIER_PATH::ternary_multiply,
     LUTHIER_PATH::read_memory,
     LUTHIER_PATH::dot_products,
     LUTHIER_PATH::dot_products_a_round,

@@ -28,12 +28,39 @@ struct TMacTables {
   float* biases;         // [tokens][K / activation_group]
 };
 
-/// One plane of a TeLLMe product; see src/targets/tellme.
-struct TellmePlane {
-  std::size_t rows, words_along;
-  bool least_first;
-  const std::uint8_t* words;  // [words_along][rows][18]
-  float scale;
+/// What the tables of a LUT Tensor Core product are made of.
+enum class LutInput { float16, e4m3, e5m2, int8, int16 };
+
+/// One pass of a LUT Tensor Core product; see src/targets/lut-tensor-core.
+struct LutTensorCore {
+  std::size_t rows, columns, group, bits, tile_outputs, tile_inputs, table_group;
+  LutInput input;
+  bool power_of_two, one_scale;
+  int entry_bytes;  // of a table's entries: 1 for float inputs, 2 for INT8, 3 for INT16
+  const std::uint8_t* selectors;
+  const float* scales;
+  const std::int8_t* zero_points;  // null where they are 1
+
+  bool exact() const { return entry_bytes > 1; }
+  /// Bytes of one byte of all entries of a token; a step reads up to four tables at once.
+  std::size_t entry_stride() const { return columns * 4 + 64; }
+};
+
+/// Lookup tables of some tokens.
+struct LutTables {
+  std::int8_t* entries;      // [tokens][entry_bytes][K / 4][16], one for every selector
+  float* scales;             // [tokens][K / table_group]
+  float* sums;               // [tokens][K / group]: Σx
+  std::int32_t* exact_sums;  // the same of integer inputs
+  float* token_units;        // [tokens]
+
+  void skip(const LutTensorCore& w, std::size_t tokens) {
+    entries += tokens * w.entry_stride() * w.entry_bytes;
+    scales += tokens * (w.columns / w.table_group);
+    sums += tokens * (w.columns / w.group);
+    exact_sums += tokens * (w.columns / w.group);
+    token_units += tokens;
+  }
 };
 
 /// A LUT-GEMM product; see src/targets/lut-gemm.
@@ -47,14 +74,6 @@ struct LutGemm {
 
 /// Bytes of a token's tables for each input, whatever the path: 256 entries of up to four bytes for eight inputs.
 constexpr std::size_t lut_gemm_table_bytes = 128;
-
-/// INT8 tokens for TeLLMe.
-struct TellmeTokens {
-  std::size_t stride;    // K rounded up so that whole words of 84 and whole registers of 64 fit
-  std::int8_t* codes;    // [tokens][stride]
-  float* scales;         // [tokens]
-  std::int32_t* sums;    // [tokens]: Σ codes
-};
 
 /// ggml's block types; see src/targets/gguf/blocks.ts.
 enum class GgmlType { tq1_0, tq2_0, q2_0, q4_0, q8_0 };
@@ -72,6 +91,27 @@ struct GgmlTokens {
   const std::int8_t* codes;   // [tokens][columns]
   const float* scales;        // [tokens][columns / run]
   const std::int32_t* sums;   // [tokens][columns / run]: Σ codes
+};
+
+/// What a ternary product makes of Σ code · x and Σ x: `i2_s` subtracts them in float32, `tables` and `float16` as whole
+/// numbers; `float16` is TeLLMe's (src/targets/tellme), the others bitnet.cpp's (src/targets/bitnet-cpp).
+enum class TernaryResult { i2_s, tables, float16 };
+
+/// Ternary weights as 2-bit codes in the blocks of I2_S.
+struct TernaryWeight {
+  std::size_t rows, row_bytes;
+  const std::uint8_t* codes;  // [rows][row_bytes]
+  float scale;
+  TernaryResult result;
+};
+
+/// INT8 tokens for ternary products.
+struct TernaryTokens {
+  std::size_t length;        // of a token: four times the bytes of a row, rounded up to registers
+  std::size_t stride;        // from token to token: not a multiple of 4,096, which would put all into one set of a cache
+  const std::int8_t* codes;  // [tokens][stride]
+  const float* factors;      // [tokens]
+  const std::int32_t* sums;  // [tokens]: Σ codes
 };
 
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
@@ -100,13 +140,12 @@ struct Path {
   void (*t_mac_multiply)(const TMac& pass, const TMacTables& tables, std::size_t tokens, std::size_t first,
                          std::size_t last, bool add, float* out);
 
-  /// INT8 codes [stride] of one token and their sum; returns the factor that made them.
-  float (*tellme_quantize)(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                           std::int32_t* sum);
+  /// The tables of one token.
+  void (*lut_tensor_core_tables)(const LutTensorCore& pass, const float* input, const LutTables& tables);
 
-  /// Outputs [tokens][N] of the rows [first, last), added to `out` in float16 when `add`.
-  void (*tellme_multiply)(const TellmePlane& plane, const TellmeTokens& inputs, std::size_t tokens, std::size_t first,
-                          std::size_t last, bool add, float* out);
+  /// Outputs [tokens][N] of the rows [first, last), both multiples of 32, added to `out` when `add`.
+  void (*lut_tensor_core_multiply)(const LutTensorCore& pass, const LutTables& tables, std::size_t tokens,
+                                   std::size_t first, std::size_t last, bool add, float* out);
 
   /// The tables of the inputs [first, last) of one token, whole thirty-twos; lut_gemm_table_bytes an input.
   void (*lut_gemm_tables)(const float* x, std::size_t first, std::size_t last, std::size_t k_tile, void* tables);
@@ -114,6 +153,15 @@ struct Path {
   /// Outputs [tokens][N] of the rows [first, last).
   void (*lut_gemm_multiply)(const LutGemm& weight, const void* tables, std::size_t tokens, std::size_t first,
                             std::size_t last, float* out);
+
+  /// INT8 codes [length] of one token, in the order of registers of codes in blocks of `block` bytes, and their sum;
+  /// returns the factor that made them. `floored`: magnitudes count as 1e-5 at least.
+  float (*ternary_quantize)(const float* x, std::size_t columns, std::size_t length, std::size_t block, bool floored,
+                           std::int8_t* codes, std::int32_t* sum);
+
+  /// Outputs [tokens][N] of the rows [first, last).
+  void (*ternary_multiply)(const TernaryWeight& weight, const TernaryTokens& inputs, std::size_t tokens, std::size_t first,
+                          std::size_t last, float* out);
 
   /// The sum of the bytes as words.
   std::uint64_t (*read_memory)(const std::uint8_t* bytes, std::size_t count);

@@ -1,9 +1,9 @@
 import { Command } from "commander";
-import { LuthierError } from "../../src/error.js";
 import { packRun } from "../../src/pipeline/pack.js";
+import { targetChoice } from "../../src/pipeline/target-choice.js";
 import { bytesText } from "../../src/report/text.js";
 import { findTarget } from "../../src/targets/registry.js";
-import { type CommonOptions, openTools, withCommonOptions } from "../options.js";
+import { type CommonOptions, openTools, settingsOf, withCommonOptions } from "../options.js";
 import { printResult } from "../output.js";
 
 export function packCommand(): Command {
@@ -20,17 +20,7 @@ export function packCommand(): Command {
       async (run: string, options: CommonOptions & { readonly target: string; readonly set?: string[] }) => {
         const { onProgress } = openTools(options);
         const target = findTarget(options.target);
-        const parsed = target.parameters.safeParse(parametersOf(options.set ?? []));
-        if (!parsed.success) {
-          const [issue] = parsed.error.issues;
-          const known = Object.keys(target.parameters.shape).join(", ");
-          throw new LuthierError(
-            `--set ${issue.path.join(".")}: ${issue.message}`,
-            `parameters of ${target.name}: ${known}`,
-            { usage: true },
-          );
-        }
-        const choice = { target: target.name, ...parsed.data };
+        const choice = targetChoice(target, settingsOf(options.set ?? []));
         const manifest = await packRun({ run, target: choice, onProgress });
         const bytes = manifest.linears.reduce((sum, entry) => sum + entry.bytes, 0);
         printResult(
@@ -40,14 +30,4 @@ export function packCommand(): Command {
         );
       },
     );
-}
-
-function parametersOf(settings: readonly string[]): Record<string, string | number> {
-  return Object.fromEntries(
-    settings.map((setting) => {
-      const [name, ...rest] = setting.split("=");
-      const value = rest.join("=");
-      return [name, value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
-    }),
-  );
 }

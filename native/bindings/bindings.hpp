@@ -5,17 +5,18 @@
 namespace luthier {
 
 Napi::Value bcq(const Napi::CallbackInfo& info);
+Napi::Value ternary_multiply(const Napi::CallbackInfo& info);
 Napi::Value widen(const Napi::CallbackInfo& info);
 Napi::Value dot_products(const Napi::CallbackInfo& info);
 Napi::Value read_memory(const Napi::CallbackInfo& info);
 Napi::Value ggml_multiply(const Napi::CallbackInfo& info);
 Napi::Value int_errors(const Napi::CallbackInfo& info);
 Napi::Value lut_gemm_multiply(const Napi::CallbackInfo& info);
+Napi::Value lut_tensor_core_multiply(const Napi::CallbackInfo& info);
 Napi::Value planes_errors(const Napi::CallbackInfo& info);
 Napi::Value round_to_nearest(const Napi::CallbackInfo& info);
 Napi::Value ternary(const Napi::CallbackInfo& info);
 Napi::Value t_mac_multiply(const Napi::CallbackInfo& info);
-Napi::Value tellme_multiply(const Napi::CallbackInfo& info);
 Napi::Value trit_planes(const Napi::CallbackInfo& info);
 
 }  // namespace luthier

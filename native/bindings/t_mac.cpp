@@ -2,10 +2,9 @@
 #include "bind.hpp"
 #include "bindings.hpp"
 #include "pool.hpp"
+#include "scratch.hpp"
 
 #include <algorithm>
-#include <cstddef>
-#include <memory>
 #include <vector>
 
 namespace luthier {
@@ -49,18 +48,6 @@ bool sound(const TMac& w) {
 struct Pass {
   const std::uint8_t* weight;
   const float* scales;
-};
-
-/// Scratch whose lines do not straddle those of the cache.
-template <class T>
-struct Scratch {
-  explicit Scratch(std::size_t count) : memory(count * sizeof(T) + 64) {
-    void* first = memory.data();
-    std::size_t space = memory.size();
-    data = static_cast<T*>(std::align(64, count * sizeof(T), first, space));
-  }
-  std::vector<std::byte> memory;
-  T* data;
 };
 
 void multiply(const Path& path, unsigned threads, const TMac& shape, const std::vector<Pass>& passes,

@@ -110,12 +110,22 @@ static inline void ggml_levels(GgmlType type, const std::uint8_t* block, std::in
       }
       return;
     case GgmlType::q2_0:
-      for (int i = 0; i < 64; ++i) levels[i] = (std::int8_t)((block[2 + i / 4] >> (2 * (i % 4)) & 3) - 1);
+      for (int i = 0; i < 16; ++i) {
+        const std::uint32_t byte = block[2 + i];
+        const std::uint32_t digits = (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303u;
+        const std::uint32_t four = ((digits | 0x80808080u) - 0x01010101u) ^ 0x80808080u;  // each byte less 1
+        __builtin_memcpy(levels + 4 * i, &four, 4);
+      }
       return;
     case GgmlType::q4_0:
-      for (int i = 0; i < 16; ++i) {
-        levels[i] = (std::int8_t)((block[2 + i] & 15) - 8);
-        levels[16 + i] = (std::int8_t)((block[2 + i] >> 4) - 8);
+      for (int half = 0; half < 2; ++half) {
+        std::uint64_t eight;
+        __builtin_memcpy(&eight, block + 2 + 8 * half, 8);
+        const std::uint64_t nibbles = 0x0f0f0f0f0f0f0f0fu, top = 0x8080808080808080u, zero = 0x0808080808080808u;
+        const std::uint64_t low = ((eight & nibbles) | top) - zero, high = ((eight >> 4 & nibbles) | top) - zero;
+        const std::uint64_t out[2] = {low ^ top, high ^ top};  // each byte less 8
+        __builtin_memcpy(levels + 8 * half, &out[0], 8);
+        __builtin_memcpy(levels + 16 + 8 * half, &out[1], 8);
       }
       return;
     case GgmlType::q8_0:
@@ -135,7 +145,10 @@ static void ggml_decode(const GgmlBlocks& blocks, std::size_t row, std::size_t c
       out.scales[i * lanes + lane] = ggml_from_float16(block + blocks.scale_at);
       std::int8_t* to = out.levels + (i * blocks.size / 4 * lanes + lane) * 4;
       for (std::size_t k = 0; k < blocks.size; k += 4, to += 4 * lanes) {
-        for (int j = 0; j < 4; ++j) to[j] = (std::int8_t)(levels[k + j] + ggml_shift);
+        std::uint32_t four;
+        __builtin_memcpy(&four, levels + k, 4);
+        four ^= ggml_shift * 0x01010101u;  // adding 128 to a byte turns its top bit over
+        __builtin_memcpy(to, &four, 4);
       }
     }
   }

@@ -67,6 +67,7 @@ struct LutGemmTile {
   const std::uint8_t* alpha;  // [planes][stride]
   const std::uint8_t* bias;   // or null
   std::size_t planes, stride;
+  std::size_t ahead;  // bytes to words that are wanted soon, or 0
 };
 
 /// Adds a tile to the outputs y of `halves_width` rows.
@@ -78,7 +79,11 @@ static inline void lut_gemm_add(const LutGemmTile& tile, const LutEntry* tables,
     Halves found = splat_halves(0);
 #pragma GCC unroll 2
     for (int word = 0; word < tables_a_tile / 4; ++word) {
-      const LutWords words(tile.words + ((std::size_t)word * tile.planes + plane) * tile.stride * 4);
+      const std::uint8_t* at = tile.words + ((std::size_t)word * tile.planes + plane) * tile.stride * 4;
+      if (tile.ahead) {
+        for (std::size_t line = 0; line < halves_width * 4; line += 64) __builtin_prefetch(at + tile.ahead + line);
+      }
+      const LutWords words(at);
 #pragma GCC unroll 4
       for (int byte = 0; byte < 4; ++byte) found = add(found, words.entries(byte, tables + (word * 4 + byte) * 256));
     }
@@ -103,7 +108,7 @@ static void lut_gemm_add_rest(const LutGemmTile& tile, std::size_t count, const 
   if (tile.bias) __builtin_memcpy(bias, tile.bias, count * 2);
   float outputs[halves_width]{};
   __builtin_memcpy(outputs, y, count * 4);
-  lut_gemm_add<tables_a_tile>({words, alpha, tile.bias ? bias : nullptr, tile.planes, halves_width}, tables, input_sum,
+  lut_gemm_add<tables_a_tile>({words, alpha, tile.bias ? bias : nullptr, tile.planes, halves_width, 0}, tables, input_sum,
                               outputs);
   __builtin_memcpy(y, outputs, count * 4);
 }
@@ -128,6 +133,8 @@ static void lut_gemm_tiles(const LutGemm& w, const LutEntry* tables, std::size_t
   }
   for (std::size_t k = 0; k < w.columns; k += k_tile) {
     const std::size_t group = k / w.group;
+    // A single token's words come from memory, in runs too short for the processor to look ahead: the next tile's.
+    const std::size_t ahead = tokens == 1 && k + k_tile < w.columns ? k_tile / 32 * w.planes * w.rows * 4 : 0;
     for (std::size_t token = 0; token < tokens; ++token) {
       const LutEntry* of_tile =
           (const LutEntry*)((const char*)tables + token * w.columns * lut_gemm_table_bytes) + k / 8 * 256;
@@ -135,7 +142,7 @@ static void lut_gemm_tiles(const LutGemm& w, const LutEntry* tables, std::size_t
       for (std::size_t row = first; row < last; row += halves_width) {
         const LutGemmTile tile{w.words + (k / 32 * w.planes * w.rows + row) * 4,
                                w.alpha + (group * w.planes * w.rows + row) * 2,
-                               w.bias ? w.bias + (group * w.rows + row) * 2 : nullptr, w.planes, w.rows};
+                               w.bias ? w.bias + (group * w.rows + row) * 2 : nullptr, w.planes, w.rows, ahead};
         float* y = out + token * w.rows + row;
         if (last - row >= halves_width) {
           lut_gemm_add<tables_a_tile>(tile, of_tile, input_sum, y);

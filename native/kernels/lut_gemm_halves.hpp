@@ -4,46 +4,72 @@
 
 #if defined(__AVX512BW__)
 
-/// 32 outputs.
-struct Halves {
-  __m512 low, high;
-};
-constexpr std::size_t halves_width = 32;
+/// Where the lower halves of 32-bit words lie among 16-bit ones.
+struct LutEvenWords {
+  alignas(64) std::uint16_t of[32];
 
-static inline Halves splat_halves(float value) { return {_mm512_set1_ps(value), _mm512_set1_ps(value)}; }
+  constexpr LutEvenWords() : of{} {
+    for (int i = 0; i < 32; ++i) of[i] = (std::uint16_t)(2 * i);
+  }
+};
+
+static constexpr LutEvenWords lut_even_words{};
+
+/// 64 outputs.
+struct Halves {
+  __m512 of[4];
+};
+constexpr std::size_t halves_width = 64;
+
+static inline Halves splat_halves(float value) {
+  const __m512 all = _mm512_set1_ps(value);
+  return {{all, all, all, all}};
+}
 
 static inline __m512 round_to_half(__m512 x) {
   return _mm512_cvtph_ps(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
-static inline Halves halves_at(__m512i values) {
-  return {_mm512_cvtph_ps(_mm512_castsi512_si256(values)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(values, 1))};
+static inline Halves halves_of(__m512i low, __m512i high) {
+  return {{_mm512_cvtph_ps(_mm512_castsi512_si256(low)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(low, 1)),
+           _mm512_cvtph_ps(_mm512_castsi512_si256(high)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(high, 1))}};
 }
 
-static inline Halves load_halves(const std::uint8_t* values) { return halves_at(_mm512_loadu_si512(values)); }
-static inline Halves load_floats(const float* values) {
-  return {_mm512_loadu_ps(values), _mm512_loadu_ps(values + 16)};
+static inline Halves load_halves(const std::uint8_t* values) {
+  return halves_of(_mm512_loadu_si512(values), _mm512_loadu_si512(values + 64));
 }
+
+static inline Halves load_floats(const float* values) {
+  Halves out;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) out.of[i] = _mm512_loadu_ps(values + 16 * i);
+  return out;
+}
+
 static inline void store_floats(float* values, const Halves& x) {
-  _mm512_storeu_ps(values, x.low);
-  _mm512_storeu_ps(values + 16, x.high);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) _mm512_storeu_ps(values + 16 * i, x.of[i]);
 }
 
 static inline Halves add(const Halves& a, const Halves& b) {
-  return {round_to_half(_mm512_add_ps(a.low, b.low)), round_to_half(_mm512_add_ps(a.high, b.high))};
-}
-
-static inline __m512 multiply_add(__m512 a, __m512 b, __m512 c) {
-  const __m512 product = _mm512_mul_ps(a, b);  // 22 bits: exact
-  // Of the two neighbours of an inexact sum the odd one is taken.
-  const __m512 down = _mm512_add_round_ps(product, c, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-  const __m512 up = _mm512_add_round_ps(product, c, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-  const __mmask16 odd = _mm512_test_epi32_mask(_mm512_castps_si512(down), _mm512_set1_epi32(1));
-  return round_to_half(_mm512_mask_mov_ps(up, odd, down));
+  Halves out;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) out.of[i] = round_to_half(_mm512_add_ps(a.of[i], b.of[i]));
+  return out;
 }
 
 static inline Halves multiply_add(const Halves& a, const Halves& b, const Halves& c) {
-  return {multiply_add(a.low, b.low, c.low), multiply_add(a.high, b.high, c.high)};
+  Halves out;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m512 product = _mm512_mul_ps(a.of[i], b.of[i]);  // 22 bits: exact
+    // Of the two neighbours of an inexact sum the odd one is taken.
+    const __m512 down = _mm512_add_round_ps(product, c.of[i], _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    const __m512 up = _mm512_add_round_ps(product, c.of[i], _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+    const __mmask16 odd = _mm512_test_epi32_mask(_mm512_castps_si512(down), _mm512_set1_epi32(1));
+    out.of[i] = round_to_half(_mm512_mask_mov_ps(up, odd, down));
+  }
+  return out;
 }
 
 typedef std::uint16_t LutEntry;
@@ -58,40 +84,44 @@ static inline void store_entries(LutEntry* to, const float* from) {
   _mm256_storeu_si256((__m256i*)to, halves);
 }
 
-/// The words of 32 outputs, four table indices each.
+/// The words of 64 outputs, four table indices each.
 class LutWords {
  public:
   explicit LutWords(const std::uint8_t* words) {
-    const __m512i first = _mm512_loadu_si512(words), second = _mm512_loadu_si512(words + 64);
-    pairs_[0] = _mm512_permutex2var_epi16(first, _mm512_load_si512(even_), second);
-    pairs_[1] = _mm512_permutex2var_epi16(first, _mm512_load_si512(odd_), second);
+    const __m512i even = _mm512_load_si512(lut_even_words.of), odd = _mm512_add_epi16(even, _mm512_set1_epi16(1));
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m512i first = _mm512_loadu_si512(words + 128 * half), second = _mm512_loadu_si512(words + 128 * half + 64);
+      pairs_[half][0] = _mm512_permutex2var_epi16(first, even, second);
+      pairs_[half][1] = _mm512_permutex2var_epi16(first, odd, second);
+    }
   }
 
   /// The entries that byte `index` selects of a table of 256: four permutations of 64 entries each, of which bits 6 and 7
   /// choose one.
   Halves entries(int index, const LutEntry* table) const {
-    const __m512i at = index % 2 == 0 ? pairs_[index / 2] : _mm512_srli_epi16(pairs_[index / 2], 8);
-    const __mmask32 bit6 = _mm512_test_epi16_mask(at, _mm512_set1_epi16(0x40));
-    const __mmask32 bit7 = _mm512_test_epi16_mask(at, _mm512_set1_epi16(0x80));
-    __m512i quarter[4];
+    __m512i found[2];
+    __m512i lines[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) lines[i] = _mm512_load_si512(table + i * 32);
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m512i pair = pairs_[half][index / 2];
+      const __m512i at = index % 2 == 0 ? pair : _mm512_srli_epi16(pair, 8);
+      const __mmask32 bit6 = _mm512_test_epi16_mask(at, _mm512_set1_epi16(0x40));
+      const __mmask32 bit7 = _mm512_test_epi16_mask(at, _mm512_set1_epi16(0x80));
+      __m512i quarter[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const __m512i low = _mm512_load_si512(table + i * 64), high = _mm512_load_si512(table + i * 64 + 32);
-      quarter[i] = _mm512_permutex2var_epi16(low, at, high);
+      for (int i = 0; i < 4; ++i) quarter[i] = _mm512_permutex2var_epi16(lines[2 * i], at, lines[2 * i + 1]);
+      const __m512i lower = _mm512_mask_mov_epi16(quarter[0], bit6, quarter[1]);
+      const __m512i upper = _mm512_mask_mov_epi16(quarter[2], bit6, quarter[3]);
+      found[half] = _mm512_mask_mov_epi16(lower, bit7, upper);
     }
-    const __m512i lower = _mm512_mask_mov_epi16(quarter[0], bit6, quarter[1]);
-    const __m512i upper = _mm512_mask_mov_epi16(quarter[2], bit6, quarter[3]);
-    return halves_at(_mm512_mask_mov_epi16(lower, bit7, upper));
+    return halves_of(found[0], found[1]);
   }
 
  private:
-  alignas(64) static constexpr std::uint16_t even_[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20,
-                                                          22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42,
-                                                          44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
-  alignas(64) static constexpr std::uint16_t odd_[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
-                                                         23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,
-                                                         45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
-  __m512i pairs_[2];  // bytes 0 and 1, bytes 2 and 3
+  __m512i pairs_[2][2];  // of 32 outputs each: bytes 0 and 1, bytes 2 and 3
 };
 
 #elif defined(__AVX2__)

@@ -105,15 +105,31 @@ export interface NativeAddon {
     scales: readonly Float32Array[],
     out: Float32Array,
   ): Promise<void>;
-  tellmeMultiply(
+  /**
+   * Ternary weights as rows of 2-bit codes in whole blocks, as I2_S lays them. `shape`: rows, columns, bytes of a block,
+   * result (0: I2_S, 1: TL1 and TL2, 2: TeLLMe).
+   */
+  ternaryMultiply(
     path: KernelPath,
     threads: number,
-    rows: number,
-    columns: number,
-    leastFirst: boolean,
-    planes: readonly Uint8Array[],
-    scales: Float32Array,
+    shape: Uint32Array,
+    codes: Uint8Array,
+    scale: Float32Array,
     input: Float32Array,
+    out: Float32Array,
+  ): Promise<void>;
+  /**
+   * `shape`: rows, columns, group, bits, tileOutputs, tileInputs, tableGroup, input (float16, e4m3, e5m2, int8, int16),
+   * powerOfTwo, oneScale. No `zeroPoints` means 1 everywhere.
+   */
+  lutTensorCoreMultiply(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    selectors: readonly Uint8Array[],
+    scales: readonly Float32Array[],
+    zeroPoints: readonly Int8Array[],
     out: Float32Array,
   ): Promise<void>;
   /** `type`: the block type's index in src/targets/gguf/blocks.ts. */

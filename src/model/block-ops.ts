@@ -1,3 +1,4 @@
+import type { Activation } from "./graphs.js";
 import type { Rope } from "./rope.js";
 
 /**
@@ -11,8 +12,8 @@ export interface BlockOps<Value, Vector> {
   add(a: Value, b: Value): Promise<Value>;
   /** Causal attention with rotary embedding: `[tokens, heads · headSize]`. */
   attention(input: AttentionInput<Value, Vector>): Promise<Value>;
-  /** `silu(gate) · up`. */
-  gatedActivation(gate: Value, up: Value): Promise<Value>;
+  /** `activation(gate) · up`. */
+  gatedActivation(gate: Value, up: Value, activation: Activation): Promise<Value>;
 }
 
 export interface AttentionInput<Value, Vector> {

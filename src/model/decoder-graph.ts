@@ -149,9 +149,9 @@ function writingOps(parts: GraphPart[], cached: boolean) {
       );
       return out;
     },
-    async gatedActivation(gate, up) {
+    async gatedActivation(gate, up, activation) {
       const out = fresh("gated");
-      parts.push({ nodes: gatedActivationNodes(gate, up, out) });
+      parts.push({ nodes: gatedActivationNodes(gate, up, out, activation) });
       return out;
     },
   };

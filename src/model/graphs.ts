@@ -32,22 +32,35 @@ export function linearGraph(withBias: boolean): Graph {
   };
 }
 
-export function gatedActivationGraph(): Graph {
+/** The functions by which a feed-forward layer's gate opens: `x · sigmoid(x)`, or the square of a ReLU. */
+export type Activation = "silu" | "relu2";
+
+export function gatedActivationGraph(activation: Activation): Graph {
   return {
     inputs: [
       { name: "gate", shape: ["tokens", "size"] },
       { name: "up", shape: ["tokens", "size"] },
     ],
     outputs: [{ name: "out", shape: ["tokens", "size"] }],
-    nodes: gatedActivationNodes("gate", "up", "out"),
+    nodes: gatedActivationNodes("gate", "up", "out", activation),
   };
 }
 
-export function gatedActivationNodes(gate: string, up: string, out: string): readonly GraphNode[] {
-  return [
-    { op: "Swish", inputs: [gate], outputs: [`${out}.swish`] },
-    { op: "Mul", inputs: [`${out}.swish`, up], outputs: [out] },
-  ];
+export function gatedActivationNodes(
+  gate: string,
+  up: string,
+  out: string,
+  activation: Activation,
+): readonly GraphNode[] {
+  const [positive, open] = [`${out}.positive`, `${out}.open`];
+  const opening: readonly GraphNode[] =
+    activation === "silu"
+      ? [{ op: "Swish", inputs: [gate], outputs: [open] }]
+      : [
+          { op: "Relu", inputs: [gate], outputs: [positive] },
+          { op: "Mul", inputs: [positive, positive], outputs: [open] },
+        ];
+  return [...opening, { op: "Mul", inputs: [open, up], outputs: [out] }];
 }
 
 export function scoreGraph(): Graph {

@@ -88,8 +88,9 @@ export function openOps(options: { readonly threads: number }): Ops {
       }
       return out;
     },
-    async gatedActivation(gate, up) {
-      const [out] = await run("gated activation", gatedActivationGraph, { gate: feed(gate), up: feed(up) });
+    async gatedActivation(gate, up, activation) {
+      const graph = () => gatedActivationGraph(activation);
+      const [out] = await run(`gated ${activation}`, graph, { gate: feed(gate), up: feed(up) });
       return asMatrix(out, up.rows, up.columns);
     },
     async score(logits, targets) {

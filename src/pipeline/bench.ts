@@ -81,7 +81,7 @@ async function packRandom(
   const { method: _, ...chosen } = choice;
   const weight = matrix(rows, columns, randomValues(rows * columns, 0.02));
   const scheme = await quantizer.quantize(weight, quantizer.options.parse(chosen), kernels);
-  return target.pack(scheme, target.parameters.parse({}));
+  return target.pack(scheme, target.parameters.parse({}), undefined, rule.activation);
 }
 
 /** Median seconds; null for a format whose weights are multiplied in float, which is not the engine's work. */

@@ -49,14 +49,14 @@ export async function writePack(
     await mkdir(folder, { recursive: true });
     let done = 0;
     const jobs = placed.map(({ linear, info, place }): PackJob => {
-      const { name, weight, file } = linear;
+      const { name, weight, activation, file } = linear;
       return {
         ...linear,
         async pack() {
           onProgress({ stage: `pack ${target.name}`, done: done++, total: linears.length, what: name });
           const scheme = await readScheme(path.join(quantizedFolder(run), file), weight);
           const norm = info.norm === null ? null : await readVector(described.kept, info.norm, kernels);
-          return target.pack(scheme, parameters, { ...place, norm });
+          return target.pack(scheme, parameters, { ...place, norm }, activation);
         },
       };
     });

@@ -20,6 +20,7 @@ const activation = z
   .discriminatedUnion("scheme", [
     z.strictObject({ scheme: z.literal("float") }),
     z.strictObject({ scheme: z.literal("int8"), per: z.literal("token").default("token") }),
+    z.strictObject({ scheme: z.literal("int16"), per: z.literal("token").default("token") }),
   ])
   .describe("how the linear's input is represented");
 

@@ -14,12 +14,8 @@ export interface LoadedRecipe {
   readonly recipe: Recipe;
 }
 
-export async function shippedRecipeNames(): Promise<readonly string[]> {
-  const files = await readdir(packagePath("recipes"));
-  return files
-    .filter((file) => file.endsWith(".yaml"))
-    .map((file) => path.basename(file, ".yaml"))
-    .sort();
+export function shippedRecipeNames(): Promise<readonly string[]> {
+  return shippedNames("recipes");
 }
 
 /** The comment at the head of a recipe, a line each. */
@@ -37,20 +33,35 @@ export function headerOf(text: string): readonly string[] {
  * @throws LuthierError (usage) when there is none, or it has a fault.
  */
 export async function loadRecipe(nameOrFile: string): Promise<LoadedRecipe> {
-  const names = await shippedRecipeNames();
-  const file = names.includes(nameOrFile)
-    ? path.join(packagePath("recipes"), `${nameOrFile}.yaml`)
-    : nameOrFile;
-  let text: string;
+  const { text, file } = await readShipped("recipes", "recipe", nameOrFile);
+  return { name: nameOrFile, file, text, recipe: parseRecipe(text, file) };
+}
+
+/** Names of the YAML files in a folder of this package. */
+export async function shippedNames(folder: string): Promise<readonly string[]> {
+  const files = await readdir(packagePath(folder));
+  return files
+    .filter((file) => file.endsWith(".yaml"))
+    .map((file) => path.basename(file, ".yaml"))
+    .sort();
+}
+
+/**
+ * A YAML file of this package by its name, or any by its path.
+ * @param what it is called in errors: `recipe`.
+ * @throws LuthierError (usage) when there is none.
+ */
+export async function readShipped(folder: string, what: string, nameOrFile: string) {
+  const names = await shippedNames(folder);
+  const file = names.includes(nameOrFile) ? path.join(packagePath(folder), `${nameOrFile}.yaml`) : nameOrFile;
   try {
-    text = await readFile(file, "utf8");
+    return { file, text: await readFile(file, "utf8") };
   } catch (cause) {
     const right = nearest(nameOrFile, names);
     throw new LuthierError(
-      `there is no recipe '${nameOrFile}': neither a file nor one of ${names.join(", ")}`,
+      `there is no ${what} '${nameOrFile}': neither a file nor one of ${names.join(", ")}`,
       right ? `did you mean '${right}'?` : "give a path to a YAML file, or one of those names",
       { usage: true, cause },
     );
   }
-  return { name: nameOrFile, file, text, recipe: parseRecipe(text, file) };
 }

@@ -15,7 +15,9 @@ export type ActivationScheme =
   /** As the model computes it: float32. */
   | { readonly scheme: "float" }
   /** One INT8 absmax scale a token (BitNet b1.58, arXiv 2402.17764 §2). */
-  | { readonly scheme: "int8"; readonly per: "token" };
+  | { readonly scheme: "int8"; readonly per: "token" }
+  /** One INT16 absmax scale a token. */
+  | { readonly scheme: "int16"; readonly per: "token" };
 
 /** What a linear is turned into: its weight and the way its input is given to it. */
 export interface LinearOutline {

@@ -117,7 +117,7 @@ function linearUnit<Parameters>(
 
 function intOutlineOf(weight: LinearToWrite["weight"]): IntOutline {
   const outline = asIntOutline(weight);
-  if (outline === null) throw new RangeError("a sum of planes has no codes"); // refused before
+  if (outline === null) throw new RangeError("only one plane of trits has codes"); // refused before
   return outline;
 }
 

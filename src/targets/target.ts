@@ -6,6 +6,7 @@ import { type Dtype, dtypeBytes } from "../tensor/dtype.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
 import type { Container } from "./container.js";
+import type { CostModel } from "./cost.js";
 import type { Signal } from "./signal.js";
 
 /**
@@ -39,8 +40,17 @@ export interface Target<
     parameters: Parameters,
     place?: Place,
   ): Refusal | null;
-  /** The bytes of one linear. @param place absent for a linear of no model. */
-  pack(weight: WeightScheme, parameters: Parameters, place?: Place): PackedLinear;
+  /**
+   * The bytes of one linear.
+   * @param place absent for a linear of no model.
+   * @param activation that of its rule, for targets that take several; float when absent.
+   */
+  pack(
+    weight: WeightScheme,
+    parameters: Parameters,
+    place?: Place,
+    activation?: ActivationScheme,
+  ): PackedLinear;
   /** The weight that the bytes stand for: `unpack(pack(w)) = w`, field by field. */
   unpack(packed: PackedLinear): WeightScheme;
   /** @throws LuthierError when a tensor of the pack is missing or has another shape than the layout says. */
@@ -52,6 +62,8 @@ export interface Target<
    * output has the bits of `multiply`. Absent where no hardware reads the pack.
    */
   trace?(packed: PackedLinear, token: Float32Array): readonly Signal[];
+  /** What its products cost on a device; absent where no formulas are known. */
+  readonly cost?: CostModel<Parameters>;
   /** What a rule of a recipe for this target usually says: what it is shown and measured with. */
   readonly typical: TypicalRule;
 }

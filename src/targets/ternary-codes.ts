@@ -1,5 +1,5 @@
 import type { IntOutline, IntScheme } from "../schemes/int.js";
-import type { PlanesOutline } from "../schemes/planes.js";
+import { beyondTrits, type PlanesOutline } from "../schemes/planes.js";
 import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
 
 /*
@@ -9,19 +9,19 @@ import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
 
 const zero = 2;
 
-/** Null for a sum of planes, which is no weight of whole numbers. */
+/** Null for a sum of planes and for planes of anything but trits: these are no weights of such whole numbers. */
 export function asIntOutline(weight: WeightOutline): IntOutline | null {
   if (weight.scheme === "int") return weight;
-  if (weight.planes !== 1) return null;
+  if (weight.planes !== 1 || beyondTrits(weight) !== null) return null;
   const { rows, columns, group, scaleRows } = weight;
   return { scheme: "int", bits: 2, symmetric: true, rows, columns, group, scaleRows };
 }
 
-/** @throws RangeError for a sum of planes. */
+/** @throws RangeError for a weight that `asIntOutline` has none for. */
 export function asInt(weight: WeightScheme): IntScheme {
   if (weight.scheme === "int") return weight;
   const outline = asIntOutline(weight);
-  if (outline === null) throw new RangeError(`${weight.planes} planes are no whole numbers`);
+  if (outline === null) throw new RangeError("only one plane of trits is a weight of whole numbers");
   return {
     ...outline,
     codes: Uint8Array.from(weight.codes, (trit) => trit + zero),

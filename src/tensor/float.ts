@@ -1,7 +1,7 @@
 import type { FloatDtype } from "./dtype.js";
 
 /*
- * Widening of the 16- and 8-bit floats to float32, narrowing to float16, and fused multiply-adds.
+ * Widening of the 16- and 8-bit floats to float32, narrowing to them, and fused multiply-adds.
  * Widening is exact; narrowing rounds half to even, as IEEE 754 asks and as PyTorch does.
  */
 
@@ -87,6 +87,29 @@ const e4m3 = Float32Array.from({ length: 256 }, (_, bits) => {
   if (exponent === 15 && mantissa === 7) return Number.NaN;
   return sign * (exponent === 0 ? mantissa * 2 ** -9 : (8 + mantissa) * 2 ** (exponent - 10));
 });
+
+/** Bits of the fraction, the exponent of the least normal value, and the largest value. */
+const float8 = {
+  F8_E4M3: { fraction: 3, leastExponent: -6, largest: 448 },
+  F8_E5M2: { fraction: 2, leastExponent: -14, largest: 57344 },
+} as const;
+
+/**
+ * The nearest value that an 8-bit float can hold, half to even; beyond the largest one it saturates, as OCP's OFP8
+ * conversion with saturation does. NaN and infinity stay what they are.
+ */
+export function roundToFloat8(dtype: keyof typeof float8, value: number): number {
+  if (!Number.isFinite(value)) return value;
+  const { fraction, leastExponent, largest } = float8[dtype];
+  single[0] = Math.abs(value);
+  const exponent = Math.max((word[0] >>> 23) - 127, leastExponent);
+  const step = 2 ** (exponent - fraction);
+  const steps = single[0] / step; // exact, below 2^(fraction + 1)
+  const whole = Math.floor(steps);
+  const up = steps - whole > 0.5 || (steps - whole === 0.5 && whole % 2 === 1);
+  const magnitude = Math.min((up ? whole + 1 : whole) * step, largest);
+  return value < 0 ? -magnitude : magnitude;
+}
 
 /**
  * `a · b + c` of float32 values rounded once to float32, as a hardware FMA does.

@@ -101,14 +101,9 @@ test.each<[string, Record<string, string | object>, RegExp]>([
     /2\.safetensors holds tensor c, which/,
   ],
   [
-    "weights quantized before",
-    { "config.json": { quantization_config: { quant_method: "gptq", bits: 4 } }, [single]: ["a"] },
-    /already quantized: .* has the quant_method "gptq"/,
-  ],
-  [
-    "weights quantized somehow",
-    { "config.json": { quantization_config: {} }, [single]: ["a"] },
-    /already quantized/,
+    "a quantization that is no object",
+    { "config.json": { quantization_config: "gptq" }, [single]: ["a"] },
+    /quantization_config in .* is "gptq"/,
   ],
   ["a block of FP8 scales of no size", fp8([0, 128]), /weight_block_size \[0,128\]/],
 ])("a checkpoint with %s is refused", async (_, files, message) => {
@@ -142,6 +137,14 @@ test("a folder that does not exist is refused, with the hint at hub ids", async 
 test("an FP8 checkpoint opens and knows its block of scales", async () => {
   expect((await opened(await checkpointOf(fp8([64, 128])))).scaleBlock).toEqual([64, 128]);
   expect((await opened(await checkpointOf(fp8(undefined)))).scaleBlock).toBeUndefined();
+});
+
+test("what was done to quantized weights is handed on; float ones, FP8 among them, have nothing of the kind", async () => {
+  const quantization = { quant_method: "gptq", bits: 4 };
+  const quantized = { "config.json": { quantization_config: quantization }, [single]: ["a"] };
+  expect((await opened(await checkpointOf(quantized))).quantization).toEqual(quantization);
+  expect((await opened(await checkpointOf(fp8([64, 128])))).quantization).toBeNull();
+  expect((await opened(await checkpointOf(twoShards))).quantization).toBeNull();
 });
 
 function indexed(map: object): Record<string, string | object> {

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { bundledModel, hashesOf, temporaryFolder } from "../pipeline/run.js";
@@ -77,7 +77,7 @@ test("a dry run prints the plan and writes nothing", async () => {
   expect((await luthier("verify", out)).code).toBe(1);
 });
 
-test.each([["recipes"], ["targets"], ["doctor"], ["inspect", bundledModel]])(
+test.each([["recipes"], ["targets"], ["devices"], ["doctor"], ["inspect", bundledModel]])(
   "%s prints text and JSON",
   async (...args) => {
     expect((await luthier(...args)).out.length).toBeGreaterThan(50);
@@ -95,7 +95,7 @@ describe("wrong usage leaves with 2 and says the way out", () => {
       ["quantize", bundledModel, "--recipe", "rtn-int4-g12"],
       /did you mean 'rtn-int4-g128'/i,
     ],
-    ["an unknown target", ["pack", "x", "--target", "tmac"], /t-mac, tellme/],
+    ["an unknown target", ["pack", "x", "--target", "tmac"], /t-mac, .*tellme/],
     ["no text", ["eval", bundledModel], /--text/],
     ["an unknown task", ["eval", bundledModel, "--tasks", "glue:sst2", "--text", text], /perplexity/],
     [
@@ -107,6 +107,16 @@ describe("wrong usage leaves with 2 and says the way out", () => {
       "a context beyond the model's",
       ["eval", bundledModel, "--text", text, "--context", "512"],
       /256 or less/,
+    ],
+    [
+      "a mistyped device",
+      ["estimate", bundledModel, "--target", "tellme", "--device", "kv26"],
+      /did you mean 'kv260'/i,
+    ],
+    [
+      "a target without costs",
+      ["estimate", bundledModel, "--target", "gguf", "--device", "kv260"],
+      /choose one of t-mac/i,
     ],
     ["threads that are no count", ["verify", "x", "--threads", "two"], /whole number/],
   ];
@@ -149,6 +159,41 @@ describe("a failure leaves with 1 and says the way out", () => {
     expect(code).toBe(1);
     expect(err).toMatch(/file/);
   });
+});
+
+test("an estimate is printed, as JSON too, and its roofline is written", async () => {
+  const folder = temporaryFolder();
+  const svg = path.join(folder, "roofline.svg");
+  const args = [
+    "estimate",
+    bundledModel,
+    "--target",
+    "tellme",
+    "--device",
+    "kv260",
+    "--set",
+    "columnsPerCycle=8",
+  ];
+  const { code, out: printed, err } = await luthier(...args, "--svg", svg);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(printed).toContain('"columnsPerCycle":8');
+  expect(printed).toMatch(/published, whole models\n.*143 tok\/s/);
+  expect(readFileSync(svg, "utf8")).toMatch(/^<svg /);
+  const { decode } = JSON.parse((await luthier(...args, "--json")).out);
+  expect(decode.kinds).toHaveLength(8);
+});
+
+test("a device of one's own is a YAML file, and its mistakes have a line", async () => {
+  const board = path.join(temporaryFolder(), "board.yaml");
+  const shipped = readFileSync(path.join(import.meta.dirname, "../../devices/kv260.yaml"), "utf8");
+  const args = ["estimate", bundledModel, "--target", "tellme", "--device", board, "--json"];
+  writeFileSync(board, shipped.replace("value: 250e6", "value: 500e6"));
+  const { device } = JSON.parse((await luthier(...args)).out);
+  expect(device.clockHertz.value).toBe(5e8);
+  writeFileSync(board, shipped.replace("clockHertz", "clockMegahertz"));
+  const { code, err } = await luthier(...args);
+  expect(code).toBe(2);
+  expect(err).toMatch(/board\.yaml:\d+: unknown key `clockMegahertz`/);
 });
 
 test("a stack trace comes only with --debug", async () => {

@@ -51,10 +51,16 @@ describe.skipIf(native === null)("the addon refuses", () => {
     expect(call(shape(2, 64, 16, 64, 64, 64, 64, 0, 0))).toThrow(/weights/);
   });
 
-  test("TeLLMe words that are too few", () => {
-    const [words, scales] = [[new Uint8Array(18)], f32(1)];
-    expect(() => addon.tellmeMultiply(path, 1, 4, 100, true, words, scales, f32(100), f32(4))).toThrow(
-      /planes has 18 elements/,
-    );
+  test("2-bit codes that are too few, or in blocks of no kernel", () => {
+    const call = (rows: number, columns: number, block: number, codes: number) => () =>
+      addon.ternaryMultiply(
+        ...([path, 1, Uint32Array.of(rows, columns, block, 0), new Uint8Array(codes)] as const),
+        ...([f32(1), f32(columns), f32(rows)] as const),
+      );
+    expect(call(4, 128, 32, 127)).toThrow(/codes has 127 elements, needed are 128/);
+    expect(call(4, 100, 32, 100)).toThrow(/codes has 100 elements, needed are 128/);
+    expect(call(4, 128, 24, 128)).toThrow(/shape/);
+    expect(call(0, 128, 32, 0)).toThrow(/shape/);
+    expect(call(1, 2 ** 22 + 128, 32, 2 ** 20 + 32)).toThrow(/shape/);
   });
 });

@@ -20,7 +20,7 @@ import { randomInput, randomInt, randomPlanes } from "../targets/random-weights.
 
 /*
  * What ggml and llama.cpp, called through the shared libraries that npm brings, make of our blocks and files.
- * Needs `npm ci --prefix bench/peers --ignore-scripts` on Linux x64.
+ * Needs `npm ci --prefix bench/peers --ignore-scripts` on Linux x64. With LUTHIER_ASSETS further models are tried.
  */
 
 const ggml = openGgml();
@@ -137,6 +137,34 @@ test("texts of many scripts, numbers and blanks get the same ids", async () => {
     expect(model.tokenize(sample)).toEqual(tokenizer.encode(sample));
   }
   model.close();
+});
+
+test.runIf(process.env.LUTHIER_ASSETS)("a SentencePiece model gets the same ids and perplexity", async () => {
+  const stories = path.join(process.env.LUTHIER_ASSETS ?? "", "stories260K");
+  const source = path.join(process.env.LUTHIER_ASSETS ?? "", "data/tinystories/tinystories.txt");
+  const run = temporaryFolder();
+  const resolved = `version: 1
+rules: [{ match: [lm_head, "*.down_proj"], keep: float }, { match: "*", quantize: { method: rtn, bits: 4, group: 32, symmetric: true } }]
+targets: [{ target: gguf }]`;
+  await quantize({ model: stories, recipe: loaded(resolved), out: run, kernels });
+  const tokenizer = await openTokenizer(stories);
+  const model = llamaCpp.open(path.join(run, "packs/gguf/model.gguf"));
+  const sample = (await readFile(source, "utf8")).slice(0, 20_000);
+  const ids = tokenizer.encode(sample);
+  for (const each of [sample, "  two  blanks", "naïve 東京 🙂\n\ttab"])
+    expect(model.tokenize(each)).toEqual(tokenizer.encode(each));
+  const theirs = model.perplexity(ids, 256);
+  model.close();
+  const file = path.join(run, "sample.txt");
+  await writeFile(file, sample);
+  const ours = await evaluatePerplexity({
+    path: run,
+    engine: "lut",
+    kernels,
+    text: { text: file },
+    context: 256,
+  });
+  expect(Math.abs(theirs.perplexity / ours.perplexity - 1)).toBeLessThan(0.005);
 });
 
 const int8Recipe = `version: 1

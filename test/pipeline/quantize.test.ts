@@ -5,7 +5,10 @@ import { openKernels } from "../../src/kernels/open.js";
 import { shippedRecipeNames } from "../../src/recipe/shipped.js";
 import { hashesOf, quantizeBundled, temporaryFolder } from "./run.js";
 
-test.each(await shippedRecipeNames())(
+/** `stored` recipes want a checkpoint that is quantized already: test/pipeline/stored.test.ts. */
+const quantizing = (await shippedRecipeNames()).filter((name) => !name.startsWith("stored"));
+
+test.each(quantizing)(
   "%s gives the same bytes twice, with one thread, and by the reference kernels",
   async (recipe) => {
     const runs = [
@@ -13,7 +16,7 @@ test.each(await shippedRecipeNames())(
       openKernels({ threads: 2 }),
       openKernels({ threads: 1 }),
       // The reference takes a minute over a clip search; its bits are held against the kernels in test/kernels.
-      ...(recipe.startsWith("rtn") ? [] : [openKernels({ path: "reference" })]),
+      ...(/^rtn|q4_0$/.test(recipe) ? [] : [openKernels({ path: "reference" })]),
     ];
     const folder = temporaryFolder();
     const hashes = [];
@@ -22,7 +25,7 @@ test.each(await shippedRecipeNames())(
       await quantizeBundled(recipe, out, { kernels });
       hashes.push(hashesOf(out));
     }
-    expect(Object.keys(hashes[0]).length).toBeGreaterThan(30);
+    expect(Object.keys(hashes[0]).length).toBeGreaterThan(33); // a pack may be one file
     for (const each of hashes.slice(1)) expect(each).toEqual(hashes[0]);
   },
 );

@@ -5,7 +5,8 @@ import path from "node:path";
 import { afterAll, onTestFinished } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
 import { type QuantizeOptions, quantize } from "../../src/pipeline/quantize.js";
-import { loadRecipe } from "../../src/recipe/shipped.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import { type LoadedRecipe, loadRecipe } from "../../src/recipe/shipped.js";
 
 export const bundledModel = path.join(import.meta.dirname, "../../models/tiny");
 
@@ -32,6 +33,12 @@ export async function quantizeBundled(recipe: string, out: string, options: Part
     kernels: openKernels(),
     ...options,
   });
+}
+
+/** A recipe of these rules and targets. */
+export function recipeOf(rules: readonly object[], targets: readonly object[] = []): LoadedRecipe {
+  const text = JSON.stringify({ version: 1, rules, targets });
+  return { name: "recipe of a test", file: "test.yaml", text, recipe: parseRecipe(text, "test.yaml") };
 }
 
 /** sha256 of every file under a run's `quantized/` and `packs/`, by relative path. */

@@ -19,9 +19,15 @@ function flipByte(file: string, at: number): void {
   writeFileSync(file, bytes);
 }
 
-test.each(["trit-planes-g128", "rtn-int4-g128", "bitnet-ternary"])("a run of %s verifies", async (recipe) => {
+test.each([
+  ["trit-planes-g128", 60],
+  ["rtn-int4-g128", 60],
+  ["bitnet-ternary", 60],
+  ["gguf-q4_0", 33], // the pack is one file
+  ["gguf-tq2_0", 33],
+])("a run of %s verifies", async (recipe, files) => {
   const found = await verifyRun(await finishedRun(recipe), kernels);
-  expect(found).toMatchObject({ files: 60, packedLinears: 28, faults: [] });
+  expect(found).toMatchObject({ files, packedLinears: 28, faults: [] });
 });
 
 describe("is noticed, with the file's name:", () => {

@@ -49,6 +49,16 @@ const anyScheme: fc.Arbitrary<WeightScheme> = fc.oneof(
     .map((chosen) => randomInt(...chosen)),
 );
 
+test("scales that are no float16 values are kept in float32, where the outline says so", () => {
+  const wide = { ...int, scaleDtype: "F32", scales: Float32Array.of(0.1, 0.2, 1e-9, 1e9) } as const;
+  const tensors = weightTensors(wide);
+  expect(tensors.scales).toMatchObject({ dtype: "F32", shape: [2, 2] });
+  const outline = parseOutline(JSON.parse(JSON.stringify(outlineOf(wide))), "file");
+  expect(weightFromTensors(outline, (name) => tensors[name].bytes, "file")).toEqual(wide);
+  expect(describeWeight(wide)).toBe("int2 g2, float32 scales");
+  expect(bitsPerWeight(wide)).toBe(bitsPerWeight(int) + (4 * 16) / 8);
+});
+
 test("int codes stand for scale · (code − zero point) of their group", () => {
   expect([...dequantize(int).data]).toEqual([-0.5, 0, 0, 1, 0, 0, 0, 0]);
 });

@@ -3,7 +3,9 @@ import { LuthierError } from "../../src/error.js";
 import { quantizerOf, targetOf } from "../../src/pipeline/plan.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import type { QuantizeChoice } from "../../src/recipe/schema.js";
+import { signsOutline } from "../../src/schemes/planes.js";
 import { findTarget, targets } from "../../src/targets/registry.js";
+import type { Target } from "../../src/targets/target.js";
 
 test("a target is found by its name", () => {
   for (const target of targets) expect(findTarget(target.name)).toBe(target);
@@ -14,24 +16,47 @@ test("a name that is none is an error of usage that lists those that exist", () 
   try {
     findTarget("t-mak");
   } catch (error) {
-    expect(error).toMatchObject({ usage: true, fix: expect.stringContaining("t-mac, tellme") });
+    expect(error).toMatchObject({
+      usage: true,
+      fix: expect.stringContaining(targets.map(({ name }) => name).join(", ")),
+    });
   }
 });
 
 test("the typical rule of every target is one that a recipe takes and that the target packs", () => {
   for (const target of targets) {
-    const recipe = parseRecipe(
-      JSON.stringify({
-        version: 1,
-        rules: [{ match: "*", ...target.typical }],
-        targets: [{ target: target.name }],
-      }),
-      "typical.yaml",
-    );
-    const rule = recipe.rules[0];
-    const { quantizer, options } = quantizerOf(rule.quantize as QuantizeChoice);
-    const { parameters } = targetOf(recipe.targets[0]);
-    const outline = quantizer.outline(512, 512, options);
-    expect(target.refuse(outline, rule.activation ?? { scheme: "float" }, parameters)).toBe(null);
+    const { outline, activation, parameters } = typicalCase(target);
+    expect(target.refuse(outline, activation, parameters)).toBe(null);
   }
 });
+
+test("a target that does not read sign planes refuses them", () => {
+  for (const target of targets.filter(({ name }) => name !== "lut-gemm")) {
+    const { outline, activation, parameters } = typicalCase(target);
+    const { rows, columns, group, scaleRows } = outline;
+    for (const offset of [false, true]) {
+      const signs = signsOutline(1, offset, { rows, columns, group, scaleRows });
+      expect(target.refuse(signs, activation, parameters), target.name).not.toBe(null);
+    }
+  }
+});
+
+/** What a recipe with the target's typical rule makes of a 512 × 512 linear. */
+function typicalCase(target: Target) {
+  const recipe = parseRecipe(
+    JSON.stringify({
+      version: 1,
+      rules: [{ match: "*", ...target.typical }],
+      targets: [{ target: target.name }],
+    }),
+    "typical.yaml",
+  );
+  const rule = recipe.rules[0];
+  const { quantizer, options } = quantizerOf(rule.quantize as QuantizeChoice);
+  const activation = rule.activation ?? ({ scheme: "float" } as const);
+  return {
+    outline: quantizer.outline(512, 512, options),
+    activation,
+    parameters: targetOf(recipe.targets[0]).parameters,
+  };
+}

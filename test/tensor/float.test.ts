@@ -5,9 +5,44 @@ import {
   fusedMultiplyAdd,
   fusedMultiplyAddFloat16,
   numberToFloat16,
+  roundToFloat8,
   roundToFloat16,
   widen,
 } from "../../src/tensor/float.js";
+
+describe.each(["F8_E4M3", "F8_E5M2"] as const)("rounding to %s", (dtype) => {
+  const values = new Float32Array(256);
+  widen(
+    dtype,
+    Uint8Array.from({ length: 256 }, (_, i) => i),
+    values,
+  );
+  const finite = [...new Set(values)].filter(Number.isFinite).sort((a, b) => a - b);
+
+  test("leaves the values of the format as they are", () => {
+    for (const value of finite) expect(roundToFloat8(dtype, value)).toBe(value || 0);
+  });
+
+  test("takes the nearer of two neighbours, halfway the one whose pattern is even", () => {
+    for (const [i, low] of finite.slice(0, -1).entries()) {
+      const high = finite[i + 1];
+      const middle = (low + high) / 2;
+      const nudge = (high - low) / 64;
+      expect(roundToFloat8(dtype, middle - nudge)).toBeCloseTo(low, 12);
+      expect(roundToFloat8(dtype, middle + nudge)).toBeCloseTo(high, 12);
+      const even = values.indexOf(Math.abs(low)) % 2 === 0 ? low : high;
+      expect(roundToFloat8(dtype, middle)).toBeCloseTo(even, 12);
+    }
+  });
+
+  test("saturates at the largest value, and leaves NaN and infinity", () => {
+    const largest = finite.at(-1) as number;
+    expect(roundToFloat8(dtype, 3e38)).toBe(largest);
+    expect(roundToFloat8(dtype, -largest * 1.2)).toBe(-largest);
+    expect(roundToFloat8(dtype, Number.NEGATIVE_INFINITY)).toBe(Number.NEGATIVE_INFINITY);
+    expect(roundToFloat8(dtype, Number.NaN)).toBeNaN();
+  });
+});
 
 describe("float16", () => {
   test("every finite pattern survives widening and narrowing", () => {
@@ -163,6 +198,53 @@ describe("fused multiply-add", () => {
     expect(fusedMultiplyAdd(3e38, 10, 1)).toBe(Number.POSITIVE_INFINITY);
   });
 });
+
+describe("fused multiply-add of float16", () => {
+  test("rounds the exact result once, subnormal, overflowing and signed zeros too", () => {
+    const half = fc.integer({ min: 0, max: 0xffff }).map(float16ToNumber).filter(Number.isFinite);
+    // Terms of like size, whose sum can be near the middle of two float16 values.
+    const near = fc.tuple(half, half, fc.integer({ min: -40, max: 40 })).map(([a, b, steps]) => {
+      const c = roundToFloat16(-a * b * (1 + steps / 1024));
+      return [a, b, Number.isFinite(c) ? c : 0] as const;
+    });
+    fc.assert(
+      fc.property(fc.oneof(fc.tuple(half, half, half), near), ([a, b, c]) => {
+        expect(fusedMultiplyAddFloat16(a, b, c)).toBe(roundedOnceToFloat16(a, b, c));
+      }),
+      { numRuns: 20000, seed: 2 },
+    );
+  });
+
+  test("escapes rounding twice by way of float32", () => {
+    // The product is 2^-31 less than 2^-11, half a step of float16 above 1: float32 beside 1 does not hold the difference.
+    const [a, b] = [2 ** -11 + 2 ** -21, 1 - 2 ** -10];
+    expect(fusedMultiplyAddFloat16(a, b, 1 + 2 ** -10)).toBe(1 + 2 ** -10);
+    expect(fusedMultiplyAddFloat16(-a, b, 1 + 3 * 2 ** -10)).toBe(1 + 3 * 2 ** -10);
+    // The middle itself goes to the even neighbour, among subnormals too.
+    expect(fusedMultiplyAddFloat16(2 ** -11, 1, 1 + 2 ** -10)).toBe(1 + 2 ** -9);
+    expect(fusedMultiplyAddFloat16(2 ** -24, 0.5, 2 ** -24)).toBe(2 ** -23);
+  });
+
+  test("infinities and NaN behave as in IEEE 754", () => {
+    expect(fusedMultiplyAddFloat16(65504, 2, 0)).toBe(Number.POSITIVE_INFINITY);
+    expect(fusedMultiplyAddFloat16(Number.POSITIVE_INFINITY, -1, 1)).toBe(Number.NEGATIVE_INFINITY);
+    expect(fusedMultiplyAddFloat16(Number.POSITIVE_INFINITY, 0, 1)).toBeNaN();
+  });
+});
+
+/** `a · b + c` of float16 values by whole numbers of 2^-48, then rounded to the nearest float16, half to even. */
+function roundedOnceToFloat16(a: number, b: number, c: number): number {
+  const exact = BigInt(a * 2 ** 24) * BigInt(b * 2 ** 24) + (BigInt(c * 2 ** 24) << 24n);
+  if (exact === 0n) return a * b + c; // keeps the sign of zero
+  const magnitude = exact < 0n ? -exact : exact;
+  const drop = BigInt(Math.max(24, magnitude.toString(2).length - 11));
+  const rest = magnitude & ((1n << drop) - 1n);
+  const half = 1n << (drop - 1n);
+  let kept = magnitude >> drop;
+  if (rest > half || (rest === half && (kept & 1n) === 1n)) kept += 1n;
+  const value = Number(kept << drop) * 2 ** -48;
+  return (exact < 0n ? -1 : 1) * (value > 65504 ? Number.POSITIVE_INFINITY : value);
+}
 
 /** `a · b + c` by whole numbers of 2^-298, then rounded to the nearest float32, half to even. */
 function roundedOnce(a: number, b: number, c: number): number {

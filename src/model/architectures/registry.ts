@@ -1,9 +1,10 @@
 import { LuthierError } from "../../error.js";
 import type { Architecture } from "../architecture.js";
+import { bitnet } from "./bitnet.js";
 import { llama } from "./llama.js";
 
 /** Every model family; a new one adds its file and a line here. */
-export const architectures: readonly Architecture[] = [llama];
+export const architectures: readonly Architecture[] = [llama, bitnet];
 
 /**
  * The family that a configuration names.

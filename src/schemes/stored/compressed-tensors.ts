@@ -188,9 +188,9 @@ async function shapeIn(
 /** The grid that `weight_scale` spans. */
 function scalesIn(name: string, rows: number, columns: number, source: TensorSource) {
   const tensor = `${name}.weight_scale`;
-  const info = source.tensors.get(tensor);
-  const { shape } = expectTensor(source, tensor, scaleDtypes, info?.shape.length === 2 ? 2 : 1);
-  const [scaleRows, groups = 1] = shape;
+  const rank = Math.min(2, source.tensors.get(tensor)?.shape.length ?? 2);
+  const { shape } = expectTensor(source, tensor, scaleDtypes, rank);
+  const [scaleRows = 1, groups = 1] = shape;
   if ((scaleRows !== rows && (scaleRows !== 1 || groups !== 1)) || groups === 0 || columns % groups !== 0) {
     throw misshapen(tensor, `has the shape [${shape.join(", ")}] for a weight [${rows}, ${columns}]`);
   }

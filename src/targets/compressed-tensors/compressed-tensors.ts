@@ -55,7 +55,7 @@ function refusal(weight: WeightOutline, activation: ActivationScheme): Refusal |
   const outline = asIntOutline(weight);
   if (outline === null) {
     return {
-      reason: "it is a sum of trit planes, compressed-tensors has one code a weight",
+      reason: "it is no single plane of trits, compressed-tensors has one code a weight",
       fix: "use one plane (`absmean`, `twn`) or `rtn`",
     };
   }

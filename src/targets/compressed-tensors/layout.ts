@@ -20,7 +20,7 @@ export function shapes(weight: IntOutline): Readonly<Record<string, Shape>> {
 /** @throws LuthierError when the tensors do not fit the outline or hold what no weight is packed into. */
 export function unpackLinear(tensors: Tensors, outline: WeightOutline): WeightScheme {
   const int = asIntOutline(outline);
-  if (int === null) throw damagedPack("its weight is a sum of planes");
+  if (int === null) throw damagedPack("its weight is no single plane of trits");
   const { rows, columns, group, bits } = int;
   const expected = shapes(int);
   const bytesOf = (name: string) => tensorOf(tensors, name, expected[name].dtype, expected[name].shape).bytes;

@@ -1,6 +1,12 @@
 import type { GgufValue } from "../../checkpoint/gguf-header.js";
 import { LuthierError } from "../../error.js";
-import { type Config, headsOf, parseConfig, ropeOf, slidingWindow } from "../../model/architectures/llama.js";
+import {
+  type Config,
+  headsOf,
+  parseConfig,
+  ropeOf,
+  slidingWindow,
+} from "../../model/architectures/llama-config.js";
 import { frequenciesOf, nameOf, type Rope } from "../../model/rope.js";
 import type { PairedHeads } from "./tensor-names.js";
 
@@ -18,6 +24,12 @@ export interface Hyperparameters {
 export function hyperparametersOf(rawConfig: Readonly<Record<string, unknown>>): Hyperparameters {
   const config = parseConfig(rawConfig);
   const family = config.model_type;
+  if (family === "bitnet") {
+    throw new LuthierError(
+      "BitNet's own type of llama.cpp is not written",
+      "choose another target for this model",
+    );
+  }
   const architecture = family === "mistral" ? "llama" : family;
   if (family === "qwen3" && config.attention_bias === true) {
     throw new LuthierError(

@@ -1,4 +1,5 @@
 import { LuthierError } from "../../error.js";
+import { beyondTrits } from "../../schemes/planes.js";
 import { scaleDtype } from "../../schemes/scale-grid.js";
 import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
 import { float16ToNumber, numberToFloat16, roundToFloat16 } from "../../tensor/float.js";
@@ -53,6 +54,8 @@ export function carrierOf(weight: WeightOutline, chosen: BlockTypeName | "auto")
 
 /** What blocks of any type cannot express. */
 function refuseScheme(weight: WeightOutline): Refusal | null {
+  const beyond = weight.scheme === "planes" ? beyondTrits(weight) : null;
+  if (beyond) return { reason: beyond, fix: "use `absmean`, `twn` or `rtn`" };
   if (weight.scheme === "planes" && weight.planes > 1) {
     return {
       reason: `it has ${weight.planes} trit planes, a block has one scale`,

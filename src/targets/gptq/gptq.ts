@@ -69,7 +69,7 @@ function refusal(weight: WeightOutline, activation: ActivationScheme, version: G
   const outline = asIntOutline(weight);
   if (outline === null) {
     return {
-      reason: "it is a sum of trit planes, GPTQ has one code a weight",
+      reason: "it is no single plane of trits, GPTQ has one code a weight",
       fix: "use one plane (`absmean`, `twn`) or `rtn`",
     };
   }

@@ -23,7 +23,7 @@ export function shapes(weight: IntOutline) {
 /** @throws LuthierError when the tensors do not fit the outline or hold what no weight is packed into. */
 export function unpackLinear(tensors: Tensors, outline: WeightOutline, version: GptqVersion): WeightScheme {
   const int = asIntOutline(outline);
-  if (int === null) throw damagedPack("its weight is a sum of planes");
+  if (int === null) throw damagedPack("its weight is no single plane of trits");
   const expected = shapes(int);
   const bytesOf = (name: keyof typeof expected) =>
     tensorOf(tensors, name, expected[name].dtype, expected[name].shape).bytes;

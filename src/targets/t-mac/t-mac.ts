@@ -12,6 +12,7 @@ import {
   type Target,
 } from "../target.js";
 import { multiply, type PassShape } from "./arithmetic.js";
+import { tMacCost } from "./cost.js";
 import { type Layout, packWeight, passesOf, unpackWeight } from "./layout.js";
 import { multiplyNative } from "./native.js";
 import { traceToken } from "./trace.js";
@@ -51,6 +52,7 @@ export const tMac: Target<Parameters, Arithmetic> = {
   source: "microsoft/T-MAC; arXiv 2407.00088",
   parameters,
   takesFloat32Scales: true,
+  cost: tMacCost,
   typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
   refuse(weight, activation, chosen) {
     const layout = layoutOf(weight, activation, chosen);
@@ -163,6 +165,12 @@ function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: P
       reason:
         "it has zero points with float32 scales, whose products T-MAC's float32 zeros do not hold exactly",
       fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
+    };
+  }
+  if (weight.scaleDtype === "F32" && chosen.float === "float16") {
+    return {
+      reason: "it has float32 scales that float16 cannot hold, and ARM's are float16",
+      fix: "use `float: float32`, or quantize it with one of the methods instead of `stored`",
     };
   }
   const heights = bits === 3 ? tileHeightsThreeBit : tileHeights;

@@ -31,8 +31,8 @@ export interface Contents {
   readonly norm: Float32Array | null;
 }
 
-const wordsPerPacket = 5;
-const packetBytes = 96;
+export const wordsPerPacket = 5;
+export const packetBytes = 96;
 const bitsPerWord = 140;
 const normBit = wordsPerPacket * bitsPerWord;
 

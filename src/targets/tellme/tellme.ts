@@ -2,11 +2,13 @@ import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
 import { outlineOf } from "../../schemes/weights.js";
+import type { Matrix } from "../../tensor/matrix.js";
 import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
 import { multiply, type Planes } from "./arithmetic.js";
 import { fitting, type Layout, layoutOf, layoutSchema, type Parameters, parameters } from "./choices.js";
+import { tellmeCost } from "./cost.js";
 import { unpackPlane } from "./layout.js";
-import { multiplyNative } from "./native.js";
+import { nativeProduct } from "./native.js";
 import { packWeight, planeScales, planeWords } from "./pack.js";
 import { traceToken } from "./trace.js";
 
@@ -16,6 +18,7 @@ export const tellme: Target<Parameters, Arithmetic> = {
   summary: "TeLLMe FPGA (KV260): ternary weights with one scale a tensor, INT8 activations per token",
   source: "TeLLMe v2, arXiv 2510.15926",
   parameters,
+  cost: tellmeCost,
   typical: {
     quantize: { method: "absmean", group: "tensor" },
     activation: { scheme: "int8", per: "token" },
@@ -23,7 +26,7 @@ export const tellme: Target<Parameters, Arithmetic> = {
   refuse(weight, activation, chosen, place) {
     if (activation.scheme !== "int8") {
       return {
-        reason: "its activations are float, this target takes INT8 per token",
+        reason: `its activations are ${activation.scheme}, this target takes INT8 per token`,
         fix: "add `activation: { scheme: int8, per: token }` to the rule",
       };
     }
@@ -46,10 +49,12 @@ export const tellme: Target<Parameters, Arithmetic> = {
   },
   open(packed, kernels) {
     const planes = planesOf(packed);
-    const { native } = kernels;
+    const product = kernels.native
+      ? nativeProduct(planes, kernels.native, kernels)
+      : async (input: Matrix) => multiply(input, planes);
     return {
       async multiply(input) {
-        const out = native ? await multiplyNative(input, planes, native, kernels) : multiply(input, planes);
+        const out = await product(input);
         refuseUnsound(input, out);
         return out;
       },

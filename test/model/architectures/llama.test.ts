@@ -141,6 +141,8 @@ describe("what does not fit is refused by name", () => {
 
   test("another activation function", () => {
     expect(describePlain({ hidden_act: "gelu" })).toThrow("hidden_act is 'gelu'");
+    expect(describePlain({ hidden_act: "relu2" })).toThrow("only silu can be computed so far for llama");
+    expect(describePlain({ model_type: "bitnet", hidden_act: "silu" })).toThrow("only relu2");
   });
 
   test("heads that make no groups", () => {

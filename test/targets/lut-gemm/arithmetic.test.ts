@@ -169,7 +169,7 @@ test("an input that is not finite, one beyond float16, and sums beyond it are na
     await expect(product(weight, 7, 70000)).rejects.toThrow(
       "values too large for it, up to 70000 at token 1",
     );
-    await expect(product(huge, 7, 1)).rejects.toThrow(/sums of output 1 at token 0 go beyond/);
+    await expect(product(huge, 7, 1)).rejects.toThrow(/values too large for it, up to 3\.\d+ at token 0/);
   }
 });
 

@@ -75,6 +75,12 @@ test("bytes and scales are those of T-MAC's own chain of reshapes and transposit
   }
 });
 
+test("float32 scales of groups come back as they were", () => {
+  const weight = randomInt({ rows: 32, columns: 64, granularity: 32, bits: 4, symmetric: true }, 7);
+  const wide = { ...weight, scaleDtype: "F32", scales: weight.scales.map((scale) => scale / 3) } as const;
+  expect(tMac.unpack(tMac.pack(wide, auto))).toEqual(wide);
+});
+
 test("a two-bit weight of −1.5, −0.5, 0.5, 1.5 scales is one nibble pair a byte", () => {
   // Output 0 has codes 1, 3, 0, 2 (bits 01 11 00 10): plane 0 = 1,1,0,0 → 0b0011; plane 1 = 0,1,0,1 → 0b1010.
   const codes = new Uint8Array(16 * 64);
@@ -104,6 +110,13 @@ describe("what does not fit is refused", () => {
 
   test("inputs that are no whole blocks", () => {
     expect(tMac.refuse(outline(2, 64, 172, 172), float, auto)?.reason).toContain("172 inputs");
+  });
+
+  test("float32 scales that float16 cannot hold, with zero points or on ARM; else they are taken", () => {
+    const wide = { ...outline(2, 64, 64, 64), scaleDtype: "F32" } as const;
+    expect(tMac.refuse(wide, float, auto)).toBeNull();
+    expect(tMac.refuse({ ...wide, symmetric: false }, float, auto)?.reason).toContain("zero points");
+    expect(tMac.refuse(wide, float, { ...auto, float: "float16" })?.fix).toContain("float32");
   });
 
   test("INT8 activations", () => {
