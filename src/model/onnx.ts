@@ -19,7 +19,7 @@ export interface GraphValue {
   readonly name: string;
   /** A number for a fixed size, a word for one that each run may set. */
   readonly shape: readonly (number | string)[];
-  readonly type?: "float32" | "int64" | "bool";
+  readonly type?: "float32" | "int64" | "bool" | "uint8";
 }
 
 export interface GraphNode {
@@ -44,7 +44,7 @@ export interface ExternalTensor {
 }
 
 /** `TensorProto.DataType`. */
-export const elementType = { float32: 1, int64: 7, bool: 9, float64: 11 } as const;
+export const elementType = { float32: 1, uint8: 2, int64: 7, bool: 9, float64: 11 } as const;
 export const externalType = { F32: 1, U8: 2, F16: 10, BF16: 16 } as const;
 
 const irVersion = 11;

@@ -57,7 +57,10 @@ export function checkpointContainer<Parameters extends object>(
         ...model.linears.map((linear) => linearUnit(linear, format, layouts)),
         ...kept.map((name) => [keptTensor(name, model.kept)]),
       ]);
-      const files = [...shards.map(({ file }) => file), ...(await copyCompanions(folder, model.directory))];
+      const files = [
+        ...shards.map(({ file }) => file),
+        ...(await copyCompanions(folder, model.directory, besideConfig)),
+      ];
       await writeJson(folder, configFile, configOf(model, format, parameters));
       if (shards.length > 1) await writeJson(folder, indexFile, shardIndex(shards));
       files.push(configFile, ...(shards.length > 1 ? [indexFile] : []));
@@ -93,6 +96,7 @@ export function checkpointContainer<Parameters extends object>(
 }
 
 const indexFile = "model.safetensors.index.json";
+const besideConfig = companionFiles.filter((name) => name !== configFile);
 
 /** The tensors of a linear, which is packed when the first of them is written and dropped after the last. */
 function linearUnit<Parameters>(
@@ -125,7 +129,7 @@ function intOutlineOf(weight: LinearToWrite["weight"]): IntOutline {
 const pieceBytes = 2 ** 24;
 
 /** A tensor as the run keeps it; FP8 as float32, its exact value with its scales, which these formats do not know. */
-function keptTensor(name: string, kept: TensorSource): NamedTensor {
+export function keptTensor(name: string, kept: TensorSource): NamedTensor {
   const info = kept.tensors.get(name)!;
   const isFp8 = info.dtype.startsWith("F8") && info.shape.length === 2;
   async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -192,10 +196,14 @@ async function writeJson(folder: string, file: string, value: object): Promise<v
   await writeAtomically(path.join(folder, file), [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)]);
 }
 
-/** The tokenizer's and other files beside config.json. @returns their names. */
-async function copyCompanions(folder: string, from: string): Promise<readonly string[]> {
+/** The tokenizer's and other files beside the weights, as they are. @returns their names. */
+export async function copyCompanions(
+  folder: string,
+  from: string,
+  wanted: readonly string[] = companionFiles,
+): Promise<readonly string[]> {
   const present = await readdir(from);
-  const names = companionFiles.filter((name) => name !== configFile && present.includes(name));
+  const names = wanted.filter((name) => present.includes(name));
   for (const name of names)
     await writeAtomically(path.join(folder, name), [await readFile(path.join(from, name))]);
   return names;

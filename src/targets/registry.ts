@@ -5,6 +5,7 @@ import { gguf } from "./gguf/gguf.js";
 import { gptq } from "./gptq/gptq.js";
 import { lutGemm } from "./lut-gemm/lut-gemm.js";
 import { lutTensorCore } from "./lut-tensor-core/lut-tensor-core.js";
+import { onnx } from "./onnx/onnx.js";
 import { tMac } from "./t-mac/t-mac.js";
 import type { Target } from "./target.js";
 import { tellme } from "./tellme/tellme.js";
@@ -17,6 +18,7 @@ export const targets: readonly Target[] = [
   lutTensorCore,
   lutGemm,
   gguf,
+  onnx,
   gptq,
   compressedTensors,
 ];

@@ -103,7 +103,12 @@ async function open({ config, tensors }: Variant, cached: boolean) {
       description,
       product: ({ tensor }, input, output) => ({
         nodes: [
-          { op: "Transpose", inputs: [tensor], outputs: [`${output}.transposed`], attributes: { perm: [1, 0] } },
+          {
+            op: "Transpose",
+            inputs: [tensor],
+            outputs: [`${output}.transposed`],
+            attributes: { perm: [1, 0] },
+          },
           { op: "MatMul", inputs: [input, `${output}.transposed`], outputs: [output] },
         ],
       }),
