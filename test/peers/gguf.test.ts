@@ -177,7 +177,7 @@ interface Variant {
   readonly windows: readonly (readonly number[])[];
 }
 
-const refused = /dynamic|attention factor|norms on q and k|mscale|mistral, yarn|outside/;
+const refused = /bitnet|dynamic|attention factor|norms on q and k|mscale|mistral, yarn|outside/;
 const variants = Object.entries(fixture.variants as Record<string, Variant>);
 
 describe.each(variants.filter(([name]) => !refused.test(name)))("%s", (_, variant) => {
@@ -204,7 +204,7 @@ describe.each(variants.filter(([name]) => !refused.test(name)))("%s", (_, varian
 test.each(variants.filter(([name]) => refused.test(name)))(
   "%s is refused before any work",
   async (_, variant) => {
-    await expect(quantizedVariant(variant)).rejects.toThrow(/the model: gguf: llama\.cpp's/);
+    await expect(quantizedVariant(variant)).rejects.toThrow(/the model: gguf: /);
   },
 );
 
