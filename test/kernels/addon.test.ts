@@ -63,4 +63,38 @@ describe.skipIf(native === null)("the addon refuses", () => {
     expect(call(0, 128, 32, 0)).toThrow(/shape/);
     expect(call(1, 2 ** 22 + 128, 32, 2 ** 20 + 32)).toThrow(/shape/);
   });
+
+  test("a LUT-GEMM layout that would lead out of its tensors", () => {
+    const call =
+      (shape: readonly number[], biasBytes = 16) =>
+      () =>
+        addon.lutGemmMultiply(
+          ...([path, 1, Uint32Array.from(shape), f32(64), new Uint8Array(128), new Uint8Array(32)] as const),
+          ...([new Uint8Array(biasBytes), f32(8)] as const),
+        );
+    // rows, columns, group, planes, kTile
+    const unsound = [
+      [8, 64, 64, 0, 32],
+      [8, 64, 64, 17, 32],
+      [8, 64, 48, 2, 32],
+      [8, 64, 32, 2, 64],
+      [8, 64, 64, 2, 16],
+      [8, 48, 48, 2, 32],
+    ];
+    for (const shape of unsound) expect(call(shape)).toThrow(/layout/);
+    expect(call([16, 64, 64, 2, 32])).toThrow(/words has 128/);
+    expect(call([8, 64, 32, 2, 32])).toThrow(/alpha has 32/);
+    expect(call([8, 64, 64, 2, 32], 0)).toThrow(/bias has 0/);
+    expect(call([8, 64, 64, 2, 64])).toThrow(/bias has 16/);
+  });
+
+  test("offsets of binary coding and of planes that are not one a group", () => {
+    const codes = new Int8Array(512);
+    expect(() => addon.bcq(path, 1, f32(256), 128, 2, true, codes, f32(4), f32(1))).toThrow(/offsets/);
+    expect(() => addon.bcq(path, 1, f32(256), 128, 5, false, codes, f32(4), f32(0))).toThrow(/planes/);
+    const shape = Uint32Array.of(2, 128, 128, 2);
+    expect(() => addon.planesErrors(1, shape, f32(256), codes, f32(4), f32(1), new Float64Array(4))).toThrow(
+      /offsets/,
+    );
+  });
 });

@@ -12,25 +12,29 @@ import { bundledModel, quantizeBundled, temporaryFolder } from "./run.js";
 const kernels = openKernels();
 const text = path.join(import.meta.dirname, "../../calibration/the-fiddle-maker.txt");
 
-describe.each(["trit-planes-g128", "rtn-int4-g128", "bitnet-ternary", "gguf-q4_0", "gguf-tq2_0"])(
-  "%s",
-  (recipe) => {
-    test("native and reference engines give the same logits, bit for bit", async () => {
-      const out = temporaryFolder();
-      await quantizeBundled(recipe, out);
-      const tokens = (await openTokenizer(bundledModel)).encode(readFileSync(text, "utf8").slice(0, 150));
-      const logits = [];
-      for (const each of [openKernels({ path: "reference" }), openKernels({ threads: 1 }), kernels]) {
-        const { model, close } = await openModelAt({ path: out, engine: "lut", kernels: each });
-        logits.push((await model.logits(tokens)).data);
-        await close();
-      }
-      expect(logits[0].some((value) => value !== 0)).toBe(true);
-      expect(logits[1]).toEqual(logits[0]);
-      expect(logits[2]).toEqual(logits[0]);
-    });
-  },
-);
+describe.each([
+  "trit-planes-g128",
+  "rtn-int4-g128",
+  "bitnet-ternary",
+  "bcq-3bit-g128",
+  "gguf-q4_0",
+  "gguf-tq2_0",
+])("%s", (recipe) => {
+  test("native and reference engines give the same logits, bit for bit", async () => {
+    const out = temporaryFolder();
+    await quantizeBundled(recipe, out);
+    const tokens = (await openTokenizer(bundledModel)).encode(readFileSync(text, "utf8").slice(0, 150));
+    const logits = [];
+    for (const each of [openKernels({ path: "reference" }), openKernels({ threads: 1 }), kernels]) {
+      const { model, close } = await openModelAt({ path: out, engine: "lut", kernels: each });
+      logits.push((await model.logits(tokens)).data);
+      await close();
+    }
+    expect(logits[0].some((value) => value !== 0)).toBe(true);
+    expect(logits[1]).toEqual(logits[0]);
+    expect(logits[2]).toEqual(logits[0]);
+  });
+});
 
 test("linears of one pack may have float, INT8 and INT16 inputs", async () => {
   const recipe = path.join(temporaryFolder(), "mixed.yaml");

@@ -23,6 +23,7 @@ test.each([
   ["trit-planes-g128", 60],
   ["rtn-int4-g128", 60],
   ["bitnet-ternary", 60],
+  ["bcq-3bit-g128", 60],
   ["gguf-q4_0", 33], // the pack is one file
   ["gguf-tq2_0", 33],
 ])("a run of %s verifies", async (recipe, files) => {

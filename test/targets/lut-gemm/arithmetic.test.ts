@@ -91,19 +91,16 @@ test("one thread's steps, by hand", async () => {
 });
 
 test("α times the sum is added by one rounding, as the GPU's fused instruction does", async () => {
-  // Sums of 3 · 2^-1 … : first plane α = 1, sum 32; second α = 2^-6 + 2^-16, sum 32 → 2^-1 + 2^-11.
-  // 32 + 0.5 + 2^-11: a step of float16 is 2^-5 there, so 32.5. Rounded apart the product would round alike; a product
-  // that ends at a middle tells: α = 2^-11 · (1 + 2^-10), sum 32 → 2^-6 + 2^-16, a half step and a little more.
+  // All signs + and inputs of the sum 33. First plane: 33. Second: 1986 · 2^-22 · 33 = 2^-6 + 2^-21, half a step of
+  // float16 at 33 and a little more. Rounded to float16 by itself the product would be 2^-6, and 33 + 2^-6 goes to 33.
   const weight: WeightScheme = {
     ...randomSigns({ rows: 2, columns: 32, granularity: 32, planes: 2, offset: false }, 1),
     codes: new Int8Array(128).fill(1),
-    scales: Float32Array.of(1, 1, 2 ** -11 * (1 + 2 ** -10), 2 ** -11),
+    scales: Float32Array.of(1, 1, 1986 * 2 ** -22, 1985 * 2 ** -22),
   };
-  const out = await lutGemm
-    .open(lutGemm.pack(weight, {}), reference)
-    .multiply(matrix(1, 32, new Float32Array(32).fill(1)));
-  // Row 0: just above the middle of 32 and 32 + 2^-5. Row 1: the middle itself, to even.
-  expect([...out.data]).toEqual([32 + 2 ** -5, 32]);
+  const input = matrix(1, 32, new Float32Array(32).fill(1).fill(2, 0, 1));
+  const out = await lutGemm.open(lutGemm.pack(weight, {}), reference).multiply(input);
+  expect([...out.data]).toEqual([33 + 2 ** -5, 33]);
 });
 
 test("tiles of K are added in ascending order", async () => {
