@@ -4,6 +4,7 @@
 // Contenders of a class take turns, a block of products each, several rounds; the median counts. One token's weights
 // rotate through more memory than the caches hold. "of memory" is the time that a contender's weights take at the read
 // bandwidth measured in this run, over its time. Ratios are what counts: absolute times differ between machines.
+import { setTimeout } from "node:timers/promises";
 import { measureLimits } from "../dist/src/kernels/limits.js";
 import { openKernels } from "../dist/src/kernels/open.js";
 import { quantizerOf } from "../dist/src/pipeline/plan.js";
@@ -62,6 +63,7 @@ async function compete(contenders, setting) {
     opened.push({ ...contender, ...(await contender.open(setting)), times: [] });
   for (let round = 0; round < rounds; round++) {
     for (const { run, times } of opened) {
+      await setTimeout(100); // peers' threads spin for a while after their work
       await run(); // what the one before left in the caches, and threads that still look for work, do not count
       for (let i = 0; i < (tokens === 1 ? 60 : 3); i++) times.push(await run());
     }

@@ -12,8 +12,8 @@ namespace luthier {
 namespace {
 
 /// How long a thread looks for more work before it sleeps: products of a model follow each other within microseconds,
-/// and to be woken takes tens of them.
-constexpr std::chrono::microseconds patience{100};
+/// and a thread that slept is often woken on a core that is busy, where it waits for milliseconds.
+constexpr std::chrono::milliseconds patience{1};
 
 /// Waits a little for `ready`, without sleeping.
 template <class Ready>
