@@ -50,13 +50,17 @@ export async function localFolder(model: string, onProgress: OnProgress): Promis
   });
 }
 
-/** What `--set name=value …` sets: numbers where they are some. */
-export function settingsOf(settings: readonly string[]): Record<string, string | number> {
+/** What `--set name=value …` sets: numbers, true and false where they are some. */
+export function settingsOf(settings: readonly string[]): Record<string, string | number | boolean> {
   return Object.fromEntries(
     settings.map((setting) => {
       const [name, ...rest] = setting.split("=");
-      const value = rest.join("=");
-      return [name, value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
+      return [name, settingValue(rest.join("="))];
     }),
   );
+}
+
+function settingValue(text: string): string | number | boolean {
+  if (text === "true" || text === "false") return text === "true";
+  return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }

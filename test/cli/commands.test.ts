@@ -18,10 +18,23 @@ test("the whole job by commands: quantize, pack again, verify, inspect, eval, al
   expect(summary.packs[0].target).toBe("t-mac");
   const manifest = await json("pack", out, "--target", "t-mac", "--set", "kFactor=8");
   expect(manifest.linears[0].layout.kFactor).toBe(8);
+  const cached = await json("pack", out, "--target", "onnx", "--set", "cache=true", "accuracyLevel=4");
+  expect(cached.parameters).toEqual({ cache: true, accuracyLevel: 4 });
   expect((await json("verify", out)).faults).toEqual([]);
   const linear = await json("inspect", out, "--linear", "model.layers.0.mlp.down_proj");
   expect(linear.codes.map(({ code }: { code: string }) => code).sort()).toEqual(["0", "1", "2", "3"]);
-  const score = await json("eval", out, "--engine", "lut", "--text", text, "--context", "128");
+  const score = await json(
+    "eval",
+    out,
+    "--engine",
+    "lut",
+    "--target",
+    "t-mac",
+    "--text",
+    text,
+    "--context",
+    "128",
+  );
   expect(score).toMatchObject({ engine: "lut", target: "t-mac", context: 128, stride: 128 });
   expect(score.perplexity).toBeGreaterThan(30);
 });

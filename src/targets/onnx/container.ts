@@ -10,13 +10,12 @@ import { openKernels } from "../../kernels/open.js";
 import { findArchitecture } from "../../model/architectures/registry.js";
 import { describeModel } from "../../model/model.js";
 import { type ExternalTensor, encodeModel, externalType } from "../../model/onnx.js";
-import type { WeightOutline } from "../../schemes/scheme.js";
 import { copyCompanions, keptTensor } from "../checkpoint-container.js";
 import type { Container, LinearToWrite, ModelToWrite, WrittenLinear } from "../container.js";
 import { damagedPack, type PackedLinear } from "../target.js";
-import { externalTensors } from "./external-tensors.js";
-import { modelGraph, type QuantizedProduct } from "./model-graph.js";
+import { modelGraph, type QuantizedProduct, quantizedProduct } from "./model-graph.js";
 import type { OnnxParameters } from "./onnx.js";
+import { type ReadProduct, readModel } from "./read-model.js";
 
 const modelFile = "model.onnx";
 const dataFile = "model.onnx.data";
@@ -38,14 +37,14 @@ export const onnxContainer: Container<OnnxParameters> = {
       throw error;
     }
   },
-  async write(folder, model, parameters) {
+  async write(folder, model, { cache }) {
     const places: ExternalTensor[] = [];
     const written: WrittenLinear[] = [];
     await writeAtomically(path.join(folder, dataFile), dataOf(model, places, written));
     const products = new Map(
-      model.linears.map(({ name, weight }, i) => [name, productOf(weight, written[i].layout)]),
+      model.linears.map(({ name, weight }, i) => [name, { weight, layout: written[i].layout }]),
     );
-    const graph = await modelGraph(model.config, descriptionOf(model), products, parameters);
+    const graph = await modelGraph(model.config, descriptionOf(model), products, cache);
     await writeAtomically(path.join(folder, modelFile), [encodeModel({ ...graph, external: places })]);
     return {
       files: [modelFile, dataFile, ...(await copyCompanions(folder, model.directory))],
@@ -53,7 +52,7 @@ export const onnxContainer: Container<OnnxParameters> = {
     };
   },
   async open(folder) {
-    const places = externalTensors(
+    const { places, products } = readModel(
       await readBounded(path.join(folder, modelFile), graphBytesLimit),
       dataFile,
     );
@@ -63,7 +62,8 @@ export const onnxContainer: Container<OnnxParameters> = {
     });
     const { size } = await handle.stat();
     return {
-      async read({ name }) {
+      async read({ name, weight, layout }) {
+        expectProduct(products.get(name), name, { weight, layout });
         const found = ["codes", "scales", "zero_points"].flatMap((tensor) => {
           const place = places.get(`${name}.${tensor}`);
           return place ? [[tensor, place] as const] : [];
@@ -81,9 +81,17 @@ export const onnxContainer: Container<OnnxParameters> = {
   },
 };
 
-function productOf(weight: WeightOutline, { bits, block }: PackedLinear["layout"]): QuantizedProduct {
-  const hasZeroPoints = weight.scheme === "int" && !weight.symmetric;
-  return { bits: Number(bits), block: Number(block), hasZeroPoints };
+/** The node that onnxruntime computes must be the one of this weight and layout. */
+function expectProduct(found: ReadProduct | undefined, name: string, product: QuantizedProduct): void {
+  if (found === undefined) throw damagedPack(`${modelFile} has no product ${name}`);
+  const { inputs, attributes } = quantizedProduct(name, product, "", "");
+  const facts = (tensors: readonly string[], numbers: Readonly<Record<string, number>>) => {
+    const sorted = Object.entries(numbers).sort(([a], [b]) => (a < b ? -1 : 1));
+    return [...tensors, ...sorted.map(([key, value]) => `${key} ${value}`)].join(", ");
+  };
+  const [has, says] = [facts(found.tensors, found.attributes), facts(inputs.slice(1), attributes)];
+  if (has !== says)
+    throw damagedPack(`${modelFile} has the product ${name} of ${has}, its layout says ${says}`);
 }
 
 function descriptionOf({ config, kept, linears }: ModelToWrite) {

@@ -1,48 +1,54 @@
 import type { LinearInfo, ModelDescription } from "../../model/architecture.js";
 import { decoderGraph } from "../../model/decoder-graph.js";
 import type { GraphPart } from "../../model/decoder-positions.js";
-import { elementType, type Graph } from "../../model/onnx.js";
-import type { OnnxParameters } from "./onnx.js";
+import { elementType, type Graph, type GraphNode } from "../../model/onnx.js";
+import type { WeightOutline } from "../../schemes/scheme.js";
+import type { PackedLinear } from "../target.js";
 
-/** How the product of a quantized linear is written. */
-export interface QuantizedProduct {
-  readonly bits: number;
-  readonly block: number;
-  readonly hasZeroPoints: boolean;
-}
+/** A quantized linear as its product is written. */
+export type QuantizedProduct = Pick<PackedLinear, "weight" | "layout">;
 
 /** The graph of a model whose quantized linears are MatMulNBits nodes, and the others float products. */
 export function modelGraph(
   config: Readonly<Record<string, unknown>>,
   description: ModelDescription,
   quantized: ReadonlyMap<string, QuantizedProduct>,
-  { accuracyLevel, cache }: OnnxParameters,
+  cache: boolean,
 ): Promise<Graph> {
   const product = (linear: LinearInfo, input: string, output: string): GraphPart => {
     const found = quantized.get(linear.name);
     if (found === undefined) return floatProduct(linear, input, output);
-    const { name, rows, columns } = linear;
-    const zeros = found.hasZeroPoints ? [`${name}.zero_points`] : [];
-    return {
-      nodes: [
-        {
-          op: "MatMulNBits",
-          domain: "com.microsoft",
-          name,
-          inputs: [input, `${name}.codes`, `${name}.scales`, ...zeros],
-          outputs: [output],
-          attributes: {
-            K: columns,
-            N: rows,
-            bits: found.bits,
-            block_size: found.block,
-            accuracy_level: accuracyLevel,
-          },
-        },
-      ],
-    };
+    return { nodes: [quantizedProduct(linear.name, found, input, output)] };
   };
   return decoderGraph({ config, description, product }, cache);
+}
+
+/** The node of a quantized linear, which has its name. */
+export function quantizedProduct(
+  name: string,
+  { weight, layout: { bits, block, accuracyLevel } }: QuantizedProduct,
+  input: string,
+  output: string,
+) {
+  const tensors = hasZeroPoints(weight) ? ["codes", "scales", "zero_points"] : ["codes", "scales"];
+  return {
+    op: "MatMulNBits",
+    domain: "com.microsoft",
+    name,
+    inputs: [input, ...tensors.map((tensor) => `${name}.${tensor}`)],
+    outputs: [output],
+    attributes: {
+      K: weight.columns,
+      N: weight.rows,
+      bits: Number(bits),
+      block_size: Number(block),
+      accuracy_level: Number(accuracyLevel),
+    },
+  } satisfies GraphNode;
+}
+
+function hasZeroPoints(weight: WeightOutline): boolean {
+  return weight.scheme === "int" && !weight.symmetric;
 }
 
 /** A weight as the checkpoint has it, made float32 when the model is loaded. */

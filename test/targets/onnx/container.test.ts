@@ -102,6 +102,19 @@ test("a graph with a cache gives token by token what the whole window gives", as
   }
 });
 
+test("a product of other numbers than its layout's is noticed, though all tensors are as they were", async () => {
+  const run = temporaryFolder();
+  await quantizeBundled("onnx-int4-g32", run);
+  const file = path.join(run, "packs/onnx/model.onnx");
+  const bytes = readFileSync(file);
+  const blockSize = bytes.indexOf("block_size") + "block_size".length + 1; // behind the key of its value
+  expect(bytes[blockSize]).toBe(32);
+  bytes[blockSize] = 64;
+  writeFileSync(file, bytes);
+  const { faults } = await verifyRun(run, kernels);
+  expect(faults.join("\n")).toMatch(/q_proj of .*block_size 64, its layout says .*block_size 32/);
+});
+
 test.each([
   ["a graph that is cut short", "model.onnx", (bytes: Buffer) => bytes.subarray(0, bytes.length >> 1)],
   [
