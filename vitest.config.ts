@@ -1,18 +1,22 @@
 import { defineConfig } from "vitest/config";
 
+// Tests read what commands print: without colour, wherever they run (a `CI` variable alone turns colour on).
+const env = { NO_COLOR: "1" };
+
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: "unit",
+          env,
           include: ["test/**/*.test.ts"],
           exclude: ["test/assets/**", "test/peers/**"],
           testTimeout: 60_000,
         },
       },
-      { test: { name: "assets", include: ["test/assets/**/*.test.ts"], testTimeout: 600_000 } },
-      { test: { name: "peers", include: ["test/peers/**/*.test.ts"], testTimeout: 120_000 } },
+      { test: { name: "assets", env, include: ["test/assets/**/*.test.ts"], testTimeout: 600_000 } },
+      { test: { name: "peers", env, include: ["test/peers/**/*.test.ts"], testTimeout: 120_000 } },
     ],
   },
 });
