@@ -63,9 +63,10 @@ async function compete(contenders, setting) {
     opened.push({ ...contender, ...(await contender.open(setting)), times: [] });
   for (let round = 0; round < rounds; round++) {
     for (const { run, times } of opened) {
-      await setTimeout(100); // peers' threads spin for a while after their work
-      await run(); // what the one before left in the caches, and threads that still look for work, do not count
-      for (let i = 0; i < (tokens === 1 ? 60 : 3); i++) times.push(await run());
+      await setTimeout(600); // peers' threads spin for up to half a second after their work
+      const start = performance.now(); // what the one before left in the caches does not count, nor does waking up
+      while (performance.now() - start < 50) await run();
+      for (let i = 0; i < (tokens === 1 ? 60 : 8); i++) times.push(await run());
     }
   }
   const medians = opened.map(({ times }) => times.sort((a, b) => a - b)[times.length >> 1]);
