@@ -126,6 +126,10 @@ async function inspectCheckpoint(folder: string, json: boolean): Promise<void> {
   }
 }
 
+function rangeText({ count, least, most }: NonNullable<LinearInspection["scales"]>): string {
+  return `${count}, ${least.toPrecision(4)} … ${most.toPrecision(4)}`;
+}
+
 function linearText(found: LinearInspection): string {
   return [
     title(found.name),
@@ -135,10 +139,7 @@ function linearText(found: LinearInspection): string {
       ["bytes", `${bytesText(found.bytes)}, ${found.bitsPerWeight.toFixed(3)} bits per weight`],
       ["relative error", found.relativeError.toFixed(4)],
       ["input", found.activation],
-      [
-        "scales",
-        `${found.scales.count}, ${found.scales.least.toPrecision(4)} … ${found.scales.most.toPrecision(4)}`,
-      ],
+      ...(found.scales ? [["scales", rangeText(found.scales)] as const] : []),
       ...found.packs.map(
         (pack) =>
           [`pack ${pack.target}`, `${bytesText(pack.bytes)}, ${JSON.stringify(pack.layout)}`] as const,

@@ -14,8 +14,9 @@ export interface LinearInspection {
   readonly bitsPerWeight: number;
   readonly relativeError: number;
   readonly activation: string;
-  readonly scales: { readonly count: number; readonly least: number; readonly most: number };
-  /** How often each code occurs; of planes the codes of all, first plane first. */
+  /** Null of vectors without a table. */
+  readonly scales: { readonly count: number; readonly least: number; readonly most: number } | null;
+  /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids. */
   readonly codes: readonly { readonly code: string; readonly share: number }[];
   readonly packs: readonly {
     readonly target: string;
@@ -54,23 +55,42 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
     bitsPerWeight: bitsPerWeight(weight),
     relativeError: entry.relativeError,
     activation: entry.activation.scheme,
-    scales: {
-      count: weight.scales.length,
-      least: weight.scales.reduce((least, scale) => Math.min(least, scale), Number.POSITIVE_INFINITY),
-      most: weight.scales.reduce((most, scale) => Math.max(most, scale), 0),
-    },
-    codes: codeShares(weight),
+    scales: rangeOf(scalesOf(weight)),
+    codes: codeShares(codesOf(weight)),
     packs,
   };
 }
 
-function codeShares(weight: WeightScheme): LinearInspection["codes"] {
-  const size = weight.rows * weight.columns;
-  const planes = weight.scheme === "planes" ? weight.planes : 1;
+function scalesOf(weight: WeightScheme): Float32Array {
+  return weight.scheme === "vectors" ? (weight.products?.scales ?? new Float32Array()) : weight.scales;
+}
+
+function rangeOf(scales: Float32Array): LinearInspection["scales"] {
+  if (scales.length === 0) return null;
+  return {
+    count: scales.length,
+    least: scales.reduce((least, scale) => Math.min(least, scale), Number.POSITIVE_INFINITY),
+    most: scales.reduce((most, scale) => Math.max(most, scale), 0),
+  };
+}
+
+interface Codes {
+  /** `[planes, size]`. */
+  readonly codes: Uint8Array | Int8Array;
+  readonly planes: number;
+}
+
+function codesOf(weight: WeightScheme): Codes {
+  if (weight.scheme === "vectors") return { codes: weight.ids, planes: 1 };
+  return { codes: weight.codes, planes: weight.scheme === "planes" ? weight.planes : 1 };
+}
+
+function codeShares({ codes, planes }: Codes): LinearInspection["codes"] {
+  const size = codes.length / planes;
   const counts = new Map<string, number>();
   for (let i = 0; i < size; i++) {
-    let code = String(weight.codes[i]);
-    for (let plane = 1; plane < planes; plane++) code += `,${weight.codes[plane * size + i]}`;
+    let code = String(codes[i]);
+    for (let plane = 1; plane < planes; plane++) code += `,${codes[plane * size + i]}`;
     counts.set(code, (counts.get(code) ?? 0) + 1);
   }
   return [...counts]

@@ -4,6 +4,7 @@ import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { openKernels } from "../kernels/open.js";
 import type { WeightScheme } from "../schemes/scheme.js";
+import { weightTensors } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import type { PackedLinear, Target } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
@@ -144,13 +145,15 @@ async function checkLinear(
   return faults;
 }
 
-/** The first field in which two schemes differ. */
+/** The first stored tensor in which two schemes differ. */
 function firstDifference(a: WeightScheme, b: WeightScheme): string | null {
-  if (!sameBits(a.codes, b.codes)) return "codes";
-  if (!sameBits(a.scales, b.scales)) return "scales";
-  const zeros = (weight: WeightScheme) =>
-    weight.scheme === "int" ? (weight.zeroPoints ?? new Uint8Array()) : new Uint8Array();
-  return sameBits(zeros(a), zeros(b)) ? null : "zero points";
+  const [these, those] = [weightTensors(a), weightTensors(b)];
+  const names = new Set([...Object.keys(these), ...Object.keys(those)]);
+  for (const name of names) {
+    const [one, other] = [these[name]?.bytes, those[name]?.bytes];
+    if (!one || !other || !sameBits(one, other)) return name.replace("_", " ");
+  }
+  return null;
 }
 
 function sameBits(a: ArrayBufferView, b: ArrayBufferView): boolean {

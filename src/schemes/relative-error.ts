@@ -1,11 +1,14 @@
 import type { Kernels } from "../kernels/kernels.js";
 import type { Matrix } from "../tensor/matrix.js";
-import type { WeightScheme } from "./scheme.js";
+import type { GridScheme, WeightScheme } from "./scheme.js";
 import { dequantize } from "./weights.js";
 
 /** `‖W − Ŵ‖ / ‖W‖`, Frobenius; 0 for a weight of zeros that stayed zeros. */
 export async function relativeError(weight: Matrix, scheme: WeightScheme, kernels: Kernels): Promise<number> {
-  const rows = kernels.native ? await nativeRowErrors(weight, scheme, kernels) : rowErrors(weight, scheme);
+  const rows =
+    kernels.native && scheme.scheme !== "vectors"
+      ? await nativeRowErrors(weight, scheme, kernels)
+      : rowErrors(weight, scheme);
   let error = 0;
   let norm = 0;
   for (let row = 0; row < weight.rows; row++) {
@@ -31,7 +34,7 @@ export function rowErrors(weight: Matrix, scheme: WeightScheme): Float64Array {
 
 async function nativeRowErrors(
   weight: Matrix,
-  scheme: WeightScheme,
+  scheme: GridScheme,
   { native, threads }: Kernels,
 ): Promise<Float64Array> {
   const out = new Float64Array(2 * weight.rows);

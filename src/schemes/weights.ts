@@ -5,7 +5,17 @@ import type { Tensors } from "../tensor/tensor.js";
 import { dequantizeInt, intBytes, intFromTensors, intOutline, intTensors } from "./int.js";
 import { dequantizePlanes, planesBytes, planesFromTensors, planesOutline, planesTensors } from "./planes.js";
 import { granularityName } from "./scale-grid.js";
-import type { WeightOutline, WeightScheme } from "./scheme.js";
+import type { GridOutline, GridScheme, WeightOutline, WeightScheme } from "./scheme.js";
+import {
+  dequantizeVectors,
+  describeVectors,
+  vectorsBytes,
+  vectorsFault,
+  vectorsFromTensors,
+  vectorsOutline,
+  vectorsOutlineOf,
+  vectorsTensors,
+} from "./vectors.js";
 
 /*
  * What every representation can do, whichever it is. A new representation adds its file, its members to the unions of
@@ -14,11 +24,13 @@ import type { WeightOutline, WeightScheme } from "./scheme.js";
 
 /** The float32 weight `[N, K]` that a scheme stands for. */
 export function dequantize(weight: WeightScheme): Matrix {
+  if (weight.scheme === "vectors") return dequantizeVectors(weight);
   return weight.scheme === "int" ? dequantizeInt(weight) : dequantizePlanes(weight);
 }
 
 /** Bytes that the scheme takes in a run's `quantized/`, file header aside. */
 export function storedBytes(outline: WeightOutline): number {
+  if (outline.scheme === "vectors") return vectorsBytes(outline);
   return outline.scheme === "int" ? intBytes(outline) : planesBytes(outline);
 }
 
@@ -29,6 +41,7 @@ export function bitsPerWeight(outline: WeightOutline): number {
 
 /** A scheme in a few words, for tables: `int4 g128`, `2 trit planes g128`, `binary with offset row`. */
 export function describeWeight(outline: WeightOutline): string {
+  if (outline.scheme === "vectors") return describeVectors(outline);
   const scope = `${granularityName(outline)}${outline.scaleDtype ? ", float32 scales" : ""}`;
   if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
   const { alphabet, planes, offset } = outline;
@@ -38,7 +51,10 @@ export function describeWeight(outline: WeightOutline): string {
 }
 
 /** A scheme without its data. */
+export function outlineOf(weight: GridScheme): GridOutline;
+export function outlineOf(weight: WeightScheme): WeightOutline;
 export function outlineOf(weight: WeightScheme): WeightOutline {
+  if (weight.scheme === "vectors") return vectorsOutlineOf(weight);
   const { rows, columns, group, scaleRows, scaleDtype } = weight;
   const grid = { rows, columns, group, scaleRows, ...(scaleDtype && { scaleDtype }) };
   if (weight.scheme === "int")
@@ -55,10 +71,11 @@ export function sameOutline(a: WeightOutline, b: WeightOutline): boolean {
 
 /** The tensors of a scheme's file. */
 export function weightTensors(weight: WeightScheme): Tensors {
+  if (weight.scheme === "vectors") return vectorsTensors(weight);
   return weight.scheme === "int" ? intTensors(weight) : planesTensors(weight);
 }
 
-const outlines = z.discriminatedUnion("scheme", [intOutline, planesOutline]);
+const outlines = z.discriminatedUnion("scheme", [intOutline, planesOutline, vectorsOutline]);
 
 /**
  * An outline read from a file.
@@ -67,9 +84,15 @@ const outlines = z.discriminatedUnion("scheme", [intOutline, planesOutline]);
 export function parseOutline(value: unknown, where: string): WeightOutline {
   const parsed = outlines.safeParse(value);
   if (!parsed.success) throw damaged(where, z.prettifyError(parsed.error).replaceAll("\n", " "));
-  const { rows, columns, group, scaleRows } = parsed.data;
-  if (!Number.isSafeInteger(rows * columns * 8))
+  const { rows, columns } = parsed.data;
+  if (!Number.isSafeInteger(rows * columns * 2048))
     throw damaged(where, `${rows} × ${columns} weights are too many`);
+  if (parsed.data.scheme === "vectors") {
+    const fault = vectorsFault(parsed.data);
+    if (fault) throw damaged(where, fault);
+    return parsed.data;
+  }
+  const { group, scaleRows } = parsed.data;
   if (columns % group !== 0) throw damaged(where, `a group of ${group} does not divide ${columns} columns`);
   if (scaleRows !== rows && scaleRows !== 1)
     throw damaged(where, `${scaleRows} rows of scales for ${rows} rows`);
@@ -86,6 +109,7 @@ export function weightFromTensors(
   where: string,
 ): WeightScheme {
   try {
+    if (outline.scheme === "vectors") return vectorsFromTensors(outline, bytesOf);
     return outline.scheme === "int" ? intFromTensors(outline, bytesOf) : planesFromTensors(outline, bytesOf);
   } catch (error) {
     if (error instanceof RangeError) throw damaged(where, error.message);

@@ -8,6 +8,7 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { rangeOf, readMatrix } from "../checkpoint/tensors.js";
 import { describeModel } from "../model/model.js";
 import type { IntOutline } from "../schemes/int.js";
+import type { GridOutline } from "../schemes/scheme.js";
 import type { FloatDtype } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
 import type { TensorBytes } from "../tensor/tensor.js";
@@ -44,7 +45,7 @@ export interface QuantizedLinear {
 
 export function checkpointContainer<Parameters extends object>(
   format: CheckpointFormat<Parameters>,
-): Container<Parameters> {
+): Container<Parameters, GridOutline> {
   return {
     refuse(_config, quantized) {
       if (quantized.length > 0) return null;
@@ -100,7 +101,7 @@ const besideConfig = companionFiles.filter((name) => name !== configFile);
 
 /** The tensors of a linear, which is packed when the first of them is written and dropped after the last. */
 function linearUnit<Parameters>(
-  linear: LinearToWrite,
+  linear: LinearToWrite<GridOutline>,
   format: CheckpointFormat<Parameters>,
   layouts: Map<string, PackedLinear["layout"]>,
 ): Unit {
@@ -119,9 +120,9 @@ function linearUnit<Parameters>(
   }));
 }
 
-function intOutlineOf(weight: LinearToWrite["weight"]): IntOutline {
+function intOutlineOf(weight: GridOutline): IntOutline {
   const outline = asIntOutline(weight);
-  if (outline === null) throw new RangeError("only one plane of trits has codes"); // refused before
+  if (outline === null) throw new RangeError("only one plane of trits have codes"); // refused before
   return outline;
 }
 
@@ -161,7 +162,7 @@ function isScaleOfFp8(name: string, kept: TensorSource): boolean {
 }
 
 function configOf<Parameters>(
-  { config, linears, kept }: ModelToWrite,
+  { config, linears, kept }: ModelToWrite<GridOutline>,
   format: CheckpointFormat<Parameters>,
   parameters: Parameters,
 ): object {
@@ -184,7 +185,7 @@ function configOf<Parameters>(
 }
 
 /** A row that is one group counts as a group where the other linears have groups of that size. */
-function describeLinears(linears: readonly LinearToWrite[]): readonly QuantizedLinear[] {
+function describeLinears(linears: readonly LinearToWrite<GridOutline>[]): readonly QuantizedLinear[] {
   const outlines = linears.map(({ name, weight }) => ({ name, ...intOutlineOf(weight) }));
   const sizes = new Set(outlines.filter(({ group, columns }) => group < columns).map(({ group }) => group));
   return outlines.map(({ name, bits, symmetric, group, columns }) => {

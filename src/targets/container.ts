@@ -9,7 +9,10 @@ import type { PackedLinear } from "./target.js";
  * stayed float, configuration and tokenizer. The engine reads linears back from those files, so what is scored is what is
  * shipped.
  */
-export interface Container<Parameters extends object = object> {
+export interface Container<
+  Parameters extends object = object,
+  Outline extends WeightOutline = WeightOutline,
+> {
   /**
    * Why a model cannot be put into the format; null when it can. Judged before any work starts.
    * @param quantized names of the linears that are packed.
@@ -24,13 +27,13 @@ export interface Container<Parameters extends object = object> {
    * Writes the model's files into `folder`, each one atomically. Deterministic: the same model gives the same bytes.
    * @returns the files' names inside the folder, and for every linear the file that it lies in.
    */
-  write(folder: string, model: ModelToWrite, parameters: Parameters): Promise<WrittenModel>;
+  write(folder: string, model: ModelToWrite<Outline>, parameters: Parameters): Promise<WrittenModel>;
   /** Opens the files of `write` for reading linears back. @throws LuthierError when they are damaged or missing. */
-  open(folder: string): Promise<OpenContainer>;
+  open(folder: string): Promise<OpenContainer<Outline>>;
 }
 
 /** A quantized model as a container takes it in. */
-export interface ModelToWrite {
+export interface ModelToWrite<Outline extends WeightOutline = WeightOutline> {
   /** config.json. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Folder of config.json and the tokenizer's files. */
@@ -38,15 +41,15 @@ export interface ModelToWrite {
   /** Tensors that stayed as the checkpoint has them, by its names: embedding, norms, biases, kept linears. */
   readonly kept: TensorSource;
   /** The quantized linears in the order of the model. */
-  readonly linears: readonly LinearToWrite[];
+  readonly linears: readonly LinearToWrite<Outline>[];
 }
 
-export interface LinearToWrite {
+export interface LinearToWrite<Outline extends WeightOutline = WeightOutline> {
   /** `model.layers.0.self_attn.q_proj`; its weight's tensor in the checkpoint is `<name>.weight`. */
   readonly name: string;
-  readonly weight: WeightOutline;
+  readonly weight: Outline;
   /** Reads the scheme and packs it; called when it is written, so that one linear is in memory at a time. */
-  pack(): Promise<PackedLinear>;
+  pack(): Promise<PackedLinear<Outline>>;
 }
 
 export interface WrittenModel {
@@ -63,8 +66,8 @@ export interface WrittenLinear {
   readonly layout: PackedLinear["layout"];
 }
 
-export interface OpenContainer {
+export interface OpenContainer<Outline extends WeightOutline = WeightOutline> {
   /** The tensors of one linear, as the target's `pack` made them. */
-  read(linear: Pick<WrittenLinear, "name" | "layout"> & { readonly weight: WeightOutline }): Promise<Tensors>;
+  read(linear: Pick<WrittenLinear, "name" | "layout"> & { readonly weight: Outline }): Promise<Tensors>;
   close(): Promise<void>;
 }

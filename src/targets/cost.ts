@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { ActivationScheme, WeightOutline } from "../schemes/scheme.js";
+import type { ActivationScheme, GridOutline, WeightOutline } from "../schemes/scheme.js";
 import { type Device, streamCycles, type Units } from "./device.js";
 import type { Refusal } from "./target.js";
 
@@ -7,7 +7,11 @@ import type { Refusal } from "./target.js";
  * What a target's products cost on a device: one file `cost.ts` a target. Costs are bounds from the target's own
  * formulas, as if every step were never kept waiting; what a source leaves open is a figure of the device's `design`.
  */
-export interface CostModel<Parameters extends object = object, Design extends object = object> {
+export interface CostModel<
+  Parameters extends object = object,
+  Design extends object = object,
+  Outline extends WeightOutline = WeightOutline,
+> {
   /** Where the formulas come from. */
   readonly source: string;
   /** How the target is built on a device, as far as the formulas ask: figures of a device file, a strict object. */
@@ -15,19 +19,29 @@ export interface CostModel<Parameters extends object = object, Design extends ob
   /** What a reader of the estimate must know of this model. */
   readonly notes: readonly string[];
   /** Why there is no cost of this product on this device; null when there is one. */
-  refuse(product: Product<Parameters>, device: Device): Refusal | null;
+  refuse(product: Product<Parameters, Outline>, device: Device): Refusal | null;
   /** The cost of one product `[tokens, K] → [tokens, N]`. */
-  of(product: Product<Parameters>, device: Device, design: Design): LinearCost;
+  of(product: Product<Parameters, Outline>, device: Device, design: Design): LinearCost;
 }
 
 /** One linear on some tokens. */
-export interface Product<Parameters extends object = object> {
-  readonly weight: WeightOutline;
+export interface Product<Parameters extends object = object, Outline extends WeightOutline = WeightOutline> {
+  readonly weight: Outline;
   readonly activation: ActivationScheme;
   /** The target's. */
   readonly parameters: Parameters;
   readonly tokens: number;
 }
+
+/** One linear of codes on a grid of scales. */
+export type GridProduct<Parameters extends object = object> = Product<Parameters, GridOutline>;
+
+/** The cost of such. */
+export type GridCostModel<Parameters extends object = object, Design extends object = object> = CostModel<
+  Parameters,
+  Design,
+  GridOutline
+>;
 
 export interface LinearCost {
   /** One after another; the steps of a stage run side by side, so the longest decides. */
@@ -87,7 +101,7 @@ export function stream({ weights, scales, activations }: Traffic, device: Device
 
 /** Bytes of a product's inputs and outputs. */
 export function activationBytes(
-  { rows, columns }: WeightOutline,
+  { rows, columns }: Pick<WeightOutline, "rows" | "columns">,
   tokens: number,
   bytesPerInput: number,
   bytesPerOutput: number,

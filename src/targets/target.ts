@@ -1,7 +1,14 @@
 import type { z } from "zod";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
-import type { ActivationScheme, LinearOutline, WeightOutline, WeightScheme } from "../schemes/scheme.js";
+import type {
+  ActivationScheme,
+  GridOutline,
+  GridScheme,
+  LinearOutline,
+  WeightOutline,
+  WeightScheme,
+} from "../schemes/scheme.js";
 import { type Dtype, dtypeBytes } from "../tensor/dtype.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
@@ -11,11 +18,13 @@ import type { Signal } from "./signal.js";
 
 /**
  * One hardware's contract: which weights it takes, the bytes it reads, and the arithmetic it computes them with. `Product`
- * is `Arithmetic` for hardware, `FloatProduct` for formats whose runtimes dequantize.
+ * is `Arithmetic` for hardware, `FloatProduct` for formats whose runtimes dequantize. `Weight` is what it is
+ * asked for: codes on a grid of scales, or any scheme where it takes vectors.
  */
 export interface Target<
   Parameters extends object = object,
   Product extends Arithmetic | FloatProduct = Arithmetic | FloatProduct,
+  Weight extends WeightScheme = WeightScheme,
 > {
   /** The folder's name. */
   readonly name: string;
@@ -30,12 +39,14 @@ export interface Target<
    * is absent they are refused before `refuse` is asked.
    */
   readonly takesFloat32Scales?: boolean;
+  /** Whether it takes vectors; where it is absent they are refused before `refuse` is asked. */
+  readonly takesVectors?: boolean;
   /**
    * Why a linear does not fit, with the way out; null when it fits. Judged before any work starts.
    * @param place absent for a linear of no model.
    */
   refuse(
-    weight: WeightOutline,
+    weight: OutlineOf<Weight>,
     activation: ActivationScheme,
     parameters: Parameters,
     place?: Place,
@@ -46,27 +57,36 @@ export interface Target<
    * @param activation that of its rule, for targets that take several; float when absent.
    */
   pack(
-    weight: WeightScheme,
+    weight: Weight,
     parameters: Parameters,
     place?: Place,
     activation?: ActivationScheme,
-  ): PackedLinear;
+  ): PackedLinear<OutlineOf<Weight>>;
   /** The weight that the bytes stand for: `unpack(pack(w)) = w`, field by field. */
-  unpack(packed: PackedLinear): WeightScheme;
+  unpack(packed: PackedLinear<OutlineOf<Weight>>): Weight;
   /** @throws LuthierError when a tensor of the pack is missing or has another shape than the layout says. */
-  open(packed: PackedLinear, kernels: Kernels): Product;
+  open(packed: PackedLinear<OutlineOf<Weight>>, kernels: Kernels): Product;
   /** How a whole model is kept, where the format's readers take one; absent where the hardware reads linears. */
-  readonly container?: Container<Parameters>;
+  readonly container?: Container<Parameters, OutlineOf<Weight>>;
   /**
    * Every array of one token's product by the reference arithmetic, from `input` to `output`, for test benches. The
    * output has the bits of `multiply`. Absent where no hardware reads the pack.
    */
-  trace?(packed: PackedLinear, token: Float32Array): readonly Signal[];
+  trace?(packed: PackedLinear<OutlineOf<Weight>>, token: Float32Array): readonly Signal[];
   /** What its products cost on a device; absent where no formulas are known. */
-  readonly cost?: CostModel<Parameters>;
+  readonly cost?: CostModel<Parameters, object, OutlineOf<Weight>>;
   /** What a rule of a recipe for this target usually says: what it is shown and measured with. */
   readonly typical: TypicalRule;
 }
+
+type OutlineOf<Weight> = Weight extends GridScheme ? GridOutline : WeightOutline;
+
+/** A target that takes codes on a grid of scales. */
+export type GridTarget<Parameters extends object, Product extends Arithmetic | FloatProduct> = Target<
+  Parameters,
+  Product,
+  GridScheme
+>;
 
 /** Keys of a recipe's rule. */
 export interface TypicalRule {
@@ -93,13 +113,19 @@ export interface Refusal {
 }
 
 /** Why a linear does not fit a target: what `refuse` says, and what holds for all targets. */
-export function refusalOf<Parameters extends object>(
-  target: Target<Parameters>,
+export function refusalOf(
+  target: Target,
   { weight, activation }: LinearOutline,
-  parameters: Parameters,
+  parameters: object,
   place?: Place,
 ): Refusal | null {
-  if (weight.scaleDtype === "F32" && !target.takesFloat32Scales) {
+  if (weight.scheme === "vectors" && !target.takesVectors) {
+    return {
+      reason: "its weights are vectors, this target takes codes with scales",
+      fix: "use a quantizer of such codes, as `rtn` or `trit-planes`, or the target `lut-llm`",
+    };
+  }
+  if (weight.scheme !== "vectors" && weight.scaleDtype === "F32" && !target.takesFloat32Scales) {
     return {
       reason: "it has float32 scales that float16 cannot hold, this target takes float16 ones",
       fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
@@ -109,13 +135,16 @@ export function refusalOf<Parameters extends object>(
 }
 
 /** One linear as a target's hardware reads it. */
-export interface PackedLinear {
+export interface PackedLinear<Outline extends WeightOutline = WeightOutline> {
   /** The scheme that the bytes hold, so that they can be read back without any other file. */
-  readonly weight: WeightOutline;
+  readonly weight: Outline;
   /** The layout parameters in force for this linear, all resolved (tile sizes, digit order …). */
   readonly layout: Readonly<Record<string, number | string>>;
   readonly tensors: Tensors;
 }
+
+/** A packed linear of codes on a grid of scales. */
+export type PackedGrid = PackedLinear<GridOutline>;
 
 /** @throws LuthierError when a pack lacks a tensor, or it has another dtype, shape or length than its layout says. */
 export function tensorOf(

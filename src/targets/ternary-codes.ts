@@ -1,6 +1,6 @@
 import type { IntOutline, IntScheme } from "../schemes/int.js";
 import { beyondTrits, type PlanesOutline } from "../schemes/planes.js";
-import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../schemes/scheme.js";
 
 /*
  * One ternary plane as symmetric two-bit codes, for formats of whole numbers: trit t is the code t + 2, its zero point
@@ -10,7 +10,7 @@ import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
 const zero = 2;
 
 /** Null for a sum of planes and for planes of anything but trits: these are no weights of such whole numbers. */
-export function asIntOutline(weight: WeightOutline): IntOutline | null {
+export function asIntOutline(weight: GridOutline): IntOutline | null {
   if (weight.scheme === "int") return weight;
   if (weight.planes !== 1 || beyondTrits(weight) !== null) return null;
   const { rows, columns, group, scaleRows } = weight;
@@ -18,7 +18,7 @@ export function asIntOutline(weight: WeightOutline): IntOutline | null {
 }
 
 /** @throws RangeError for a weight that `asIntOutline` has none for. */
-export function asInt(weight: WeightScheme): IntScheme {
+export function asInt(weight: GridScheme): IntScheme {
   if (weight.scheme === "int") return weight;
   const outline = asIntOutline(weight);
   if (outline === null) throw new RangeError("only one plane of trits is a weight of whole numbers");
@@ -31,7 +31,7 @@ export function asInt(weight: WeightScheme): IntScheme {
 }
 
 /** The trits of two-bit codes. @throws RangeError for the code 0, which is no trit. */
-export function planeOf(outline: PlanesOutline, { codes, scales }: IntScheme): WeightScheme {
+export function planeOf(outline: PlanesOutline, { codes, scales }: IntScheme): GridScheme {
   const wrong = codes.indexOf(0);
   if (wrong >= 0) throw new RangeError(`weight ${wrong} has the code 0, trits are 1 to 3`);
   return { ...outline, codes: Int8Array.from(codes, (code) => code - zero), scales };

@@ -9,7 +9,7 @@ import { openKernels } from "../../src/kernels/open.js";
 import { evaluatePerplexity } from "../../src/pipeline/evaluate.js";
 import { quantize } from "../../src/pipeline/quantize.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
-import type { WeightScheme } from "../../src/schemes/scheme.js";
+import type { GridScheme } from "../../src/schemes/scheme.js";
 import { dequantize } from "../../src/schemes/weights.js";
 import { gguf } from "../../src/targets/gguf/gguf.js";
 import { matrix } from "../../src/tensor/matrix.js";
@@ -32,7 +32,7 @@ const int = (bits: number, granularity: number | "tensor") =>
 const ternary = (granularity: number | "tensor") =>
   randomPlanes({ rows: 6, columns: 512, granularity, planes: 1 }, 7);
 
-const blocks: readonly (readonly [type: keyof typeof ggml, weight: WeightScheme])[] = [
+const blocks: readonly (readonly [type: keyof typeof ggml, weight: GridScheme])[] = [
   ["tq1_0", ternary(256)],
   ["tq1_0", int(1, 256)],
   ["tq2_0", ternary(256)],

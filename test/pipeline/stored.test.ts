@@ -15,6 +15,7 @@ import {
   readScheme,
 } from "../../src/pipeline/quantized-files.js";
 import { verifyRun } from "../../src/pipeline/verify.js";
+import type { PlanesScheme } from "../../src/schemes/planes.js";
 import { openDequantized } from "../../src/schemes/stored/dequantized.js";
 import { dequantize } from "../../src/schemes/weights.js";
 import { bundledModel, hashesOf, recipeOf, suiteFolder, temporaryFolder } from "./run.js";
@@ -158,7 +159,8 @@ async function writeBitnet(run: string, folder: string): Promise<void> {
   }
   const tensors: NamedTensor[] = [];
   for (const { name, file, weight } of (await readQuantizedIndex(run)).linears) {
-    const { codes, scales, rows, columns } = await readScheme(path.join(quantizedFolder(run), file), weight);
+    const scheme = await readScheme(path.join(quantizedFolder(run), file), weight);
+    const { codes, scales, rows, columns } = scheme as PlanesScheme;
     const quarter = (rows / 4) * columns;
     const digit = (part: number, at: number) => (codes[part * quarter + at] + 1) << (2 * part);
     const bytes = Uint8Array.from(

@@ -3,7 +3,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { readHeader } from "../../src/checkpoint/safetensors.js";
 import type { TensorSource } from "../../src/checkpoint/tensor-source.js";
-import type { WeightScheme } from "../../src/schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../src/schemes/scheme.js";
 import { outlineOf } from "../../src/schemes/weights.js";
 import type { LinearToWrite, ModelToWrite } from "../../src/targets/container.js";
 import { gptq } from "../../src/targets/gptq/gptq.js";
@@ -57,7 +57,10 @@ function keptOf(tensors: Tensors): TensorSource {
 }
 
 /** A model of one block whose linears are quantized, but those in `float`. */
-async function model(float: Readonly<Record<string, TensorBytes>> = {}, head = false): Promise<ModelToWrite> {
+async function model(
+  float: Readonly<Record<string, TensorBytes>> = {},
+  head = false,
+): Promise<ModelToWrite<GridOutline>> {
   const directory = await temporaryFolder();
   await writeFile(path.join(directory, "config.json"), JSON.stringify(config));
   await writeFile(path.join(directory, "tokenizer.json"), "{}");
@@ -69,17 +72,17 @@ async function model(float: Readonly<Record<string, TensorBytes>> = {}, head = f
   const all = { ...shapes, ...(head && { lm_head: [32, 32] as const }) };
   const linears = Object.entries(all)
     .filter(([name]) => float[`${name}.weight`] === undefined)
-    .map(([name, [rows, columns]], seed): LinearToWrite => {
-      const scheme: WeightScheme = randomInt(
+    .map(([name, [rows, columns]], seed): LinearToWrite<GridOutline> => {
+      const scheme: GridScheme = randomInt(
         { rows, columns, granularity: 32, bits: 4, symmetric: true },
         seed,
       );
       return { name, weight: outlineOf(scheme), pack: async () => gptq.pack(scheme, parameters) };
     });
-  return { config, directory, kept: keptOf(kept), linears } as ModelToWrite;
+  return { config, directory, kept: keptOf(kept), linears } as ModelToWrite<GridOutline>;
 }
 
-async function written(input: ModelToWrite) {
+async function written(input: ModelToWrite<GridOutline>) {
   const folder = await temporaryFolder();
   const { files, linears } = await container.write(folder, input, parameters);
   const read = JSON.parse(await readFile(path.join(folder, "config.json"), "utf8"));

@@ -3,7 +3,7 @@ import { LuthierError } from "../../error.js";
 import { roundToFloat16 } from "../../tensor/float.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import type { IntOutline } from "../int.js";
-import type { ActivationScheme, WeightOutline, WeightScheme } from "../scheme.js";
+import type { ActivationScheme, GridOutline, GridScheme } from "../scheme.js";
 import { dequantize } from "../weights.js";
 
 /** A linear that a checkpoint holds quantized. */
@@ -20,9 +20,9 @@ export interface StoredLinear {
    * The scheme that holds the weight exactly; reads scales and zero points, not the codes.
    * @throws LuthierError when the tensors do not hold together, or no scheme can hold them.
    */
-  outline(): Promise<WeightOutline>;
+  outline(): Promise<GridOutline>;
   /** @throws LuthierError as `outline`. */
-  scheme(): Promise<WeightScheme>;
+  scheme(): Promise<GridScheme>;
   /** The float32 weight `[N, K]`. @throws LuthierError when the tensors do not hold together. */
   weights(): Promise<FloatRows>;
 }
@@ -40,7 +40,7 @@ export interface StoredTensors extends Pick<StoredLinear, "rows" | "columns" | "
 }
 
 export interface StoredGrid {
-  readonly outline: WeightOutline;
+  readonly outline: GridOutline;
   /** `[scaleRows, K / group]`. */
   readonly scales: Float32Array;
   /** As the scales; null when the outline has none. */
@@ -110,13 +110,13 @@ function dtypeOf(scales: Float32Array, shape: { rows: number; scaleRows: number 
   return exact ? {} : ({ scaleDtype: "F32" } as const);
 }
 
-function schemeOf({ outline, scales, zeroPoints }: StoredGrid, codes: Uint8Array | Int8Array): WeightScheme {
+function schemeOf({ outline, scales, zeroPoints }: StoredGrid, codes: Uint8Array | Int8Array): GridScheme {
   if (outline.scheme === "int") return { ...outline, scales, zeroPoints, codes: codes as Uint8Array };
   return { ...outline, scales, codes: codes as Int8Array };
 }
 
 /** Some rows of a scheme with one plane or of whole numbers, sharing its memory. */
-function rowsOfScheme(scheme: WeightScheme, { first, last }: RowRange): WeightScheme {
+function rowsOfScheme(scheme: GridScheme, { first, last }: RowRange): GridScheme {
   const { columns, group, scaleRows } = scheme;
   const groups = columns / group;
   const codes = scheme.codes.subarray(first * columns, last * columns);
@@ -124,8 +124,8 @@ function rowsOfScheme(scheme: WeightScheme, { first, last }: RowRange): WeightSc
     scaleRows === 1 ? grid : (grid.subarray(first * groups, last * groups) as T);
   const rows = last - first;
   const some = { ...scheme, rows, scaleRows: scaleRows === 1 ? 1 : rows, codes, scales: part(scheme.scales) };
-  if (scheme.scheme === "planes") return some as WeightScheme;
-  return { ...some, zeroPoints: scheme.zeroPoints && part(scheme.zeroPoints) } as WeightScheme;
+  if (scheme.scheme === "planes") return some as GridScheme;
+  return { ...some, zeroPoints: scheme.zeroPoints && part(scheme.zeroPoints) } as GridScheme;
 }
 
 function gathered(codes: Uint8Array | Int8Array, order: Uint32Array, rows: number): Uint8Array | Int8Array {

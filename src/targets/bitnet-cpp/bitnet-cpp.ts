@@ -2,7 +2,7 @@ import { LuthierError } from "../../error.js";
 import type { PlanesScheme } from "../../schemes/planes.js";
 import { outlineOf } from "../../schemes/weights.js";
 import type { Matrix } from "../../tensor/matrix.js";
-import { type Arithmetic, type PackedLinear, refuseUnsound, type Target } from "../target.js";
+import { type Arithmetic, type GridTarget, type PackedGrid, refuseUnsound } from "../target.js";
 import { multiply } from "./arithmetic.js";
 import { bitnetCppCost } from "./cost.js";
 import { layoutIn, layoutOf, type Parameters, parameters } from "./layout.js";
@@ -13,7 +13,7 @@ import { type PackedWeight, packWeight, tritsOf, weightIn } from "./weight.js";
 const int8 = { scheme: "int8", per: "token" } as const;
 
 /** bitnet.cpp's CPU kernels: I2_S multiplies and adds, TL1 and TL2 look up; all sum ternary weights exactly. */
-export const bitnetCpp: Target<Parameters, Arithmetic> = {
+export const bitnetCpp: GridTarget<Parameters, Arithmetic> = {
   name: "bitnet-cpp",
   summary: "bitnet.cpp CPU kernels (I2_S, TL1, TL2): ternary weights with one scale a tensor, INT8 tokens",
   source: "microsoft/BitNet; arXiv 2502.11880",
@@ -56,7 +56,7 @@ export const bitnetCpp: Target<Parameters, Arithmetic> = {
 };
 
 /** @throws LuthierError when the pack's layout, weight or scale are none of this target. */
-function opened(packed: PackedLinear) {
+function opened(packed: PackedGrid) {
   const { outline, layout } = layoutIn(packed);
   return { outline, weight: weightIn(packed.tensors, outline, layout) };
 }

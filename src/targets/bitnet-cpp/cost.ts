@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { activationBytes, type CostModel, type LinearCost, refuseKind, type Step, stream } from "../cost.js";
+import {
+  activationBytes,
+  type GridCostModel,
+  type LinearCost,
+  refuseKind,
+  type Step,
+  stream,
+} from "../cost.js";
 import { type Device, unitsOf } from "../device.js";
 import { times, together, type VectorWork, vectorStep } from "../vector-cost.js";
 import { type Layout, layoutOf, type Parameters } from "./layout.js";
@@ -9,7 +16,7 @@ import { type Layout, layoutOf, type Parameters } from "./layout.js";
  * `K / g · C^g` table entries a token, half of the entries where the sign is kept apart (TL2); in time by the vector
  * instructions of its kernels.
  */
-export const bitnetCppCost: CostModel<Parameters> = {
+export const bitnetCppCost: GridCostModel<Parameters> = {
   source:
     "bitnet.cpp, arXiv 2502.11880; instructions counted in microsoft/BitNet (ggml-bitnet-mad.cpp, codegen_tl1.py, codegen_tl2.py)",
   design: z.strictObject({}),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { beyondTrits, type PlanesOutline } from "../../schemes/planes.js";
-import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
-import { damagedPack, type PackedLinear, type Refusal } from "../target.js";
+import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
+import { damagedPack, type PackedGrid, type Refusal } from "../target.js";
 
 /** How one linear is laid out, all choices made. */
 export type Layout = I2sLayout | Tl1Layout | Tl2Layout;
@@ -61,7 +61,7 @@ const layouts = z.discriminatedUnion("kernel", [
 ]);
 
 /** @throws LuthierError when the pack's layout is none, or not one of its weight. */
-export function layoutIn(packed: PackedLinear): { outline: PlanesOutline; layout: Layout } {
+export function layoutIn(packed: PackedGrid): { outline: PlanesOutline; layout: Layout } {
   const read = layouts.safeParse(packed.layout);
   if (!read.success) throw damagedPack(`its layout is none of bitnet-cpp: ${z.prettifyError(read.error)}`);
   const layout = layoutOf(packed.weight, { scheme: "int8", per: "token" }, parameters.parse(read.data));
@@ -71,7 +71,7 @@ export function layoutIn(packed: PackedLinear): { outline: PlanesOutline; layout
 
 /** The layout of a linear, or why it has none. */
 export function layoutOf(
-  weight: WeightOutline,
+  weight: GridOutline,
   activation: ActivationScheme,
   chosen: Parameters,
 ): Layout | Refusal {
@@ -89,7 +89,7 @@ export function layoutOf(
   return i2sLayout(columns, { ...chosen, kernel: chosen.kernel });
 }
 
-function refuseWeight(weight: WeightOutline): Refusal | null {
+function refuseWeight(weight: GridOutline): Refusal | null {
   const fix = "quantize with `{ method: absmean, group: tensor }` or `{ method: twn, group: tensor }`";
   if (weight.scheme !== "planes")
     return { reason: `it is ${weight.scheme}, this target takes one trit plane`, fix };

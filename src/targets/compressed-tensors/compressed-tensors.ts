@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
-import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
+import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { packCompressed } from "../../schemes/stored/compressed-layout.js";
 import { dequantize, outlineOf } from "../../schemes/weights.js";
 import { checkpointContainer } from "../checkpoint-container.js";
-import { damagedPack, type FloatProduct, type PackedLinear, type Refusal, type Target } from "../target.js";
+import { damagedPack, type FloatProduct, type GridTarget, type PackedGrid, type Refusal } from "../target.js";
 import { asInt, asIntOutline } from "../ternary-codes.js";
 import { configuration } from "./configuration.js";
 import { shapes, unpackLinear } from "./layout.js";
@@ -12,7 +12,7 @@ import { shapes, unpackLinear } from "./layout.js";
 const parameters = z.strictObject({});
 
 /** Checkpoints of compressed-tensors, for runtimes that dequantize: vLLM, transformers, SGLang. */
-export const compressedTensors: Target<z.infer<typeof parameters>, FloatProduct> = {
+export const compressedTensors: GridTarget<z.infer<typeof parameters>, FloatProduct> = {
   name: "compressed-tensors",
   summary:
     "compressed-tensors checkpoint (pack-quantized) for vLLM, transformers: 2- to 8-bit codes, one trit plane",
@@ -35,7 +35,7 @@ export const compressedTensors: Target<z.infer<typeof parameters>, FloatProduct>
 const format = "pack-quantized";
 
 /** @throws LuthierError when the pack's layout is none, or its tensors do not fit its weight. */
-function unpackChecked({ weight, layout, tensors }: PackedLinear) {
+function unpackChecked({ weight, layout, tensors }: PackedGrid) {
   if (layout.format !== format) throw damagedPack(`its format is ${layout.format}, not ${format}`);
   const refused = refusal(weight, { scheme: "float" });
   if (refused) throw damagedPack(refused.reason);
@@ -45,7 +45,7 @@ function unpackChecked({ weight, layout, tensors }: PackedLinear) {
 /** Codes of rows and of outputs then fill whole words at any number of bits, and every tensor is aligned. */
 const sizeUnit = 32;
 
-function refusal(weight: WeightOutline, activation: ActivationScheme): Refusal | null {
+function refusal(weight: GridOutline, activation: ActivationScheme): Refusal | null {
   if (activation.scheme !== "float") {
     return {
       reason: `its activations are ${activation.scheme} per token by absmax / 127, compressed-tensors divides by 127.5`,

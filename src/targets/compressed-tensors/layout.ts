@@ -1,5 +1,5 @@
 import type { IntOutline } from "../../schemes/int.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import { compressedShapes, compressedZeroPoints } from "../../schemes/stored/compressed-layout.js";
 import { unpackRows } from "../../schemes/stored/words.js";
 import { widen } from "../../tensor/float.js";
@@ -18,7 +18,7 @@ export function shapes(weight: IntOutline): Readonly<Record<string, Shape>> {
 }
 
 /** @throws LuthierError when the tensors do not fit the outline or hold what no weight is packed into. */
-export function unpackLinear(tensors: Tensors, outline: WeightOutline): WeightScheme {
+export function unpackLinear(tensors: Tensors, outline: GridOutline): GridScheme {
   const int = asIntOutline(outline);
   if (int === null) throw damagedPack("its weight is no single plane of trits");
   const { rows, columns, group, bits } = int;

@@ -4,6 +4,7 @@ import type { GgufMetadata, GgufValue } from "../../checkpoint/gguf-header.js";
 import { readTokenizerFiles, type TokenizerFiles } from "../../checkpoint/tokenizer.js";
 import { LuthierError } from "../../error.js";
 import { llama } from "../../model/architectures/llama.js";
+import type { GridOutline } from "../../schemes/scheme.js";
 import type { Container, LinearToWrite, WrittenLinear } from "../container.js";
 import { damagedPack } from "../target.js";
 import { type BlockTypeName, blockTypeNames, blockTypes } from "./blocks.js";
@@ -16,7 +17,7 @@ import { vocabularyOf } from "./vocabulary.js";
 const modelFile = "model.gguf";
 
 /** A model as one GGUF file: what llama.cpp loads, and what the engine reads its linears from. */
-export const ggufContainer: Container<{ readonly type: BlockTypeName | "auto" }> = {
+export const ggufContainer: Container<{ readonly type: BlockTypeName | "auto" }, GridOutline> = {
   refuse(config, _quantized, tokenizer) {
     if (!llama.modelTypes.includes(String(config.model_type))) {
       return {
@@ -117,7 +118,7 @@ function fileType(types: readonly BlockTypeName[]): number {
 }
 
 /** The type of a linear's tensor stands in the header, before its bytes are made. */
-function carriedLinear(linear: LinearToWrite, type: BlockTypeName | "auto"): CarriedLinear {
+function carriedLinear(linear: LinearToWrite<GridOutline>, type: BlockTypeName | "auto"): CarriedLinear {
   const carrier = carrierOf(linear.weight, type);
   if ("reason" in carrier)
     throw new LuthierError(`${linear.name} does not fit gguf: ${carrier.reason}`, carrier.fix);

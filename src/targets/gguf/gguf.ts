@@ -5,10 +5,10 @@ import { outlineOf } from "../../schemes/weights.js";
 import {
   type Arithmetic,
   damagedPack,
-  type PackedLinear,
+  type GridTarget,
+  type PackedGrid,
   type Refusal,
   refuseUnsound,
-  type Target,
 } from "../target.js";
 import { multiply, roundToken, rowOf, runOf, runSums, scaledSum } from "./arithmetic.js";
 import { blockTypeNames } from "./blocks.js";
@@ -26,7 +26,7 @@ const parameters = z.strictObject({
 type Parameters = z.infer<typeof parameters>;
 
 /** GGUF for llama.cpp: a whole model in one file, its quantized weights in ggml's blocks. */
-export const gguf: Target<Parameters, Arithmetic> = {
+export const gguf: GridTarget<Parameters, Arithmetic> = {
   name: "gguf",
   summary:
     "llama.cpp (CPU): a GGUF file of the model; TQ1_0, TQ2_0, Q2_0, Q4_0 and Q8_0 blocks, no zero points",
@@ -43,7 +43,7 @@ export const gguf: Target<Parameters, Arithmetic> = {
     if ("reason" in carrier)
       throw new LuthierError(`gguf does not take this linear: ${carrier.reason}`, carrier.fix);
     const { name: type } = carrier.type;
-    const layout: PackedLinear["layout"] = roundsScale(weight) ? { type, scale: weight.scales[0] } : { type };
+    const layout: PackedGrid["layout"] = roundsScale(weight) ? { type, scale: weight.scales[0] } : { type };
     return { weight: outlineOf(weight), layout, tensors: packBlocks(weight, carrier) };
   },
   unpack(packed) {
@@ -102,7 +102,7 @@ export const gguf: Target<Parameters, Arithmetic> = {
 const layoutSchema = z.strictObject({ type: z.enum(blockTypeNames), scale: z.number().optional() });
 
 /** @throws LuthierError when the pack's layout is none, or not one of its weight. */
-function factsOf({ weight, layout }: Pick<PackedLinear, "weight" | "layout">): {
+function factsOf({ weight, layout }: Pick<PackedGrid, "weight" | "layout">): {
   readonly carrier: Carrier;
   /** The weight's one float32 scale, which the blocks have rounded; null for a weight with others. */
   readonly scale: number | null;

@@ -1,7 +1,7 @@
 import { LuthierError } from "../../error.js";
 import { beyondTrits } from "../../schemes/planes.js";
 import { scaleDtype } from "../../schemes/scale-grid.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import { float16ToNumber, numberToFloat16, roundToFloat16 } from "../../tensor/float.js";
 import type { Tensors } from "../../tensor/tensor.js";
 import { damagedPack, type Refusal, tensorOf } from "../target.js";
@@ -24,7 +24,7 @@ export interface Carrier {
 /**
  * The block type that holds a scheme exactly: the one chosen, or of all that do the one with the fewest bits.
  */
-export function carrierOf(weight: WeightOutline, chosen: BlockTypeName | "auto"): Carrier | Refusal {
+export function carrierOf(weight: GridOutline, chosen: BlockTypeName | "auto"): Carrier | Refusal {
   const { group, columns, scaleRows } = weight;
   const refusal = refuseScheme(weight);
   if (refusal) return refusal;
@@ -53,7 +53,7 @@ export function carrierOf(weight: WeightOutline, chosen: BlockTypeName | "auto")
 }
 
 /** What blocks of any type cannot express. */
-function refuseScheme(weight: WeightOutline): Refusal | null {
+function refuseScheme(weight: GridOutline): Refusal | null {
   const beyond = weight.scheme === "planes" ? beyondTrits(weight) : null;
   if (beyond) return { reason: beyond, fix: "use `absmean`, `twn` or `rtn`" };
   if (weight.scheme === "planes" && weight.planes > 1) {
@@ -77,14 +77,14 @@ function refuseScheme(weight: WeightOutline): Refusal | null {
   return null;
 }
 
-function levelsOf(weight: WeightOutline): readonly [lowest: number, highest: number] {
+function levelsOf(weight: GridOutline): readonly [lowest: number, highest: number] {
   if (weight.scheme === "planes") return [-1, 1];
   const half = 2 ** (weight.bits - 1);
   return [-half, half - 1];
 }
 
 /** Bytes of one row. */
-export function rowBytes({ columns }: WeightOutline, type: BlockType): number {
+export function rowBytes({ columns }: GridOutline, type: BlockType): number {
   return (columns / type.size) * type.bytes;
 }
 
@@ -92,7 +92,7 @@ export function rowBytes({ columns }: WeightOutline, type: BlockType): number {
  * The tensor `blocks`, `[N, K / size · bytes]`.
  * @throws LuthierError when a scale is none that FP16 holds: infinite, or one of a whole tensor below its normal range.
  */
-export function packBlocks(weight: WeightScheme, { type, mirrored }: Carrier): Tensors {
+export function packBlocks(weight: GridScheme, { type, mirrored }: Carrier): Tensors {
   const { rows, columns, group, codes, scales } = weight;
   const sign = mirrored ? -1 : 1;
   const zero = weight.scheme === "int" ? 2 ** (weight.bits - 1) : 0;
@@ -122,7 +122,7 @@ export interface Blocks {
 }
 
 /** @throws LuthierError when the pack lacks its blocks or they have another size. */
-export function blocksOf(tensors: Tensors, weight: WeightOutline, type: BlockType): Blocks {
+export function blocksOf(tensors: Tensors, weight: GridOutline, type: BlockType): Blocks {
   const { rows, columns } = weight;
   const { bytes } = tensorOf(tensors, "blocks", "U8", [rows, rowBytes(weight, type)]);
   return { rows, columns, type, bytes };
@@ -141,10 +141,10 @@ export function scaleOf({ type, bytes }: Blocks, block: number): number {
  */
 export function unpackBlocks(
   tensors: Tensors,
-  weight: WeightOutline,
+  weight: GridOutline,
   { type, mirrored }: Carrier,
   exactScale: number | null,
-): WeightScheme {
+): GridScheme {
   const { rows, columns, group, scaleRows } = weight;
   const blocks = blocksOf(tensors, weight, type);
   const sign = mirrored ? -1 : 1;
@@ -179,14 +179,14 @@ export function unpackBlocks(
 }
 
 /** Whether the scheme's scale is float32, which blocks round to FP16. */
-export function roundsScale(weight: WeightOutline): boolean {
+export function roundsScale(weight: GridOutline): boolean {
   return scaleDtype(weight) === "F32";
 }
 
 /** Below this a rounded FP16 value is off by more than 2^-11 of itself. */
 const leastNormal = 2 ** -14;
 
-function checkedScale(scale: number, weight: WeightOutline): number {
+function checkedScale(scale: number, weight: GridOutline): number {
   const half = Math.abs(roundToFloat16(scale));
   if (half < Infinity && (!roundsScale(weight) || scale === 0 || half >= leastNormal)) return scale;
   throw new LuthierError(

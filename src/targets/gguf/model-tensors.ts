@@ -5,15 +5,16 @@ import { readMatrix, readVector } from "../../checkpoint/tensors.js";
 import { openKernels } from "../../kernels/open.js";
 import type { ModelDescription } from "../../model/architecture.js";
 import { llama } from "../../model/architectures/llama.js";
+import type { GridOutline } from "../../schemes/scheme.js";
 import type { LinearToWrite, ModelToWrite } from "../container.js";
-import type { PackedLinear } from "../target.js";
+import type { PackedGrid } from "../target.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import type { Carrier } from "./layout.js";
 import { ggufNameOf, type PairedHeads, pairedHeadsOf, pairRows } from "./tensor-names.js";
 
 /** A linear with the block type that it goes into. */
 export interface CarriedLinear {
-  readonly linear: LinearToWrite;
+  readonly linear: LinearToWrite<GridOutline>;
   readonly carrier: Carrier;
 }
 
@@ -22,10 +23,10 @@ export interface CarriedLinear {
  * @param onPacked is told of each linear when it has been packed.
  */
 export function modelTensors(
-  { config, kept, linears }: ModelToWrite,
+  { config, kept, linears }: ModelToWrite<GridOutline>,
   { pairedHeads, frequencyFactors }: Hyperparameters,
   carried: readonly CarriedLinear[],
-  onPacked: (linear: LinearToWrite, packed: PackedLinear) => void,
+  onPacked: (linear: LinearToWrite<GridOutline>, packed: PackedGrid) => void,
 ): readonly GgufTensor[] {
   const quantized = new Map(carried.map((each) => [`${each.linear.name}.weight`, each]));
   const description = llama.describe(config, (name) => {
@@ -60,7 +61,7 @@ function namesOf(description: ModelDescription, ownHead: boolean): readonly stri
 function packedTensor(
   { linear, carrier }: CarriedLinear,
   heads: PairedHeads | null,
-  onPacked: (linear: LinearToWrite, packed: PackedLinear) => void,
+  onPacked: (linear: LinearToWrite<GridOutline>, packed: PackedGrid) => void,
 ): GgufTensor {
   const { rows, columns } = linear.weight;
   return tensor(ggufNameOf(`${linear.name}.weight`), carrier.type.ggml, [rows, columns], async () => {

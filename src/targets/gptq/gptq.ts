@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
-import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
+import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { type GptqVersion, gptqBits, packGptq } from "../../schemes/stored/gptq-layout.js";
 import { dequantize, outlineOf } from "../../schemes/weights.js";
 import { checkpointContainer } from "../checkpoint-container.js";
-import { damagedPack, type FloatProduct, type PackedLinear, type Refusal, type Target } from "../target.js";
+import { damagedPack, type FloatProduct, type GridTarget, type PackedGrid, type Refusal } from "../target.js";
 import { asInt, asIntOutline } from "../ternary-codes.js";
 import { configuration } from "./configuration.js";
 import { shapes, unpackLinear } from "./layout.js";
@@ -19,7 +19,7 @@ const parameters = z.strictObject({
 export type GptqParameters = z.infer<typeof parameters>;
 
 /** GPTQ checkpoints, for runtimes that dequantize: GPTQModel, transformers, vLLM, SGLang. */
-export const gptq: Target<GptqParameters, FloatProduct> = {
+export const gptq: GridTarget<GptqParameters, FloatProduct> = {
   name: "gptq",
   summary:
     "GPTQ checkpoint (safetensors) for GPTQModel, transformers, vLLM: 2-, 3-, 4-, 8-bit codes, one trit plane",
@@ -44,7 +44,7 @@ export const gptq: Target<GptqParameters, FloatProduct> = {
 };
 
 /** @throws LuthierError when the pack's layout is none, or does not take its weight. */
-function versionIn({ weight, layout }: PackedLinear): GptqVersion {
+function versionIn({ weight, layout }: PackedGrid): GptqVersion {
   const read = parameters.safeParse(layout);
   if (!read.success || layout.checkpointFormat === undefined) throw damagedPack("its layout is none of gptq");
   const { checkpointFormat } = read.data;
@@ -59,7 +59,7 @@ const groupSizes: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
 /** AutoGPTQ's linears take no other sizes. */
 const sizeUnit = 32;
 
-function refusal(weight: WeightOutline, activation: ActivationScheme, version: GptqVersion): Refusal | null {
+function refusal(weight: GridOutline, activation: ActivationScheme, version: GptqVersion): Refusal | null {
   if (activation.scheme !== "float") {
     return {
       reason: `its activations are ${activation.scheme} per token, runtimes of GPTQ compute with float ones`,

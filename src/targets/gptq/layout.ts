@@ -1,5 +1,5 @@
 import type { IntOutline } from "../../schemes/int.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import {
   type GptqVersion,
   gptqCodes,
@@ -21,7 +21,7 @@ export function shapes(weight: IntOutline) {
 }
 
 /** @throws LuthierError when the tensors do not fit the outline or hold what no weight is packed into. */
-export function unpackLinear(tensors: Tensors, outline: WeightOutline, version: GptqVersion): WeightScheme {
+export function unpackLinear(tensors: Tensors, outline: GridOutline, version: GptqVersion): GridScheme {
   const int = asIntOutline(outline);
   if (int === null) throw damagedPack("its weight is no single plane of trits");
   const expected = shapes(int);

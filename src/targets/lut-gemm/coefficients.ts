@@ -1,7 +1,7 @@
 import { LuthierError } from "../../error.js";
 import type { IntOutline, IntScheme } from "../../schemes/int.js";
 import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import { roundToFloat16 } from "../../tensor/float.js";
 import { damagedPack } from "../target.js";
 
@@ -18,18 +18,18 @@ export interface Coefficients {
 }
 
 /** Sign planes that a weight becomes: two a trit plane. */
-export function signPlanes(weight: WeightOutline): number {
+export function signPlanes(weight: GridOutline): number {
   if (weight.scheme === "int") return weight.bits;
   return weight.alphabet === "trits" ? 2 * weight.planes : weight.planes;
 }
 
 /** Whether every group has a bias of its own; without one the bias is 0 or absent. */
-export function hasBias(weight: WeightOutline): boolean {
+export function hasBias(weight: GridOutline): boolean {
   return weight.scheme === "int" || weight.offset === true;
 }
 
 /** @throws LuthierError when a coefficient does not fit float16, or the scale or zero point could not be found again. */
-export function coefficientsOf(weight: WeightScheme): Coefficients {
+export function coefficientsOf(weight: GridScheme): Coefficients {
   const coefficients = weight.scheme === "int" ? ofInt(weight) : ofPlanes(weight);
   for (const what of ["alpha", "bias"] as const) {
     const values = coefficients[what];

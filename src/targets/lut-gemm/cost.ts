@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { scaleCount } from "../../schemes/scale-grid.js";
-import { activationBytes, type CostModel, type LinearCost, refuseKind, stream } from "../cost.js";
+import { activationBytes, type GridCostModel, type LinearCost, refuseKind, stream } from "../cost.js";
 import { unitsOf } from "../device.js";
 import { hasBias, signPlanes } from "./coefficients.js";
 
 /** LUT-GEMM's product of one token (src/cuda/kernels/mv_fp16_bias.hpp): tables of 256 sums for every eight inputs. */
-export const lutGemmCost: CostModel = {
+export const lutGemmCost: GridCostModel = {
   source: "naver-aics/lut-gemm, src/cuda/kernels/mv_fp16_bias.hpp; arXiv 2206.09557",
   design: z.strictObject({}),
   notes: [

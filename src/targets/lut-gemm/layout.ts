@@ -1,6 +1,6 @@
 import type { PlanesOutline } from "../../schemes/planes.js";
 import { scaleCount } from "../../schemes/scale-grid.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import { numberToFloat16, widen } from "../../tensor/float.js";
 import type { Tensors } from "../../tensor/tensor.js";
 import { damagedPack, tensorOf } from "../target.js";
@@ -35,7 +35,7 @@ export interface SignWeight extends Layout {
 const inputsPerWord = 32;
 
 /** @throws LuthierError when a scale does not fit, see `coefficientsOf`. */
-export function packWeight(weight: WeightScheme, layout: Layout): Tensors {
+export function packWeight(weight: GridScheme, layout: Layout): Tensors {
   const { alpha, bias } = coefficientsOf(weight);
   const shapes = tensorShapes(weight, layout);
   return {
@@ -48,7 +48,7 @@ export function packWeight(weight: WeightScheme, layout: Layout): Tensors {
 }
 
 /** @throws LuthierError when a tensor is missing or is not as the layout says. */
-export function weightOf(tensors: Tensors, outline: WeightOutline, layout: Layout): SignWeight {
+export function weightOf(tensors: Tensors, outline: GridOutline, layout: Layout): SignWeight {
   const { rows, columns, group } = outline;
   const shapes = tensorShapes(outline, layout);
   const words = tensorOf(tensors, "bWeight", "U32", shapes.bWeight).bytes;
@@ -58,7 +58,7 @@ export function weightOf(tensors: Tensors, outline: WeightOutline, layout: Layou
 }
 
 /** @throws LuthierError when the tensors do not fit the layout or hold what no weight is packed into. */
-export function unpackWeight(tensors: Tensors, outline: WeightOutline, layout: Layout): WeightScheme {
+export function unpackWeight(tensors: Tensors, outline: GridOutline, layout: Layout): GridScheme {
   const weight = weightOf(tensors, outline, layout);
   const words = new Uint32Array(weight.words.slice().buffer);
   const alpha = fromKernel(weight.alpha, outline, layout.planes);
@@ -76,7 +76,7 @@ export function widened(halves: Uint8Array): Float32Array {
   return out;
 }
 
-function tensorShapes({ rows, columns, group }: WeightOutline, { planes }: Layout) {
+function tensorShapes({ rows, columns, group }: GridOutline, { planes }: Layout) {
   return {
     bWeight: [columns / inputsPerWord, planes, rows],
     alpha: [columns / group, planes, rows],
@@ -90,7 +90,7 @@ function halvesOf(tensors: Tensors, name: string, shape: readonly number[]): Uin
   return bytes;
 }
 
-function packSigns(weight: WeightScheme, { planes }: Layout): Uint8Array {
+function packSigns(weight: GridScheme, { planes }: Layout): Uint8Array {
   const { rows, columns } = weight;
   const words = new Uint32Array((columns / inputsPerWord) * planes * rows);
   for (let plane = 0; plane < planes; plane++) {
@@ -107,7 +107,7 @@ function packSigns(weight: WeightScheme, { planes }: Layout): Uint8Array {
 }
 
 /** Whether weight i of `[N, K]` has + in a sign plane, as a bit. */
-function signReader(weight: WeightScheme, plane: number): (i: number) => number {
+function signReader(weight: GridScheme, plane: number): (i: number) => number {
   const { codes } = weight;
   if (weight.scheme === "int") return (i) => (codes[i] >> plane) & 1;
   const size = weight.rows * weight.columns;
@@ -117,7 +117,7 @@ function signReader(weight: WeightScheme, plane: number): (i: number) => number 
   return (i) => Number(codes[first + i] >= least);
 }
 
-function intCodes(words: Uint32Array, outline: WeightOutline, layout: Layout): Uint8Array {
+function intCodes(words: Uint32Array, outline: GridOutline, layout: Layout): Uint8Array {
   const codes = new Uint8Array(outline.rows * outline.columns);
   for (let plane = 0; plane < layout.planes; plane++) {
     const bits = bitsOfPlane(words, outline, layout, plane);
@@ -151,7 +151,7 @@ function planesCodes(words: Uint32Array, outline: PlanesOutline, layout: Layout)
 /** `[N, K]`, 1 for +. */
 function bitsOfPlane(
   words: Uint32Array,
-  { rows, columns }: WeightOutline,
+  { rows, columns }: GridOutline,
   { planes }: Layout,
   plane: number,
 ): Uint8Array {
@@ -165,7 +165,7 @@ function bitsOfPlane(
 }
 
 /** `[planes, N, K / group]` values as `[K / group, planes, N]` float16. */
-function toKernel(values: Float32Array, outline: WeightOutline, planes: number): Uint8Array {
+function toKernel(values: Float32Array, outline: GridOutline, planes: number): Uint8Array {
   const halves = new Uint16Array(values.length);
   eachCoefficient(outline, planes, (at, from) => {
     halves[at] = numberToFloat16(values[from]);
@@ -173,7 +173,7 @@ function toKernel(values: Float32Array, outline: WeightOutline, planes: number):
   return new Uint8Array(halves.buffer);
 }
 
-function fromKernel(halves: Uint8Array, outline: WeightOutline, planes: number): Float32Array {
+function fromKernel(halves: Uint8Array, outline: GridOutline, planes: number): Float32Array {
   const values = widened(halves);
   const out = new Float32Array(values.length);
   eachCoefficient(outline, planes, (at, to) => {
@@ -183,7 +183,7 @@ function fromKernel(halves: Uint8Array, outline: WeightOutline, planes: number):
 }
 
 function eachCoefficient(
-  { rows, columns, group }: WeightOutline,
+  { rows, columns, group }: GridOutline,
   planes: number,
   visit: (kernel: number, scheme: number) => void,
 ): void {

@@ -1,15 +1,15 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import { scaleDtype } from "../../schemes/scale-grid.js";
-import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
+import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
 import {
   type Arithmetic,
   damagedPack,
-  type PackedLinear,
+  type GridTarget,
+  type PackedGrid,
   type Refusal,
   refuseUnsound,
-  type Target,
 } from "../target.js";
 import { multiply } from "./arithmetic.js";
 import { hasBias, signPlanes } from "./coefficients.js";
@@ -23,7 +23,7 @@ const parameters = z.strictObject({});
 type Parameters = z.infer<typeof parameters>;
 
 /** LUT-GEMM on GPUs: sign planes with float16 scales, tables of 256 sums of eight inputs, float16 throughout. */
-export const lutGemm: Target<Parameters, Arithmetic> = {
+export const lutGemm: GridTarget<Parameters, Arithmetic> = {
   name: "lut-gemm",
   summary: "LUT-GEMM GPU kernels (float16): sign planes; integer codes and trit planes as sign planes",
   source: "naver-aics/lut-gemm; arXiv 2206.09557",
@@ -67,7 +67,7 @@ const layoutSchema = z.strictObject({
 });
 
 /** @throws LuthierError when the pack's layout is none, or not one of its weight. */
-function layoutIn({ weight, layout }: PackedLinear): Layout {
+function layoutIn({ weight, layout }: PackedGrid): Layout {
   const read = layoutSchema.safeParse(layout);
   if (!read.success) throw damagedPack(`its layout is none of lut-gemm: ${z.prettifyError(read.error)}`);
   const fitting = layoutOf(weight, { scheme: "float" });
@@ -81,7 +81,7 @@ function layoutIn({ weight, layout }: PackedLinear): Layout {
 }
 
 /** The kernel without a bias wherever it may be: it walks 64 inputs at a time, so its groups must hold them. */
-function layoutOf(weight: WeightOutline, activation: ActivationScheme): Layout | Refusal {
+function layoutOf(weight: GridOutline, activation: ActivationScheme): Layout | Refusal {
   const { rows, columns, group } = weight;
   if (activation.scheme !== "float") {
     return {

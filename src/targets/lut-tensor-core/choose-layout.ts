@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { beyondTrits } from "../../schemes/planes.js";
-import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
-import { damagedPack, type PackedLinear, type Refusal } from "../target.js";
+import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
+import { damagedPack, type PackedGrid, type Refusal } from "../target.js";
 import type { InputFormat, Layout } from "./layout.js";
 
 export const parameters = z.strictObject({
@@ -35,7 +35,7 @@ export type Parameters = z.infer<typeof parameters>;
 
 /** The layout of a linear, or why it has none. */
 export function layoutOf(
-  weight: WeightOutline,
+  weight: GridOutline,
   activation: ActivationScheme,
   chosen: Parameters,
 ): Layout | Refusal {
@@ -65,6 +65,8 @@ export function layoutOf(
       fix: "use a group that is a multiple of tileInputs, or keep these linears float",
     };
   }
+  if (activation.scheme === "centroids")
+    return { reason: "its input is represented by centroids", fix: "use float, int8 or int16 activations" };
   const tables =
     activation.scheme === "float" ? roundedTables(group, chosen) : exactTables(weight, bits, activation);
   if ("reason" in tables) return tables;
@@ -89,9 +91,9 @@ function roundedTables(
 
 /** Entries of integer inputs are exact, and so are sums over a weight group as long as INT32 holds them. */
 function exactTables(
-  weight: WeightOutline,
+  weight: GridOutline,
   bits: number,
-  { scheme }: Exclude<ActivationScheme, { scheme: "float" }>,
+  { scheme }: Exclude<ActivationScheme, { scheme: "float" | "centroids" }>,
 ): TableLayout | Refusal {
   const largestInput = scheme === "int8" ? 127 : 32767;
   const largestWeight = 2 ** bits - 1;
@@ -113,7 +115,7 @@ const nameOf: Record<InputFormat, string> = {
 };
 
 /** @throws LuthierError when the pack's layout is none, or not one of its weight. */
-export function layoutIn({ weight, layout }: PackedLinear): Layout {
+export function layoutIn({ weight, layout }: PackedGrid): Layout {
   const { input } = layout;
   const integer = input === "int8" || input === "int16";
   const { tileTokens, tileOutputs, tileInputs, tableScale, tableGroup } = layout;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { scaleCount } from "../../schemes/scale-grid.js";
 import type { ActivationScheme } from "../../schemes/scheme.js";
-import { activationBytes, type CostModel, type LinearCost, refuseKind, stream } from "../cost.js";
+import { activationBytes, type GridCostModel, type LinearCost, refuseKind, stream } from "../cost.js";
 import { figure, unitsOf } from "../device.js";
 import type { Parameters } from "./choose-layout.js";
 import { inputsPerTable } from "./layout.js";
@@ -15,7 +15,7 @@ const design = z.strictObject({
 type Design = z.infer<typeof design>;
 
 /** LUT Tensor Core (arXiv 2408.06003): tiles of M × N × K, one bit plane a cycle, half tables of four inputs. */
-export const lutTensorCoreCost: CostModel<Parameters, Design> = {
+export const lutTensorCoreCost: GridCostModel<Parameters, Design> = {
   source: "LUT Tensor Core, arXiv 2408.06003 §3 and Table 1",
   design,
   notes: [

@@ -2,7 +2,7 @@ import { LuthierError } from "../../error.js";
 import type { IntScheme } from "../../schemes/int.js";
 import type { PlanesScheme } from "../../schemes/planes.js";
 import { scaleCount } from "../../schemes/scale-grid.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import type { TensorBytes, Tensors } from "../../tensor/tensor.js";
 import { damagedPack, tensorOf } from "../target.js";
 
@@ -52,7 +52,7 @@ export interface Geometry extends Layout {
 }
 
 /** @throws LuthierError when a scale is not finite, or too small to be halved. */
-export function packWeight(weight: WeightScheme, layout: Layout): Tensors {
+export function packWeight(weight: GridScheme, layout: Layout): Tensors {
   const wrong = weight.scales.findIndex((s) => !Number.isFinite(s) || Math.fround(s / 2) * 2 !== s);
   if (wrong >= 0) {
     throw new LuthierError(
@@ -91,7 +91,7 @@ export function reinterpretedZeroPoint(zeroPoint: number, bits: number): number 
 }
 
 /** @throws LuthierError when a pass is missing or holds what no weight is packed into. */
-export function passesOf(tensors: Tensors, outline: WeightOutline, layout: Layout): readonly Pass[] {
+export function passesOf(tensors: Tensors, outline: GridOutline, layout: Layout): readonly Pass[] {
   const shapes = tensorShapes(outline, layout);
   return Array.from({ length: layout.passes }, (_, pass) => {
     const selectors = tensorOf(tensors, `pass${pass}.selectors`, "U8", shapes.selectors).bytes;
@@ -106,7 +106,7 @@ export function passesOf(tensors: Tensors, outline: WeightOutline, layout: Layou
 function zeroPointsOf(
   tensors: Tensors,
   pass: number,
-  outline: WeightOutline,
+  outline: GridOutline,
   { bits }: Layout,
   shape: readonly number[],
 ): Int8Array | null {
@@ -119,7 +119,7 @@ function zeroPointsOf(
   return zeroPoints;
 }
 
-function tensorShapes(outline: WeightOutline, { bits, tileOutputs, tileInputs }: Layout) {
+function tensorShapes(outline: GridOutline, { bits, tileOutputs, tileInputs }: Layout) {
   const { rows, columns, group, scaleRows } = outline;
   const tiles = rows / tileOutputs;
   return {
@@ -129,7 +129,7 @@ function tensorShapes(outline: WeightOutline, { bits, tileOutputs, tileInputs }:
 }
 
 /** @throws LuthierError when the tensors do not fit the layout or hold what no weight is packed into. */
-export function unpackWeight(tensors: Tensors, outline: WeightOutline, layout: Layout): WeightScheme {
+export function unpackWeight(tensors: Tensors, outline: GridOutline, layout: Layout): GridScheme {
   const geometry = { ...layout, rows: outline.rows, columns: outline.columns };
   const passes = passesOf(tensors, outline, layout);
   const perPass = scaleCount(outline);
@@ -237,7 +237,7 @@ export function scalePlace(output: number, group: number, groups: number, tileOu
 
 /** Visits the places of scales: `at` in the pack, `from` in the grid `[N, K / group]`. */
 function eachScale(
-  { rows, columns, group, scaleRows }: WeightOutline,
+  { rows, columns, group, scaleRows }: GridOutline,
   { tileOutputs }: Layout,
   visit: (at: number, from: number) => void,
 ): void {

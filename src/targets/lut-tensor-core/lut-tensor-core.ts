@@ -1,7 +1,7 @@
 import { LuthierError } from "../../error.js";
-import type { WeightOutline } from "../../schemes/scheme.js";
+import type { GridOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
-import { type Arithmetic, refuseUnsound, type Target } from "../target.js";
+import { type Arithmetic, type GridTarget, refuseUnsound } from "../target.js";
 import { multiply, type Shape } from "./arithmetic.js";
 import { layoutIn, layoutOf, type Parameters, parameters } from "./choose-layout.js";
 import { lutTensorCoreCost } from "./cost.js";
@@ -10,7 +10,7 @@ import { multiplyNative } from "./native.js";
 import { traceProduct } from "./trace.js";
 
 /** LUT Tensor Core: bit-serial planes of 1- to 4-bit weights, half tables of four inputs made online. */
-export const lutTensorCore: Target<Parameters, Arithmetic> = {
+export const lutTensorCore: GridTarget<Parameters, Arithmetic> = {
   name: "lut-tensor-core",
   summary:
     "LUT Tensor Core (GPU extension): 1- to 4-bit codes or trit planes; FP16, FP8, INT16 or INT8 activations",
@@ -52,6 +52,6 @@ export const lutTensorCore: Target<Parameters, Arithmetic> = {
   },
 };
 
-function shapeOf({ rows, columns, group, scaleRows }: WeightOutline, layout: Layout): Shape {
+function shapeOf({ rows, columns, group, scaleRows }: GridOutline, layout: Layout): Shape {
   return { ...layout, rows, columns, group, oneScale: scaleRows === 1 };
 }

@@ -10,9 +10,10 @@ import { openKernels } from "../../kernels/open.js";
 import { findArchitecture } from "../../model/architectures/registry.js";
 import { describeModel } from "../../model/model.js";
 import { type ExternalTensor, encodeModel, externalType } from "../../model/onnx.js";
+import type { GridOutline } from "../../schemes/scheme.js";
 import { copyCompanions, keptTensor } from "../checkpoint-container.js";
 import type { Container, LinearToWrite, ModelToWrite, WrittenLinear } from "../container.js";
-import { damagedPack, type PackedLinear } from "../target.js";
+import { damagedPack, type PackedGrid } from "../target.js";
 import { modelGraph, type QuantizedProduct, quantizedProduct } from "./model-graph.js";
 import type { OnnxParameters } from "./onnx.js";
 import { type ReadProduct, readModel } from "./read-model.js";
@@ -27,7 +28,7 @@ const alignment = 4096;
 const graphBytesLimit = 2 ** 28;
 
 /** `model.onnx` with all tensors in `model.onnx.data`, configuration and tokenizer beside them. */
-export const onnxContainer: Container<OnnxParameters> = {
+export const onnxContainer: Container<OnnxParameters, GridOutline> = {
   refuse(config) {
     try {
       findArchitecture(config);
@@ -94,7 +95,7 @@ function expectProduct(found: ReadProduct | undefined, name: string, product: Qu
     throw damagedPack(`${modelFile} has the product ${name} of ${has}, its layout says ${says}`);
 }
 
-function descriptionOf({ config, kept, linears }: ModelToWrite) {
+function descriptionOf({ config, kept, linears }: ModelToWrite<GridOutline>) {
   const quantized = new Map(linears.map(({ name, weight }) => [`${name}.weight`, weight]));
   return describeModel(config, (tensor) => {
     const weight = quantized.get(tensor);
@@ -104,7 +105,7 @@ function descriptionOf({ config, kept, linears }: ModelToWrite) {
 
 /** The data file from its beginning; notes where each tensor lies and how each linear was packed. */
 async function* dataOf(
-  model: ModelToWrite,
+  model: ModelToWrite<GridOutline>,
   places: ExternalTensor[],
   written: WrittenLinear[],
 ): AsyncGenerator<Uint8Array> {
@@ -135,7 +136,10 @@ async function* dataOf(
   }
 }
 
-async function* tensorsOf(model: ModelToWrite, written: WrittenLinear[]): AsyncGenerator<NamedTensor> {
+async function* tensorsOf(
+  model: ModelToWrite<GridOutline>,
+  written: WrittenLinear[],
+): AsyncGenerator<NamedTensor> {
   for (const linear of model.linears) yield* linearTensors(linear, written);
   const kernels = openKernels({ path: "reference" }); // vectors are short
   for (const name of [...model.kept.tensors.keys()].sort()) {
@@ -149,8 +153,11 @@ async function* tensorsOf(model: ModelToWrite, written: WrittenLinear[]): AsyncG
   }
 }
 
-async function* linearTensors(linear: LinearToWrite, written: WrittenLinear[]): AsyncGenerator<NamedTensor> {
-  const { tensors, layout }: PackedLinear = await linear.pack();
+async function* linearTensors(
+  linear: LinearToWrite<GridOutline>,
+  written: WrittenLinear[],
+): AsyncGenerator<NamedTensor> {
+  const { tensors, layout }: PackedGrid = await linear.pack();
   const bytes = Object.values(tensors).reduce((sum, tensor) => sum + tensor.bytes.length, 0);
   written.push({ name: linear.name, file: dataFile, bytes, layout });
   for (const [name, tensor] of Object.entries(tensors)) yield { name: `${linear.name}.${name}`, ...tensor };

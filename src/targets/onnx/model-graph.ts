@@ -2,11 +2,11 @@ import type { LinearInfo, ModelDescription } from "../../model/architecture.js";
 import { decoderGraph } from "../../model/decoder-graph.js";
 import type { GraphPart } from "../../model/decoder-positions.js";
 import { elementType, type Graph, type GraphNode } from "../../model/onnx.js";
-import type { WeightOutline } from "../../schemes/scheme.js";
-import type { PackedLinear } from "../target.js";
+import type { GridOutline } from "../../schemes/scheme.js";
+import type { PackedGrid } from "../target.js";
 
 /** A quantized linear as its product is written. */
-export type QuantizedProduct = Pick<PackedLinear, "weight" | "layout">;
+export type QuantizedProduct = Pick<PackedGrid, "weight" | "layout">;
 
 /** The graph of a model whose quantized linears are MatMulNBits nodes, and the others float products. */
 export function modelGraph(
@@ -47,7 +47,7 @@ export function quantizedProduct(
   } satisfies GraphNode;
 }
 
-function hasZeroPoints(weight: WeightOutline): boolean {
+function hasZeroPoints(weight: GridOutline): boolean {
   return weight.scheme === "int" && !weight.symmetric;
 }
 

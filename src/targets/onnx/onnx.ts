@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
-import type { ActivationScheme, WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { ActivationScheme, GridOutline, GridScheme } from "../../schemes/scheme.js";
 import { dequantize, outlineOf } from "../../schemes/weights.js";
-import { damagedPack, type FloatProduct, type PackedLinear, type Refusal, type Target } from "../target.js";
+import { damagedPack, type FloatProduct, type GridTarget, type PackedGrid, type Refusal } from "../target.js";
 import { asInt, asIntOutline, planeOf } from "../ternary-codes.js";
 import { onnxContainer } from "./container.js";
 import { type Layout, layoutOf, packBlocks, unpackBlocks } from "./layout.js";
@@ -23,7 +23,7 @@ const parameters = z.strictObject({
 export type OnnxParameters = z.infer<typeof parameters>;
 
 /** ONNX for onnxruntime: a whole model, its quantized linears as MatMulNBits. */
-export const onnx: Target<OnnxParameters, FloatProduct> = {
+export const onnx: GridTarget<OnnxParameters, FloatProduct> = {
   name: "onnx",
   summary:
     "ONNX model for onnxruntime: 1- to 8-bit codes or one trit plane as MatMulNBits, the rest in standard operators",
@@ -47,7 +47,7 @@ export const onnx: Target<OnnxParameters, FloatProduct> = {
   open: (packed) => ({ weight: dequantize(unpackLinear(packed)) }),
 };
 
-function unpackLinear(packed: PackedLinear): WeightScheme {
+function unpackLinear(packed: PackedGrid): GridScheme {
   const { weight, tensors } = packed;
   const layout = layoutIn(packed);
   const outline = asIntOutline(weight);
@@ -69,7 +69,7 @@ const layoutSchema = z.strictObject({
 });
 
 /** @throws LuthierError when the pack's layout is none, or not one of its weight. */
-function layoutIn({ weight, layout }: PackedLinear): Layout {
+function layoutIn({ weight, layout }: PackedGrid): Layout {
   const read = layoutSchema.safeParse(layout);
   if (!read.success) throw damagedPack(`its layout is none of onnx: ${z.prettifyError(read.error)}`);
   const fitting = layoutFor(weight, { scheme: "float" });
@@ -82,7 +82,7 @@ function layoutIn({ weight, layout }: PackedLinear): Layout {
   return fitting;
 }
 
-function layoutFor(weight: WeightOutline, activation: ActivationScheme): Layout | Refusal {
+function layoutFor(weight: GridOutline, activation: ActivationScheme): Layout | Refusal {
   if (activation.scheme !== "float") {
     return {
       reason: `its activations are ${activation.scheme} per token, onnxruntime computes with float ones`,

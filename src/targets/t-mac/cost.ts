@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { scaleCount } from "../../schemes/scale-grid.js";
-import { activationBytes, type CostModel, type LinearCost, refuseKind, stream } from "../cost.js";
+import { activationBytes, type GridCostModel, type LinearCost, refuseKind, stream } from "../cost.js";
 import { unitsOf } from "../device.js";
 import { times, together, type VectorWork, vectorStep } from "../vector-cost.js";
 import { inputsPerIndex } from "./layout.js";
@@ -16,7 +16,7 @@ interface Parameters {
  * T-MAC's own counts (arXiv 2407.00088): `tokens · N · K · bits / 4` lookups and `tokens · K / 4 · 16` table entries,
  * turned into time by the vector instructions of its kernels.
  */
-export const tMacCost: CostModel<Parameters> = {
+export const tMacCost: GridCostModel<Parameters> = {
   source: "T-MAC, arXiv 2407.00088; instructions counted in its python/t_mac/intrins/tbl.cc and lut_ctor.cc",
   design: z.strictObject({}),
   notes: [

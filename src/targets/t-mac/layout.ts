@@ -1,6 +1,6 @@
 import type { PlanesScheme } from "../../schemes/planes.js";
 import { scaleCount } from "../../schemes/scale-grid.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import type { Tensors } from "../../tensor/tensor.js";
 import { damagedPack, tensorOf } from "../target.js";
 import type { Aggregation } from "./lookups.js";
@@ -54,7 +54,7 @@ interface Geometry extends Layout {
 }
 
 /** @throws LuthierError when a scale is not finite, too large for the format, or 0 where a zero point hangs on it. */
-export function packWeight(weight: WeightScheme, layout: Layout): Tensors {
+export function packWeight(weight: GridScheme, layout: Layout): Tensors {
   refuseUnpackable(weight, layout);
   const geometry = { ...layout, rows: weight.rows, columns: weight.columns };
   const passes =
@@ -72,19 +72,19 @@ export function packWeight(weight: WeightScheme, layout: Layout): Tensors {
 }
 
 /** @throws LuthierError when a pass is missing or is not as the layout says. */
-export function passesOf(tensors: Tensors, outline: WeightOutline, layout: Layout): readonly Pass[] {
+export function passesOf(tensors: Tensors, outline: GridOutline, layout: Layout): readonly Pass[] {
   return Array.from({ length: layout.passes }, (_, pass) => ({
     weight: tensorOf(tensors, `pass${pass}.weight`, "U8", weightShape(outline, layout)).bytes,
     scales: readScales(tensors, pass, outline, layout),
   }));
 }
 
-function weightShape({ rows, columns }: WeightOutline, { bits, tileRows }: Layout): readonly number[] {
+function weightShape({ rows, columns }: GridOutline, { bits, tileRows }: Layout): readonly number[] {
   return [(rows * bits) / tileRows, columns / inputsPerIndex, tileRows / 2];
 }
 
 /** @throws LuthierError when the tensors do not fit the layout or hold what no weight is packed into. */
-export function unpackWeight(tensors: Tensors, outline: WeightOutline, layout: Layout): WeightScheme {
+export function unpackWeight(tensors: Tensors, outline: GridOutline, layout: Layout): GridScheme {
   const geometry = { ...layout, rows: outline.rows, columns: outline.columns };
   const passes = passesOf(tensors, outline, layout);
   const grids = unpackGrids(tensors, passes, outline, layout);

@@ -1,6 +1,6 @@
 import { LuthierError } from "../../error.js";
 import type { IntScheme } from "../../schemes/int.js";
-import type { WeightOutline, WeightScheme } from "../../schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
 import { numberToFloat16, widen } from "../../tensor/float.js";
 import type { TensorBytes, Tensors } from "../../tensor/tensor.js";
 import { damagedPack, tensorOf } from "../target.js";
@@ -22,7 +22,7 @@ type Grids = readonly Float32Array[];
 const unrounded = "unrounded-scales";
 
 /** @throws LuthierError when the layout cannot hold a scale of the weight. */
-export function refuseUnpackable(weight: WeightScheme, { float, bits }: Layout): void {
+export function refuseUnpackable(weight: GridScheme, { float, bits }: Layout): void {
   const { scales } = weight;
   const zeroPoints = weight.scheme === "int" ? weight.zeroPoints : null;
   for (const [i, scale] of scales.entries()) {
@@ -73,7 +73,7 @@ export function zeroPointsOf(
 }
 
 /** One pass's scales as its kernels read them. */
-export function packScales(grids: Grids, outline: WeightOutline, layout: Layout): TensorBytes {
+export function packScales(grids: Grids, outline: GridOutline, layout: Layout): TensorBytes {
   const shape = scalesShape(outline, layout);
   const tiles = toTiles(grids, outline, layout);
   if (layout.float === "float32") return { dtype: "F32", shape, bytes: new Uint8Array(tiles.buffer) };
@@ -84,7 +84,7 @@ export function packScales(grids: Grids, outline: WeightOutline, layout: Layout)
 export function readScales(
   tensors: Tensors,
   pass: number,
-  outline: WeightOutline,
+  outline: GridOutline,
   layout: Layout,
 ): Float32Array {
   const name = `pass${pass}.scales`;
@@ -96,7 +96,7 @@ export function readScales(
   return scales;
 }
 
-function scalesShape(outline: WeightOutline, { bits, tileRows }: Layout): readonly number[] {
+function scalesShape(outline: GridOutline, { bits, tileRows }: Layout): readonly number[] {
   const { rows, columns, group, scaleRows } = outline;
   if (scaleRows === 1) return [1];
   const outputs = tileRows / bits;
@@ -105,7 +105,7 @@ function scalesShape(outline: WeightOutline, { bits, tileRows }: Layout): readon
 }
 
 /** The tensor `unrounded-scales`, float32, one a pass, where the kernels read rounded ones. */
-export function unroundedScales(weight: WeightScheme, layout: Layout): Tensors {
+export function unroundedScales(weight: GridScheme, layout: Layout): Tensors {
   if (!isRounded(weight, layout)) return {};
   const bytes = new Uint8Array(weight.scales.slice().buffer);
   return { [unrounded]: { dtype: "F32", shape: [layout.passes], bytes } };
@@ -115,7 +115,7 @@ export function unroundedScales(weight: WeightScheme, layout: Layout): Tensors {
 export function unpackGrids(
   tensors: Tensors,
   passes: readonly Pass[],
-  outline: WeightOutline,
+  outline: GridOutline,
   layout: Layout,
 ): readonly Grids[] {
   const count = outline.scheme === "int" && !outline.symmetric ? 2 : 1;
@@ -130,7 +130,7 @@ export function unpackGrids(
   return passes.map((_, pass) => [scales.subarray(pass, pass + 1)]);
 }
 
-function isRounded({ scaleRows }: WeightOutline, { float }: Layout): boolean {
+function isRounded({ scaleRows }: GridOutline, { float }: Layout): boolean {
   return float === "float16" && scaleRows === 1;
 }
 
@@ -138,7 +138,7 @@ function isRounded({ scaleRows }: WeightOutline, { float }: Layout): boolean {
  * Grids `[N, K / group]` in the order of the kernels: by tile, by group, then eights of outputs; of two grids, scales
  * and zeros, eight of one then eight of the other. One value for the tensor stays alone.
  */
-function toTiles(grids: Grids, outline: WeightOutline, layout: Layout): Float32Array {
+function toTiles(grids: Grids, outline: GridOutline, layout: Layout): Float32Array {
   if (outline.scaleRows === 1) return grids[0].slice();
   const out = new Float32Array(grids.length * grids[0].length);
   eachScale(outline, layout, grids.length, (at, grid, from) => {
@@ -147,7 +147,7 @@ function toTiles(grids: Grids, outline: WeightOutline, layout: Layout): Float32A
   return out;
 }
 
-function fromTiles(tiles: Float32Array, outline: WeightOutline, layout: Layout, count: number): Grids {
+function fromTiles(tiles: Float32Array, outline: GridOutline, layout: Layout, count: number): Grids {
   const length = tiles.length / count;
   const grids = Array.from({ length: count }, (_, grid) => tiles.slice(grid * length, (grid + 1) * length));
   if (outline.scaleRows === 1) return grids;
@@ -158,7 +158,7 @@ function fromTiles(tiles: Float32Array, outline: WeightOutline, layout: Layout, 
 }
 
 function eachScale(
-  { rows, columns, group }: WeightOutline,
+  { rows, columns, group }: GridOutline,
   { bits, tileRows }: Layout,
   grids: number,
   visit: (at: number, grid: number, from: number) => void,

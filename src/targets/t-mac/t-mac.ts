@@ -1,15 +1,15 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import { beyondTrits } from "../../schemes/planes.js";
-import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
+import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
 import {
   type Arithmetic,
   damagedPack,
-  type PackedLinear,
+  type GridTarget,
+  type PackedGrid,
   type Refusal,
   refuseUnsound,
-  type Target,
 } from "../target.js";
 import { multiply, type PassShape } from "./arithmetic.js";
 import { tMacCost } from "./cost.js";
@@ -45,7 +45,7 @@ const parameters = z.strictObject({
 type Parameters = z.infer<typeof parameters>;
 
 /** T-MAC: table lookups for 1- to 4-bit weights with float activations, as x86 (float32) or ARM (float16) does them. */
-export const tMac: Target<Parameters, Arithmetic> = {
+export const tMac: GridTarget<Parameters, Arithmetic> = {
   name: "t-mac",
   summary:
     "T-MAC CPU kernels (x86 in float32, ARM in float16): 1- to 4-bit codes, trit planes as 2-bit passes",
@@ -89,7 +89,7 @@ export const tMac: Target<Parameters, Arithmetic> = {
 };
 
 /** @throws LuthierError when the pack's layout is none, or not one of its weight. */
-function layoutIn({ weight, layout }: PackedLinear): Layout {
+function layoutIn({ weight, layout }: PackedGrid): Layout {
   const read = layoutSchema.safeParse(layout);
   if (!read.success) throw damagedPack(`its layout is none of t-mac: ${z.prettifyError(read.error)}`);
   const fitting = layoutOf(weight, { scheme: "float" }, read.data);
@@ -112,7 +112,7 @@ const layoutSchema = z.strictObject({
   aggregation: z.enum(["exact", "fast"]),
 });
 
-function passShape(weight: WeightOutline, layout: Layout): PassShape {
+function passShape(weight: GridOutline, layout: Layout): PassShape {
   const { rows, columns, group, scaleRows } = weight;
   const hasZeros = weight.scheme === "int" && !weight.symmetric;
   const scalesLast = layout.activationGroup === "token";
@@ -133,7 +133,7 @@ function passShape(weight: WeightOutline, layout: Layout): PassShape {
 const tileHeights = [1024, 640, 512, 320, 256, 128, 64, 32];
 const tileHeightsThreeBit = [768, 576, 384, 192, 96];
 
-function layoutOf(weight: WeightOutline, activation: ActivationScheme, chosen: Parameters): Layout | Refusal {
+function layoutOf(weight: GridOutline, activation: ActivationScheme, chosen: Parameters): Layout | Refusal {
   if (activation.scheme !== "float") {
     return {
       reason: `its activations are ${activation.scheme} per token, this target takes float ones`,

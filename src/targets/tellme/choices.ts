@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { beyondTrits } from "../../schemes/planes.js";
-import type { WeightOutline } from "../../schemes/scheme.js";
+import type { GridOutline } from "../../schemes/scheme.js";
 import type { Place, Refusal } from "../target.js";
 import { type Image, type UramArray, uramBlocks } from "./image.js";
 import { type DigitOrder, wordsAlong } from "./layout.js";
@@ -56,7 +56,7 @@ export const layoutSchema: z.ZodType<Layout> = z.discriminatedUnion("image", [
   }),
 ]);
 
-export function layoutOf(weight: WeightOutline, chosen: Parameters, place?: Place): Layout | Refusal {
+export function layoutOf(weight: GridOutline, chosen: Parameters, place?: Place): Layout | Refusal {
   const { digitOrder, rotaryRows, columnsPerCycle } = chosen;
   const image =
     chosen.image === "uram" ? place && uramArray(place, columnsPerCycle) : { image: chosen.image };
@@ -86,7 +86,7 @@ function uramArray({ hiddenSize, feedForwardSize }: Place, columnsPerCycle: numb
 }
 
 /** Why a weight does not lie so; null when it does. */
-export function fitting(weight: WeightOutline, layout: Layout): Refusal | null {
+export function fitting(weight: GridOutline, layout: Layout): Refusal | null {
   const fix = "quantize with `{ method: absmean, group: tensor }` or `{ method: twn, group: tensor }`";
   if (weight.scheme !== "planes")
     return { reason: `it is ${weight.scheme}, this target takes trit planes`, fix };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { activationBytes, type CostModel, type LinearCost, refuseKind, stream } from "../cost.js";
+import { activationBytes, type GridCostModel, type LinearCost, refuseKind, stream } from "../cost.js";
 import { packetBytes, wordsPerPacket } from "./image.js";
 import { indicesPerWord, wordsAlong } from "./layout.js";
 
@@ -9,7 +9,7 @@ interface Parameters {
 }
 
 /** TeLLMe's formulas (arXiv 2510.15926 §III): cycles of its table-lookup unit, packets from DDR, URAM and LUT RAM. */
-export const tellmeCost: CostModel<Parameters> = {
+export const tellmeCost: GridCostModel<Parameters> = {
   source: "TeLLMe v2, arXiv 2510.15926 §III",
   design: z.strictObject({}),
   notes: [

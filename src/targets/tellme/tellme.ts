@@ -3,7 +3,7 @@ import { LuthierError } from "../../error.js";
 import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
 import { outlineOf } from "../../schemes/weights.js";
 import type { Matrix } from "../../tensor/matrix.js";
-import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
+import { type Arithmetic, damagedPack, type GridTarget, type PackedGrid, refuseUnsound } from "../target.js";
 import { multiply, type Planes } from "./arithmetic.js";
 import { fitting, type Layout, layoutOf, layoutSchema, type Parameters, parameters } from "./choices.js";
 import { tellmeCost } from "./cost.js";
@@ -13,7 +13,7 @@ import { packWeight, planeScales, planeWords } from "./pack.js";
 import { traceToken } from "./trace.js";
 
 /** TeLLMe's ternary accelerator on the KV260: base-3 indices in URAM words, INT8 tokens, 27-entry tables. */
-export const tellme: Target<Parameters, Arithmetic> = {
+export const tellme: GridTarget<Parameters, Arithmetic> = {
   name: "tellme",
   summary: "TeLLMe FPGA (KV260): ternary weights with one scale a tensor, INT8 activations per token",
   source: "TeLLMe v2, arXiv 2510.15926",
@@ -64,7 +64,7 @@ export const tellme: Target<Parameters, Arithmetic> = {
 };
 
 /** Its planes, rows in the model's order. @throws LuthierError when a tensor is missing, or holds what is never packed. */
-function planesOf(packed: PackedLinear): Planes {
+function planesOf(packed: PackedGrid): Planes {
   const layout = layoutIn(packed);
   const { rows, columns, planes } = packed.weight as PlanesOutline;
   const words = Array.from({ length: planes }, (_, plane) =>
@@ -74,7 +74,7 @@ function planesOf(packed: PackedLinear): Planes {
 }
 
 /** @throws LuthierError when the pack's layout or weight is none of this target. */
-function layoutIn({ weight, layout }: PackedLinear): Layout {
+function layoutIn({ weight, layout }: PackedGrid): Layout {
   const read = layoutSchema.safeParse(layout);
   if (!read.success) throw damagedPack(`its layout is none of tellme: ${z.prettifyError(read.error)}`);
   const refusal = fitting(weight, read.data);

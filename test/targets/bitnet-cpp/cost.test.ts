@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import type { WeightOutline } from "../../../src/schemes/scheme.js";
+import type { GridOutline } from "../../../src/schemes/scheme.js";
 import { bitnetCppCost } from "../../../src/targets/bitnet-cpp/cost.js";
 import { parameters } from "../../../src/targets/bitnet-cpp/layout.js";
 import { cpuDevice, gpuDevice } from "../device-of.js";
 
 const rows = 3200;
 const columns = 8640; // 90 tiles of 96
-const weight = (inputs = columns): WeightOutline => ({
+const weight = (inputs = columns): GridOutline => ({
   ...{ scheme: "planes", alphabet: "trits", planes: 1, rows, columns: inputs, group: inputs, scaleRows: 1 },
 });
 type Kernel = "i2_s-x86" | "i2_s-arm" | "tl1" | "tl2";

@@ -4,7 +4,7 @@ import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
 import type { PlanesScheme } from "../../../src/schemes/planes.js";
 import { bitnetCpp } from "../../../src/targets/bitnet-cpp/bitnet-cpp.js";
-import type { PackedLinear } from "../../../src/targets/target.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
 import { randomInt, randomPlanes, randomSigns, seeds } from "../random-weights.js";
 import { tl1Chain, tl2Chain } from "./published-chains.js";
@@ -13,7 +13,7 @@ import { anyWeight, ternary } from "./ternary.js";
 const int8 = { scheme: "int8", per: "token" } as const;
 const choose = bitnetCpp.parameters.parse.bind(bitnetCpp.parameters);
 const pack = (weight: PlanesScheme, chosen: object) => bitnetCpp.pack(weight, choose(chosen));
-const bytesOf = (packed: PackedLinear) => packed.tensors.weight.bytes;
+const bytesOf = (packed: PackedGrid) => packed.tensors.weight.bytes;
 
 describe("unpack gives back what was packed", () => {
   test.each(Object.keys(anyWeight))("%s", (kernel) => {
@@ -194,11 +194,11 @@ describe("a damaged pack is an error, not a wrong weight", () => {
   const tl1 = pack(ternary({ rows: 32, columns: 64 }, 1), { kernel: "tl1" });
   const tl2 = pack(ternary({ rows: 32, columns: 320 }, 1), { kernel: "tl2" });
 
-  const withTensor = (packed: PackedLinear, name: string, change: Partial<TensorBytes>): PackedLinear => ({
+  const withTensor = (packed: PackedGrid, name: string, change: Partial<TensorBytes>): PackedGrid => ({
     ...packed,
     tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
   });
-  const withByte = (packed: PackedLinear, at: number, byte: number) => {
+  const withByte = (packed: PackedGrid, at: number, byte: number) => {
     const bytes = bytesOf(packed).slice();
     bytes[at] = byte;
     return withTensor(packed, "weight", { bytes });
@@ -207,7 +207,7 @@ describe("a damaged pack is an error, not a wrong weight", () => {
   zeroTriple.codes.fill(0);
   const negativeZero = withByte(pack(zeroTriple, { kernel: "tl2" }), (32 * 288) / 6 + 1, 128);
 
-  test.each<[string, PackedLinear, RegExp]>([
+  test.each<[string, PackedGrid, RegExp]>([
     ["lacks its tensor", { ...i2s, tensors: {} }, /weight is missing/],
     ["lacks its scale", { ...tl1, tensors: { weight: tl1.tensors.weight } }, /scale is missing/],
     ["has a short tensor", withTensor(i2s, "weight", { bytes: bytesOf(i2s).subarray(1) }), /in 287 bytes/],

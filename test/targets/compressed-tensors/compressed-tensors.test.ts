@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
-import type { WeightOutline, WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../../src/schemes/scheme.js";
 import { dequantize, outlineOf } from "../../../src/schemes/weights.js";
 import { compressedTensors } from "../../../src/targets/compressed-tensors/compressed-tensors.js";
-import type { PackedLinear } from "../../../src/targets/target.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import { computedScheme, storedCases } from "../../schemes/stored/computed.js";
 import { integers, randomInt, randomPlanes, seeds } from "../random-weights.js";
 
@@ -61,7 +61,7 @@ describe("is refused, with the way out:", () => {
   const int = (changes: object = {}) =>
     outlineOf(randomInt({ ...grid, bits: 4, symmetric: true, ...changes }, 1));
 
-  test.each<[string, WeightOutline, string, string]>([
+  test.each<[string, GridOutline, string, string]>([
     ["one bit", int({ bits: 1 }), "1 bit", "2 bits"],
     ["a scale a tensor", int({ granularity: "tensor" }), "one float32 scale", "group: row"],
     ["odd outputs", int({ rows: 40 }), "40 outputs", "float"],
@@ -92,21 +92,21 @@ describe("a damaged pack is refused:", () => {
     randomInt({ rows: 32, columns: 64, granularity: 32, bits: 4, symmetric: false }, 3),
     {},
   );
-  const changed = (name: string, change: (bytes: Uint8Array) => unknown): PackedLinear => {
+  const changed = (name: string, change: (bytes: Uint8Array) => unknown): PackedGrid => {
     const tensor = packed.tensors[name];
     const bytes = tensor.bytes.slice();
     change(bytes);
     return { ...packed, tensors: { ...packed.tensors, [name]: { ...tensor, bytes } } };
   };
 
-  test.each<[string, PackedLinear, string]>([
+  test.each<[string, PackedGrid, string]>([
     ["another shape", changed("weight_shape", (bytes) => bytes.set([31], 0)), "weight_shape is not [32, 64]"],
     ["a scale of NaN", changed("weight_scale", (bytes) => bytes.fill(0xff)), "NaN"],
     ["a missing tensor", { ...packed, tensors: {} }, "weight_shape is missing"],
     ["another layout", { ...packed, layout: { format: "dense" } }, "format is dense"],
     [
       "a weight that the format has not",
-      { ...packed, weight: { ...packed.weight, bits: 1 } as WeightOutline },
+      { ...packed, weight: { ...packed.weight, bits: 1 } as GridOutline },
       "1 bit",
     ],
   ])("%s", (_, damaged, message) => {
@@ -125,7 +125,7 @@ describe("a damaged pack is refused:", () => {
         } catch (error) {
           found = error;
         }
-        expect(found instanceof LuthierError || (found as WeightScheme).scheme === "int").toBe(true);
+        expect(found instanceof LuthierError || (found as GridScheme).scheme === "int").toBe(true);
       }),
       { numRuns: 40 },
     );

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type KernelPath, kernelPaths } from "../../../src/kernels/kernels.js";
 import { openKernels } from "../../../src/kernels/open.js";
-import type { WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridScheme } from "../../../src/schemes/scheme.js";
 import { dequantize } from "../../../src/schemes/weights.js";
 import { roundToken } from "../../../src/targets/gguf/arithmetic.js";
 import { type BlockTypeName, blockTypeNamed, blockTypeNames } from "../../../src/targets/gguf/blocks.js";
@@ -24,7 +24,7 @@ function availablePaths(): readonly KernelPath[] {
 }
 
 /** A weight that the type holds, with its extreme levels. */
-function weightFor(type: BlockTypeName, rows: number, columns: number, seed: number): WeightScheme {
+function weightFor(type: BlockTypeName, rows: number, columns: number, seed: number): GridScheme {
   const granularity = blockTypeNamed(type).size;
   const bits = type === "q2_0" ? 2 : type === "q4_0" ? 4 : 8;
   if (type.startsWith("tq")) return randomPlanes({ rows, columns, granularity, planes: 1 }, seed);

@@ -11,6 +11,7 @@ import { openPack, readManifest } from "../../../src/pipeline/pack-files.js";
 import { ggufContainer } from "../../../src/targets/gguf/container.js";
 import { gguf } from "../../../src/targets/gguf/gguf.js";
 import { ggufNameOf, pairRows, partRows } from "../../../src/targets/gguf/tensor-names.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import { bundledModel, quantizeBundled, temporaryFolder } from "../../pipeline/run.js";
 
 const kernels = openKernels();
@@ -68,7 +69,7 @@ test("a linear that is read back is near the checkpoint's", async () => {
   const pack = await openPack(folder, gguf);
   const { linears } = await readManifest(folder);
   const entry = linears.find(({ name }) => name === "model.layers.1.self_attn.q_proj")!;
-  const { scales } = gguf.unpack(await pack.read(entry));
+  const { scales } = gguf.unpack((await pack.read(entry)) as PackedGrid);
   const weight = await readMatrix(checkpoint, "model.layers.1.self_attn.q_proj.weight", kernels);
   const largest = (values: Float32Array) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   expect(largest(scales) * 7).toBeGreaterThan(largest(weight.data) / 2);
@@ -83,7 +84,7 @@ describe("a damaged pack", () => {
     const open = await ggufContainer.open(damaged);
     const { linears } = await readManifest(folder);
     try {
-      return await open.read({ ...linears[0], layout });
+      return await open.read({ ...(linears[0] as (typeof linears)[0] & Pick<PackedGrid, "weight">), layout });
     } finally {
       await open.close();
     }

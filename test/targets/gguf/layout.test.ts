@@ -2,30 +2,25 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
 import { type Granularity, scaleGrid } from "../../../src/schemes/scale-grid.js";
-import type { WeightOutline, WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../../src/schemes/scheme.js";
 import { blockTypeNames } from "../../../src/targets/gguf/blocks.js";
 import { gguf } from "../../../src/targets/gguf/gguf.js";
-import type { PackedLinear } from "../../../src/targets/target.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import { roundToFloat16 } from "../../../src/tensor/float.js";
 import { randomInt, randomPlanes, seeds } from "../random-weights.js";
 
 const float = { scheme: "float" } as const;
 const auto = { type: "auto" } as const;
 
-function intOutline(
-  columns: number,
-  granularity: Granularity,
-  bits: number,
-  symmetric = true,
-): WeightOutline {
+function intOutline(columns: number, granularity: Granularity, bits: number, symmetric = true): GridOutline {
   return { scheme: "int", bits, symmetric, ...scaleGrid(8, columns, granularity) };
 }
 
-function tritsOutline(columns: number, granularity: Granularity, planes = 1): WeightOutline {
+function tritsOutline(columns: number, granularity: Granularity, planes = 1): GridOutline {
   return { scheme: "planes", alphabet: "trits", planes, ...scaleGrid(8, columns, granularity) };
 }
 
-function typeOf(weight: WeightScheme): unknown {
+function typeOf(weight: GridScheme): unknown {
   return gguf.pack(weight, auto).layout.type;
 }
 
@@ -168,14 +163,14 @@ describe("a damaged pack gives an error", () => {
   const weight = randomInt({ rows: 2, columns: 128, granularity: 64, bits: 3, symmetric: true }, 1);
   const packed = gguf.pack(weight, auto);
 
-  const changed = (change: (bytes: Uint8Array) => void): PackedLinear => {
+  const changed = (change: (bytes: Uint8Array) => void): PackedGrid => {
     const bytes = packed.tensors.blocks.bytes.slice();
     change(bytes);
     return { ...packed, tensors: { blocks: { ...packed.tensors.blocks, bytes } } };
   };
 
   test("when its layout is none or another's", () => {
-    const layouts: readonly PackedLinear["layout"][] = [
+    const layouts: readonly PackedGrid["layout"][] = [
       {},
       { type: "q5_0" },
       { type: "q2_0" },
@@ -187,7 +182,7 @@ describe("a damaged pack gives an error", () => {
 
   test("when its blocks are missing or of another length", () => {
     const bytes = packed.tensors.blocks.bytes.subarray(1);
-    const damaged: readonly PackedLinear["tensors"][] = [{}, { blocks: { ...packed.tensors.blocks, bytes } }];
+    const damaged: readonly PackedGrid["tensors"][] = [{}, { blocks: { ...packed.tensors.blocks, bytes } }];
     for (const tensors of damaged)
       expect(() => gguf.unpack({ ...packed, tensors })).toThrow(/its tensor blocks is/);
   });

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
-import type { WeightOutline, WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridOutline, GridScheme } from "../../../src/schemes/scheme.js";
 import { dequantize, outlineOf } from "../../../src/schemes/weights.js";
 import { gptq } from "../../../src/targets/gptq/gptq.js";
-import { type PackedLinear, refusalOf } from "../../../src/targets/target.js";
+import { type PackedGrid, refusalOf } from "../../../src/targets/target.js";
 import { computedScheme, storedCases } from "../../schemes/stored/computed.js";
 import { integers, randomInt, randomPlanes, seeds } from "../random-weights.js";
 
@@ -58,7 +58,7 @@ describe("is refused, with the way out:", () => {
   const int = (changes: object = {}) =>
     outlineOf(randomInt({ ...grid, bits: 4, symmetric: true, ...changes }, 1));
 
-  test.each<[string, WeightOutline, string, string]>([
+  test.each<[string, GridOutline, string, string]>([
     ["five bits", int({ bits: 5 }), "5 bits", "one of these"],
     ["zero points in version 1", int({ symmetric: false }), "zero points", "gptq_v2"],
     ["a scale a tensor", int({ granularity: "tensor" }), "one float32 scale", "group: row"],
@@ -100,14 +100,14 @@ describe("a damaged pack is refused:", () => {
     randomInt({ rows: 32, columns: 64, granularity: 32, bits: 4, symmetric: true }, 3),
     first,
   );
-  const changed = (name: string, change: (bytes: Uint8Array) => unknown): PackedLinear => {
+  const changed = (name: string, change: (bytes: Uint8Array) => unknown): PackedGrid => {
     const tensor = packed.tensors[name];
     const bytes = tensor.bytes.slice();
     change(bytes);
     return { ...packed, tensors: { ...packed.tensors, [name]: { ...tensor, bytes } } };
   };
 
-  test.each<[string, PackedLinear, string]>([
+  test.each<[string, PackedGrid, string]>([
     [
       "another group of an input",
       changed("g_idx", (bytes) => bytes.set([0], 4 * 40)),
@@ -120,7 +120,7 @@ describe("a damaged pack is refused:", () => {
     ["another layout", { ...packed, layout: {} }, "layout"],
     [
       "a weight that the format has not",
-      { ...packed, weight: { ...packed.weight, bits: 5 } as WeightOutline },
+      { ...packed, weight: { ...packed.weight, bits: 5 } as GridOutline },
       "5 bits",
     ],
   ])("%s", (_, damaged, message) => {
@@ -139,13 +139,13 @@ describe("a damaged pack is refused:", () => {
       fc.property(fc.constantFrom("qweight", "qzeros", "scales", "g_idx"), seeds, (name, seed) => {
         const next = integers(seed);
         const damaged = changed(name, (bytes) => bytes.set(bytes.map(() => next(256))));
-        let found: WeightScheme | unknown;
+        let found: GridScheme | unknown;
         try {
           found = gptq.unpack(damaged);
         } catch (error) {
           found = error;
         }
-        expect(found instanceof LuthierError || (found as WeightScheme).scheme === "int").toBe(true);
+        expect(found instanceof LuthierError || (found as GridScheme).scheme === "int").toBe(true);
       }),
       { numRuns: 40 },
     );

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../../src/kernels/open.js";
-import type { WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridScheme } from "../../../src/schemes/scheme.js";
 import { buildTables } from "../../../src/targets/lut-gemm/arithmetic.js";
 import { lutGemm } from "../../../src/targets/lut-gemm/lut-gemm.js";
 import { roundToFloat16 } from "../../../src/tensor/float.js";
@@ -79,7 +79,7 @@ test("one thread's steps, by hand", async () => {
   // One plane, all +, α = 1 + 2^-10, bias 2^-10, inputs 1: each table gives 8, a tile's four 32.
   // bias: 2^-10 · 32 = 2^-5; fma: (1 + 2^-10) · 32 + 2^-5 = 32 + 2^-4, a multiple of 2^-5: exact. Two tiles: 64 + 2^-3
   // lies between 64 + 2^-4 · 2 … in steps of 2^-4: exact too.
-  const weight: WeightScheme = {
+  const weight: GridScheme = {
     ...randomSigns({ rows: 2, columns: 64, granularity: 32, planes: 1, offset: true }, 1),
     codes: new Int8Array(128).fill(1),
     scales: new Float32Array(4).fill(1 + 2 ** -10),
@@ -93,7 +93,7 @@ test("one thread's steps, by hand", async () => {
 test("α times the sum is added by one rounding, as the GPU's fused instruction does", async () => {
   // All signs + and inputs of the sum 33. First plane: 33. Second: 1986 · 2^-22 · 33 = 2^-6 + 2^-21, half a step of
   // float16 at 33 and a little more. Rounded to float16 by itself the product would be 2^-6, and 33 + 2^-6 goes to 33.
-  const weight: WeightScheme = {
+  const weight: GridScheme = {
     ...randomSigns({ rows: 2, columns: 32, granularity: 32, planes: 2, offset: false }, 1),
     codes: new Int8Array(128).fill(1),
     scales: Float32Array.of(1, 1, 1986 * 2 ** -22, 1985 * 2 ** -22),
@@ -105,7 +105,7 @@ test("α times the sum is added by one rounding, as the GPU's fused instruction 
 
 test("tiles of K are added in ascending order", async () => {
   // Tile sums 2048, 1, 1: (2048 + 1) + 1 stays 2048. In descending order it would be 2050.
-  const weight: WeightScheme = {
+  const weight: GridScheme = {
     ...randomSigns({ rows: 2, columns: 96, granularity: 32, planes: 1, offset: false }, 1),
     codes: new Int8Array(192).fill(1),
     scales: new Float32Array(6).fill(1),
@@ -123,8 +123,8 @@ test("tiles of K are added in ascending order", async () => {
 
 describe("the result is the product with the weight that the bytes stand for, up to float16", () => {
   const sizes = { rows: 16, columns: 192 };
-  const weights: [string, WeightScheme][] = [
-    ...[1, 3, 4, 8].map((bits): [string, WeightScheme] => [
+  const weights: [string, GridScheme][] = [
+    ...[1, 3, 4, 8].map((bits): [string, GridScheme] => [
       `int${bits}`,
       randomInt({ ...sizes, granularity: 64, bits, symmetric: false }, bits),
     ]),
@@ -154,7 +154,7 @@ test("an input that is not finite, one beyond float16, and sums beyond it are na
   const weight = randomSigns({ rows: 4, columns: 64, granularity: 32, planes: 2, offset: true }, 5);
   const huge = { ...weight, scales: weight.scales.with(1 * 2, 60000) }; // row 1, first plane and group
   for (const kernels of [reference, openKernels({ threads: 1 })]) {
-    const product = (scheme: WeightScheme, k: number, value: number) => {
+    const product = (scheme: GridScheme, k: number, value: number) => {
       const input = randomInput(3, 64, 1);
       input.data[64 + k] = value;
       return lutGemm.open(lutGemm.pack(scheme, {}), kernels).multiply(input);
@@ -177,7 +177,7 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
   ({ path, threads }) => {
     const native = openKernels({ path, threads });
 
-    async function expectEqual(weight: WeightScheme, input: Matrix): Promise<void> {
+    async function expectEqual(weight: GridScheme, input: Matrix): Promise<void> {
       const packed = lutGemm.pack(weight, {});
       const [a, b] = await Promise.all([
         lutGemm.open(packed, native).multiply(input),
@@ -249,7 +249,7 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
 );
 
 /** `[N, K]` from the tensors by the authors' own formula (`dequantize_cpu` of nQWeight_fp16.cu), and the bias added. */
-function dequantizedBytes(weight: WeightScheme, tensors: Readonly<Record<string, { bytes: Uint8Array }>>) {
+function dequantizedBytes(weight: GridScheme, tensors: Readonly<Record<string, { bytes: Uint8Array }>>) {
   const { rows, columns, group } = weight;
   const words = new DataView(tensors.bWeight.bytes.slice().buffer);
   const half = (name: string, at: number) => float16(tensors[name].bytes, at);

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import type { WeightOutline } from "../../../src/schemes/scheme.js";
+import type { GridOutline } from "../../../src/schemes/scheme.js";
 import { boundOf } from "../../../src/targets/cost.js";
 import { lutGemmCost } from "../../../src/targets/lut-gemm/cost.js";
 import { fpgaDevice, gpuDevice } from "../device-of.js";
 
-const weight: WeightOutline = {
+const weight: GridOutline = {
   ...{ scheme: "int", bits: 3, symmetric: false, rows: 12288, columns: 12288, group: 128, scaleRows: 12288 },
 };
 const product = (tokens: number) => ({

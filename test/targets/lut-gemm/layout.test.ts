@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
-import type { WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridScheme } from "../../../src/schemes/scheme.js";
 import { lutGemm } from "../../../src/targets/lut-gemm/lut-gemm.js";
-import type { PackedLinear } from "../../../src/targets/target.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
 import { randomInt, randomPlanes, randomSigns, seeds } from "../random-weights.js";
 
@@ -15,7 +15,7 @@ const shape = {
 };
 
 describe("unpack gives back what was packed", () => {
-  const schemes: [string, fc.Arbitrary<WeightScheme>][] = [
+  const schemes: [string, fc.Arbitrary<GridScheme>][] = [
     [
       "int, 1 to 8 bits",
       fc
@@ -93,7 +93,7 @@ test("bit b of a code is plane b; a trit is two signs, its 0 the signs + −", (
     codes: new Uint8Array(64).fill(0),
   };
   int.codes.set([0, 1, 2, 3]);
-  const words = (weight: WeightScheme) => [
+  const words = (weight: GridScheme) => [
     ...new Uint32Array(lutGemm.pack(weight, {}).tensors.bWeight.bytes.slice().buffer),
   ];
   expect(words(int)).toEqual([0b1010, 0, 0b1100, 0]);
@@ -107,7 +107,7 @@ test("bit b of a code is plane b; a trit is two signs, its 0 the signs + −", (
 
 describe("the kernel is the one with a bias where there is one, or where tiles of 64 do not fit", () => {
   const sizes = { rows: 4, columns: 128, planes: 2 };
-  test.each<[string, WeightScheme, object]>([
+  test.each<[string, GridScheme, object]>([
     ["int", randomInt({ ...sizes, granularity: 64, bits: 3, symmetric: true }, 1), { planes: 3, kTile: 32 }],
     ["trits", randomPlanes({ ...sizes, granularity: 64 }, 1), { planes: 4, kTile: 64 }],
     ["trits g32", randomPlanes({ ...sizes, granularity: 32 }, 1), { planes: 4, kTile: 32 }],
@@ -161,17 +161,17 @@ describe("a damaged pack is an error, not a wrong weight", () => {
     {},
   );
   const reference = openKernels({ path: "reference" });
-  const withTensor = (packed: PackedLinear, name: string, change: Partial<TensorBytes>): PackedLinear => ({
+  const withTensor = (packed: PackedGrid, name: string, change: Partial<TensorBytes>): PackedGrid => ({
     ...packed,
     tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
   });
-  const withHalf = (packed: PackedLinear, name: string, at: number, bits: number): PackedLinear => {
+  const withHalf = (packed: PackedGrid, name: string, at: number, bits: number): PackedGrid => {
     const halves = new Uint16Array(packed.tensors[name].bytes.slice().buffer).fill(bits, at, at + 1);
     return withTensor(packed, name, { bytes: new Uint8Array(halves.buffer) });
   };
   const { alpha: _, ...lacking } = trits.tensors;
 
-  test.each<[string, PackedLinear, RegExp]>([
+  test.each<[string, PackedGrid, RegExp]>([
     ["lacks a tensor", { ...trits, tensors: lacking }, /alpha is missing/],
     ["has a short tensor", withTensor(trits, "bWeight", { bytes: new Uint8Array(8) }), /in 8 bytes/],
     ["has another dtype", withTensor(trits, "bWeight", { dtype: "I32" }), /is I32/],
@@ -189,7 +189,7 @@ describe("a damaged pack is an error, not a wrong weight", () => {
     }
   });
 
-  test.each<[string, PackedLinear, RegExp]>([
+  test.each<[string, PackedGrid, RegExp]>([
     [
       "signs that are no trit",
       // Plane 0 all −, plane 1 all +.

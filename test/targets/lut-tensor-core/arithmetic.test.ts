@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../../src/kernels/open.js";
-import type { ActivationScheme, WeightScheme } from "../../../src/schemes/scheme.js";
+import type { ActivationScheme, GridScheme } from "../../../src/schemes/scheme.js";
 import { dequantize } from "../../../src/schemes/weights.js";
 import type { Layout } from "../../../src/targets/lut-tensor-core/layout.js";
 import { lutTensorCore } from "../../../src/targets/lut-tensor-core/lut-tensor-core.js";
@@ -106,7 +106,7 @@ describe("integer inputs give the exact integer product", () => {
 });
 
 describe("a float product is the dequantized one, up to the tables' rounding", () => {
-  const weights: WeightScheme[] = [1, 2, 3, 4].flatMap((bits) =>
+  const weights: GridScheme[] = [1, 2, 3, 4].flatMap((bits) =>
     [true, false].map((symmetric) =>
       randomInt({ rows: 64, columns: 96, granularity: 24, bits, symmetric }, bits),
     ),
@@ -236,7 +236,7 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
  * Round-then-dot in float64, and how far table rounding can lead from it: half a unit a lookup, where a unit is at most
  * Σ|x| of four inputs over 127 (twice that as a power of two), Σ 2^p planes, K / 4 tables, the largest s'.
  */
-function exactProduct(weight: WeightScheme, input: Matrix, coarseness: number) {
+function exactProduct(weight: GridScheme, input: Matrix, coarseness: number) {
   const w = dequantize(weight);
   const bits = weight.scheme === "int" ? weight.bits : 2;
   const passes = weight.scheme === "int" ? 1 : weight.planes;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { loadDevice } from "../../../src/recipe/device.js";
-import type { WeightOutline } from "../../../src/schemes/scheme.js";
+import type { GridOutline } from "../../../src/schemes/scheme.js";
 import { boundOf } from "../../../src/targets/cost.js";
 import { parameters } from "../../../src/targets/lut-tensor-core/choose-layout.js";
 import {
@@ -16,7 +16,7 @@ const designOf = (peak: number, area: number) => ({
   weightBitsAtPeak: of(2),
   squareMillimetresPerMultiprocessor: of(area),
 });
-const int = (bits: number): WeightOutline => ({
+const int = (bits: number): GridOutline => ({
   ...{ scheme: "int", bits, symmetric: true, rows: 8192, columns: 4096, group: 128, scaleRows: 8192 },
 });
 const product = (bits: number, tokens: number) => ({

@@ -5,7 +5,7 @@ import { openKernels } from "../../../src/kernels/open.js";
 import type { ActivationScheme } from "../../../src/schemes/scheme.js";
 import { reinterpretedZeroPoint, remapped } from "../../../src/targets/lut-tensor-core/layout.js";
 import { lutTensorCore } from "../../../src/targets/lut-tensor-core/lut-tensor-core.js";
-import type { PackedLinear } from "../../../src/targets/target.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
 import { randomInt, randomPlanes, seeds } from "../random-weights.js";
 
@@ -217,22 +217,22 @@ describe("a damaged pack is an error, not a wrong weight", () => {
     randomInt({ rows: 64, columns: 64, granularity: 32, bits: 3, symmetric: false }, 2),
     defaults,
   );
-  const withTensor = (packed: PackedLinear, name: string, change: Partial<TensorBytes>): PackedLinear => ({
+  const withTensor = (packed: PackedGrid, name: string, change: Partial<TensorBytes>): PackedGrid => ({
     ...packed,
     tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
   });
-  const withByte = (packed: PackedLinear, name: string, at: number, ...bytes: number[]): PackedLinear => {
+  const withByte = (packed: PackedGrid, name: string, at: number, ...bytes: number[]): PackedGrid => {
     const changed = packed.tensors[name].bytes.slice();
     changed.set(bytes, at);
     return withTensor(packed, name, { bytes: changed });
   };
-  const withLayout = (change: Record<string, number | string>): PackedLinear => ({
+  const withLayout = (change: Record<string, number | string>): PackedGrid => ({
     ...trits,
     layout: { ...trits.layout, ...change },
   });
   const { "pass0.scales": _, ...lacking } = trits.tensors;
 
-  test.each<[string, PackedLinear, RegExp]>([
+  test.each<[string, PackedGrid, RegExp]>([
     ["lacks a tensor", { ...trits, tensors: lacking }, /pass0\.scales is missing/],
     ["has a short tensor", withTensor(trits, "pass0.selectors", { bytes: new Uint8Array(8) }), /in 8 bytes/],
     ["has another dtype", withTensor(trits, "pass0.scales", { dtype: "I32" }), /is I32/],

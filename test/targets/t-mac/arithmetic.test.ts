@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../../src/kernels/open.js";
 import type { IntScheme } from "../../../src/schemes/int.js";
-import type { WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridScheme } from "../../../src/schemes/scheme.js";
 import { dequantize } from "../../../src/schemes/weights.js";
 import { processors } from "../../../src/targets/t-mac/processor.js";
 import { tMac } from "../../../src/targets/t-mac/t-mac.js";
@@ -76,7 +76,7 @@ test("a token of zeros gives zeros", async () => {
 });
 
 describe("the result is the dequantized product, up to the tables' rounding", () => {
-  const weights = [1, 2, 3, 4].flatMap((bits): WeightScheme[] =>
+  const weights = [1, 2, 3, 4].flatMap((bits): GridScheme[] =>
     [true, false].map((symmetric) =>
       randomInt({ rows: 64, columns: 256, granularity: 128, bits, symmetric }, bits),
     ),
@@ -180,7 +180,7 @@ describe.each(paths.flatMap((path) => [1, 3].map((threads) => ({ path, threads }
   },
 );
 
-function describeShort(weight: WeightScheme): string {
+function describeShort(weight: GridScheme): string {
   const kind =
     weight.scheme === "int"
       ? `int${weight.bits} ${weight.symmetric ? "symmetric" : "with zeros"}`
@@ -192,7 +192,7 @@ function describeShort(weight: WeightScheme): string {
  * Dequantize-then-dot in float64, and how far table rounding can lead from it: half a unit a lookup, K / 4 lookups a
  * plane, planes weighted ½, 1, 2, 4, the unit at most Σ|x| of four inputs over 127, times the largest scale.
  */
-function exactProduct(weight: WeightScheme, input: Matrix) {
+function exactProduct(weight: GridScheme, input: Matrix) {
   const w = dequantize(weight);
   const expected: number[] = [];
   const bound: number[] = [];

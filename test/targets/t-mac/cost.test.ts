@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
-import type { WeightOutline } from "../../../src/schemes/scheme.js";
+import type { GridOutline } from "../../../src/schemes/scheme.js";
 import { boundOf, cyclesOf } from "../../../src/targets/cost.js";
 import { tMacCost } from "../../../src/targets/t-mac/cost.js";
 import { cpuDevice, gpuDevice } from "../device-of.js";
 
-const int = (bits: number, symmetric = true): WeightOutline => ({
+const int = (bits: number, symmetric = true): GridOutline => ({
   ...{ scheme: "int", bits, symmetric, rows: 4096, columns: 4096, group: 128, scaleRows: 4096 },
 });
-const product = (weight: WeightOutline, tokens = 1, float: "float16" | "float32" = "float32") => ({
+const product = (weight: GridOutline, tokens = 1, float: "float16" | "float32" = "float32") => ({
   ...{ weight, tokens, activation: { scheme: "float" } as const },
   parameters: { float, aggregation: "exact" as const },
 });
-const costOn = (set: "neon" | "avx2", weight: WeightOutline, tokens = 1, cores = 1) =>
+const costOn = (set: "neon" | "avx2", weight: GridOutline, tokens = 1, cores = 1) =>
   tMacCost.of(product(weight, tokens, set === "neon" ? "float16" : "float32"), cpuDevice(set, cores), {});
 
 describe("counts of the paper", () => {
@@ -20,7 +20,7 @@ describe("counts of the paper", () => {
   });
 
   test("two trit planes are two passes of two bits", () => {
-    const planes: WeightOutline = {
+    const planes: GridOutline = {
       ...{
         scheme: "planes",
         alphabet: "trits",

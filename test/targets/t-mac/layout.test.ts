@@ -4,7 +4,7 @@ import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
 import { packWeight } from "../../../src/targets/t-mac/layout.js";
 import { tMac } from "../../../src/targets/t-mac/t-mac.js";
-import type { PackedLinear } from "../../../src/targets/target.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
 import { randomInt, randomPlanes, randomSigns, seeds } from "../random-weights.js";
 
@@ -201,11 +201,11 @@ describe("a damaged pack is an error, not a wrong weight", () => {
     auto,
   );
   const reference = openKernels({ path: "reference" });
-  const withTensor = (packed: PackedLinear, name: string, change: Partial<TensorBytes>): PackedLinear => ({
+  const withTensor = (packed: PackedGrid, name: string, change: Partial<TensorBytes>): PackedGrid => ({
     ...packed,
     tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
   });
-  const withFloat = (packed: PackedLinear, at: number, value: number): PackedLinear => {
+  const withFloat = (packed: PackedGrid, at: number, value: number): PackedGrid => {
     const scales = new Float32Array(packed.tensors["pass0.scales"].bytes.slice().buffer).fill(
       value,
       at,
@@ -215,7 +215,7 @@ describe("a damaged pack is an error, not a wrong weight", () => {
   };
   const { "pass0.scales": _, ...lacking } = trits.tensors;
 
-  test.each<[string, PackedLinear, RegExp]>([
+  test.each<[string, PackedGrid, RegExp]>([
     ["lacks a tensor", { ...trits, tensors: lacking }, /pass0\.scales is missing/],
     ["has a short tensor", withTensor(trits, "pass0.weight", { bytes: new Uint8Array(8) }), /in 8 bytes/],
     ["has another dtype", withTensor(trits, "pass0.scales", { dtype: "I32" }), /is I32/],

@@ -1,4 +1,4 @@
-import type { WeightScheme } from "../../../src/schemes/scheme.js";
+import type { GridScheme } from "../../../src/schemes/scheme.js";
 import { float16ToNumber } from "../../../src/tensor/float.js";
 
 const patterns = Array.from({ length: 0x7c00 }, (_, bits) => float16ToNumber(bits));
@@ -22,7 +22,7 @@ export function nearest(x: number): number {
  * the scheme. Products of two float16 values and the sums here are exact in float64, so `nearest` is their one rounding.
  */
 export function neonProduct(
-  weight: WeightScheme,
+  weight: GridScheme,
   token: Float32Array,
   kFactor: number,
   activationGroup: number,

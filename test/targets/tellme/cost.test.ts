@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { WeightOutline } from "../../../src/schemes/scheme.js";
+import type { GridOutline } from "../../../src/schemes/scheme.js";
 import { boundOf, cyclesOf } from "../../../src/targets/cost.js";
 import { tableBits, tellmeCost, uramsOf } from "../../../src/targets/tellme/cost.js";
 import { fpgaDevice } from "../device-of.js";
 
-const ternary = (rows: number, columns: number): WeightOutline => ({
+const ternary = (rows: number, columns: number): GridOutline => ({
   ...{ scheme: "planes", alphabet: "trits", planes: 1, rows, columns, group: columns, scaleRows: 1 },
 });
 const costOf = (rows: number, columns: number, tokens: number, columnsPerCycle: number) =>

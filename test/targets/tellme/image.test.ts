@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
-import type { PackedLinear, Place } from "../../../src/targets/target.js";
+import type { PackedGrid, Place } from "../../../src/targets/target.js";
 import { tellme } from "../../../src/targets/tellme/tellme.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
 import { randomInput, randomPlanes, seeds } from "../random-weights.js";
@@ -221,14 +221,14 @@ describe("a damaged image is an error, not a wrong weight", () => {
   const place = placed({ hiddenSize: 100, feedForwardSize: 100, rotaryHeadSize: 4 });
   const inUram = tellme.pack(ternary(8, 100), { ...uram, rotaryRows: "paired" }, place);
   const inPackets = tellme.pack(ternary(8, 100), packets, place);
-  const withTensor = (packed: PackedLinear, name: string, change: Partial<TensorBytes>): PackedLinear => ({
+  const withTensor = (packed: PackedGrid, name: string, change: Partial<TensorBytes>): PackedGrid => ({
     ...packed,
     tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
   });
-  const ones = (packed: PackedLinear, name: string) =>
+  const ones = (packed: PackedGrid, name: string) =>
     withTensor(packed, name, { bytes: packed.tensors[name].bytes.map(() => 255) });
 
-  test.each<[string, PackedLinear, RegExp]>([
+  test.each<[string, PackedGrid, RegExp]>([
     ["has too few packets", withTensor(inPackets, "plane0.packets", { shape: [1, 3, 32] }), /asks for/],
     ["has packets of another size", withTensor(inPackets, "plane0.packets", { shape: [4, 96] }), /asks for/],
     ["has an index above 26 in a packet", ones(inPackets, "plane0.packets"), /is 31, three trits reach 26/],

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../../src/error.js";
 import { openKernels } from "../../../src/kernels/open.js";
 import { quantizeToken } from "../../../src/schemes/activation.js";
-import type { WeightScheme } from "../../../src/schemes/scheme.js";
-import type { PackedLinear } from "../../../src/targets/target.js";
+import type { GridScheme } from "../../../src/schemes/scheme.js";
+import type { PackedGrid } from "../../../src/targets/target.js";
 import { buildTables } from "../../../src/targets/tellme/arithmetic.js";
 import { tellme } from "../../../src/targets/tellme/tellme.js";
 import { roundToFloat16 } from "../../../src/tensor/float.js";
@@ -23,7 +23,7 @@ describe("a word", () => {
     codes: Int8Array.from(trits),
   });
 
-  const packed = (weight: WeightScheme, digitOrder: (typeof orders)[number]) =>
+  const packed = (weight: GridScheme, digitOrder: (typeof orders)[number]) =>
     tellme.pack(weight, { ...defaults, digitOrder }).tensors;
 
   test("of all zeros is 28 times code 13 in 140 of 144 bits", () => {
@@ -164,7 +164,7 @@ describe("what does not fit is refused", () => {
 describe("a damaged pack is an error, not a wrong weight", () => {
   const weight = randomPlanes({ rows: 4, columns: 100, granularity: "tensor", planes: 1 }, 1);
   const packed = tellme.pack(weight, defaults);
-  const withTensor = (name: string, change: Partial<TensorBytes>): PackedLinear => ({
+  const withTensor = (name: string, change: Partial<TensorBytes>): PackedGrid => ({
     ...packed,
     tensors: { ...packed.tensors, [name]: { ...packed.tensors[name], ...change } },
   });
@@ -173,7 +173,7 @@ describe("a damaged pack is an error, not a wrong weight", () => {
   tooHigh[18] |= 31; // index 0 of the second word
   const infinite = new Uint8Array(Float32Array.of(Number.POSITIVE_INFINITY).buffer);
 
-  test.each<[string, PackedLinear, RegExp]>([
+  test.each<[string, PackedGrid, RegExp]>([
     ["lacks a tensor", { ...packed, tensors: lacking }, /plane0\.index is missing/],
     ["has another dtype", withTensor("scales", { dtype: "I32" }), /is I32/],
     ["has another shape", withTensor("plane0.index", { shape: [4, 2, 18] }), /\[4,2,18\]/],
