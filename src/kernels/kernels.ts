@@ -1,6 +1,12 @@
 import type { FloatDtype } from "../tensor/dtype.js";
+import type { Matrix } from "../tensor/matrix.js";
 import type { BcqResult, BcqTask } from "./bcq.js";
+import type { InverseFactor } from "./cholesky.js";
+import type { CompensatedVectors, CompensatedVectorsTask } from "./compensated-vectors.js";
+import type { FitTablesTask } from "./fit-tables.js";
+import type { KMeansTask } from "./k-means.js";
 import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
+import type { TableProduct } from "./table-product.js";
 import type { TernaryResult, TernaryRule } from "./ternary.js";
 import type { TritPlanesResult } from "./trit-planes.js";
 
@@ -21,6 +27,20 @@ export interface Kernels {
   ternary(weights: Float32Array, group: number, rule: TernaryRule): Promise<TernaryResult>;
   tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
   bcq(weights: Float32Array, task: BcqTask): Promise<BcqResult>;
+  kMeans(points: Matrix, task: KMeansTask): Promise<Float32Array>;
+  addCovariance(left: Matrix, right: Matrix, sums: Float64Array): Promise<void>;
+  inverseFactor(hessian: Float64Array, size: number, damping: number): Promise<InverseFactor>;
+  solveRight(matrix: Float64Array, right: Float64Array, size: number): Promise<Float64Array>;
+  compensatedVectors(
+    weight: Float32Array,
+    columns: number,
+    task: CompensatedVectorsTask,
+  ): Promise<CompensatedVectors>;
+  fitTables(tables: Float32Array, residual: Float32Array, task: FitTablesTask): Promise<void>;
+  /** `[P, tokens]`. */
+  nearestCentroids(input: Matrix, codebooks: Float32Array, vector: number): Promise<Uint8Array>;
+  /** `[tokens, K]` → `[tokens, N]`. */
+  tableProduct(input: Matrix, product: TableProduct): Promise<Matrix>;
 }
 
 /**

@@ -6,8 +6,15 @@ import { packagePath } from "../package.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
 import { bcq } from "./bcq.js";
+import { nearestCentroids } from "./centroid-search.js";
+import { inverseFactor, solveRight } from "./cholesky.js";
+import { compensatedVectors } from "./compensated-vectors.js";
+import { addCovariance } from "./covariance.js";
+import { fitTables } from "./fit-tables.js";
+import { kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { roundToNearest } from "./round-to-nearest.js";
+import { tableProduct } from "./table-product.js";
 import { ternary } from "./ternary.js";
 import { tritPlanes } from "./trit-planes.js";
 
@@ -86,6 +93,14 @@ function referenceKernels(): Kernels {
     ternary: async (weights, group, rule) => ternary(weights, group, rule),
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
     bcq: async (weights, task) => bcq(weights, task),
+    kMeans: async (points, task) => kMeans(points, task),
+    addCovariance: async (left, right, sums) => addCovariance(left, right, sums),
+    inverseFactor: async (hessian, size, damping) => inverseFactor(hessian, size, damping),
+    solveRight: async (matrix, right, size) => solveRight(matrix, right, size),
+    compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
+    fitTables: async (tables, residual, task) => fitTables(tables, residual, task),
+    nearestCentroids: async (input, codebooks, vector) => nearestCentroids(input, codebooks, vector),
+    tableProduct: async (input, product) => tableProduct(input, product),
   };
 }
 
@@ -138,5 +153,13 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
       return { codes, scales, offsets: offset ? offsets : null };
     },
+    kMeans: async (points, task) => kMeans(points, task),
+    addCovariance: async (left, right, sums) => addCovariance(left, right, sums),
+    inverseFactor: async (hessian, size, damping) => inverseFactor(hessian, size, damping),
+    solveRight: async (matrix, right, size) => solveRight(matrix, right, size),
+    compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
+    fitTables: async (tables, residual, task) => fitTables(tables, residual, task),
+    nearestCentroids: async (input, codebooks, vector) => nearestCentroids(input, codebooks, vector),
+    tableProduct: async (input, product) => tableProduct(input, product),
   };
 }

@@ -1,3 +1,4 @@
+import type { AttentionProjections } from "../quantizers/calibrated-quantizer.js";
 import type { BlockOps } from "./block-ops.js";
 import type { Executor } from "./executor.js";
 
@@ -17,6 +18,8 @@ export interface LinearInfo {
   readonly norm: string | null;
   /** Size of the heads that its outputs make up, where these are rotated by position (queries and keys); else null. */
   readonly rotaryHeadSize: number | null;
+  /** What the projections of one attention (queries, keys, values) have together; null for all other linears. */
+  readonly attention: AttentionProjections | null;
 }
 
 export interface ModelDescription {

@@ -1,8 +1,7 @@
-import path from "node:path";
-import type { TextSource } from "../calibration/datasets.js";
 import type { HubOptions } from "../checkpoint/hub.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { EvaluationChoice } from "../recipe/schema.js";
+import { textSourceOf } from "../recipe/text-source.js";
 import { evaluatePerplexity, type PerplexityResult } from "./evaluate.js";
 import { packedTargets } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
@@ -36,17 +35,11 @@ export async function evaluateRun(
       const score = await evaluatePerplexity({
         ...rest,
         ...subject,
-        text: textOf(evaluation, textFolder),
+        text: textSourceOf(evaluation, textFolder),
         context,
       });
       scores.push({ of, ...score });
     }
   }
   return scores;
-}
-
-function textOf({ text, dataset, config, split, column }: EvaluationChoice, folder: string): TextSource {
-  if (text !== undefined) return { text: path.resolve(folder, text) };
-  if (dataset === undefined) throw new RangeError("an evaluation needs a text or a data set");
-  return { dataset, config, split, column };
 }

@@ -10,7 +10,7 @@ import { openObservingExecutor } from "../model/executors/observing.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
 import { type Ops, openOps } from "../model/ops.js";
-import { asRepresented } from "../schemes/activation.js";
+import { represent } from "../schemes/represent.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { openDequantized } from "../schemes/stored/dequantized.js";
 import { dequantize } from "../schemes/weights.js";
@@ -147,13 +147,17 @@ function assemble({
     {
       async weight(linear) {
         const entry = quantized.get(linear.name);
-        if (entry === undefined || run === undefined) return readMatrix(source, linear.tensor, kernels);
-        return dequantize(await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight));
+        if (entry === undefined || run === undefined)
+          return { weight: await readMatrix(source, linear.tensor, kernels), inputCodebooks: null };
+        const scheme = await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight);
+        const inputCodebooks = scheme.scheme === "vectors" ? scheme.inputCodebooks : null;
+        return { weight: dequantize(scheme), inputCodebooks };
       },
       bias: (linear) => biasOf(linear, source, kernels),
       activation,
     },
     ops,
+    kernels,
   );
   const computing = packed ? openPackedExecutor(packed.unit, float) : float;
   const executor = observe ? openObservingExecutor(computing, observe) : computing;
@@ -201,8 +205,8 @@ async function openUnits(
       const arithmetic = target.open(await pack.read(entry), kernels);
       const bias = await biasOf(linear, source, kernels);
       if ("multiply" in arithmetic) return { multiply: arithmetic.multiply, bias };
-      const multiply = (input: Matrix) =>
-        ops.linear(asRepresented(input, entry.activation), arithmetic.weight, null);
+      const multiply = async (input: Matrix) =>
+        ops.linear(await represent(input, entry.activation, null, kernels), arithmetic.weight, null);
       return { multiply, bias };
     },
     close: pack.close,

@@ -1,10 +1,11 @@
 import { readTokenizerFiles, type TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
-import { quantizers } from "../quantizers/registry.js";
+import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { matches, patternsOf, ruleFor } from "../recipe/match.js";
-import type { QuantizeChoice, Recipe, TargetChoice } from "../recipe/schema.js";
+import type { QuantizeChoice, Recipe, Rule, TargetChoice } from "../recipe/schema.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
+import { inputOf } from "../schemes/vectors.js";
 import { findTarget } from "../targets/registry.js";
 import { type Place, refusalOf } from "../targets/target.js";
 import { placeOf } from "./place.js";
@@ -67,12 +68,13 @@ export function makePlan(
       continue;
     }
     const weight = outlineOf(linear, rule.quantize, stored, problems);
-    const activation = rule.activation ?? activationOf(linear, rule.quantize, stored);
     if (weight === null) continue;
+    const activation = activationOf(linear, rule, weight, stored);
     const place = placeOf(linear, description, null);
     for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
   }
+  problems.push(...calibrationProblems(planned, recipe));
   const quantized = planned.flatMap(({ linear, quantize }) => (quantize ? linear.name : []));
   for (const choice of recipe.targets) {
     const { target } = targetOf(choice);
@@ -84,11 +86,17 @@ export function makePlan(
   return { linears: planned, targets: recipe.targets };
 }
 
-/** The quantizer of a choice with its options as the schema left them; `stored` is none. */
+/** The quantizer of a choice that looks at weights alone, with its options as the schema left them. */
 export function quantizerOf({ method, ...options }: QuantizeChoice) {
   const quantizer = quantizers.find(({ name }) => name === method);
   if (quantizer === undefined) throw new RangeError(`no quantizer ${method}`);
   return { quantizer, options };
+}
+
+/** The quantizer of a choice that is fitted to calibration text; null for all other choices. */
+export function calibratedQuantizerOf({ method, ...options }: QuantizeChoice) {
+  const quantizer = calibratedQuantizers.find(({ name }) => name === method);
+  return quantizer ? { quantizer, options } : null;
 }
 
 /** The target of a choice with its parameters as the schema left them. */
@@ -133,9 +141,48 @@ export function isStored(choice: QuantizeChoice | undefined): boolean {
   return choice?.method === "stored";
 }
 
-/** What a rule leaves open: as the checkpoint has it where its scheme is taken, else float. */
-function activationOf(linear: LinearInfo, choice: QuantizeChoice, stored: StoredOutlines): ActivationScheme {
-  return (isStored(choice) && stored.get(linear.name)?.activation) || { scheme: "float" };
+/**
+ * How a linear's input is represented: as the rule says; what it leaves open is as the scheme needs it, as the checkpoint
+ * has it where its scheme is taken, or float.
+ */
+function activationOf(
+  linear: LinearInfo,
+  { activation, quantize }: Rule,
+  weight: WeightOutline,
+  stored: StoredOutlines,
+): ActivationScheme {
+  if (weight.scheme === "vectors") return inputOf(weight);
+  const asStored = isStored(quantize) ? stored.get(linear.name)?.activation : undefined;
+  return activation ?? asStored ?? { scheme: "float" };
+}
+
+/** Whether a linear's method is fitted to calibration text. */
+export function needsCalibration({ linears }: Plan): boolean {
+  return linears.some(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
+}
+
+/** What is wrong with rules whose methods are fitted to calibration text. */
+function calibrationProblems(planned: readonly PlannedLinear[], { calibration, rules }: Recipe): Problem[] {
+  const fitted = planned.filter(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
+  return fitted.flatMap(({ linear, rule, quantize }) => {
+    const method = quantize?.choice.method;
+    const problems: Problem[] = [];
+    if (calibration === undefined) {
+      problems.push({
+        linear: linear.name,
+        reason: `${method} is fitted to what the model computes, and the recipe has no text for it`,
+        fix: "add `calibration: { dataset: wikitext2 }` or `calibration: { text: <file> }` to the recipe",
+      });
+    }
+    if (rules[rule - 1].activation) {
+      problems.push({
+        linear: linear.name,
+        reason: `${method} decides how the input is represented`,
+        fix: "remove `activation` from the rule",
+      });
+    }
+    return problems;
+  });
 }
 
 function storedOutline(
@@ -160,8 +207,10 @@ function outlineOf(
   problems: Problem[],
 ): WeightOutline | null {
   if (isStored(choice)) return storedOutline(linear, stored, problems);
-  const { quantizer, options } = quantizerOf(choice);
   try {
+    const calibrated = calibratedQuantizerOf(choice);
+    if (calibrated) return calibrated.quantizer.outline(linear, calibrated.options);
+    const { quantizer, options } = quantizerOf(choice);
     return quantizer.outline(linear.rows, linear.columns, options);
   } catch (error) {
     if (error instanceof LuthierError) {

@@ -9,7 +9,7 @@ import type { WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { isStored, type PlannedLinear, quantizerOf } from "./plan.js";
+import { calibratedQuantizerOf, isStored, type PlannedLinear, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   type QuantizedEntry,
@@ -19,10 +19,10 @@ import {
   writeScheme,
 } from "./quantized-files.js";
 
-type ToQuantize = PlannedLinear & { readonly quantize: NonNullable<PlannedLinear["quantize"]> };
+export type ToQuantize = PlannedLinear & { readonly quantize: NonNullable<PlannedLinear["quantize"]> };
 
 /**
- * Quantizes every planned linear that has no finished file yet, one file a linear. The next weight is read and the last
+ * Quantizes every planned linear whose method looks at weights alone and that has no finished file yet, one file a linear. The next weight is read and the last
  * file written while one is quantized, so at most three linears are in memory. A linear that is taken as the checkpoint
  * stores it is only unpacked.
  */
@@ -33,7 +33,9 @@ export async function quantizeLinears(
   kernels: Kernels,
   onProgress: OnProgress,
 ): Promise<readonly QuantizedEntry[]> {
-  const linears = planned.filter((each): each is ToQuantize => each.quantize !== null);
+  const linears = planned.filter(
+    (each): each is ToQuantize => each.quantize !== null && !calibratedQuantizerOf(each.quantize.choice),
+  );
   const folder = quantizedFolder(run);
   await mkdir(path.join(folder, "linears"), { recursive: true });
   const entries = new Map<string, QuantizedEntry>();
@@ -103,7 +105,7 @@ async function quantizeOne(
 }
 
 /** The entry of a linear whose file an earlier process finished; null when there is none, or not of this outline. */
-async function finishedEntry(folder: string, each: ToQuantize): Promise<QuantizedEntry | null> {
+export async function finishedEntry(folder: string, each: ToQuantize): Promise<QuantizedEntry | null> {
   const file = path.join(folder, schemeFile(each.linear.name));
   try {
     const facts = await readSchemeFacts(file);
@@ -115,7 +117,7 @@ async function finishedEntry(folder: string, each: ToQuantize): Promise<Quantize
   }
 }
 
-function entryOf({ linear, quantize: { weight, activation } }: ToQuantize, error: number) {
+export function entryOf({ linear, quantize: { weight, activation } }: ToQuantize, error: number) {
   return { name: linear.name, file: schemeFile(linear.name), weight, activation, relativeError: error };
 }
 

@@ -10,13 +10,15 @@ import type { Recipe } from "../recipe/schema.js";
 import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
 import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
+import { quantizeOnCalibration } from "./calibrate-stage.js";
+import { type CalibrationText, calibrationText } from "./calibration-text.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
-import { makePlan, type Plan, tokenizerFor } from "./plan.js";
+import { makePlan, needsCalibration, type Plan, tokenizerFor } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
-import { indexJson, indexPath, type QuantizedIndex } from "./quantized-files.js";
+import { indexJson, indexPath, type QuantizedEntry, type QuantizedIndex } from "./quantized-files.js";
 import { writeRecord } from "./record.js";
 import {
   type InputFile,
@@ -70,8 +72,11 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
   const checkpoint = await openDequantized(options.model);
   try {
     const { description, plan } = await planCheckpoint(checkpoint, recipe.recipe);
+    const text = needsCalibration(plan)
+      ? await calibrationText(recipe, checkpoint.directory, description)
+      : null;
     await prepareRunDirectory(out, options.fresh ?? false);
-    let record = await beginRecord(options, checkpoint, onProgress);
+    let record = await beginRecord(options, checkpoint, text, onProgress);
     const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
       const started = performance.now();
       const result = await work();
@@ -79,16 +84,29 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
       await writeRunRecord(out, record);
       return result;
     };
-    const index = await stage("quantize", async () => {
+    const [byWeights, files] = await stage("quantize", () =>
       // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
-      const [linears, files] = await Promise.all([
+      Promise.all([
         quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress),
         keepFloat(out, checkpoint, description, plan.linears),
-      ]);
-      const made: QuantizedIndex = { files, linears };
-      await writeRecord(indexPath(out), indexJson(made));
-      return made;
-    });
+      ]),
+    );
+    const fitted = text
+      ? await stage("fit", () =>
+          quantizeOnCalibration({
+            run: out,
+            checkpoint,
+            description,
+            planned: plan.linears,
+            windows: text.windows,
+            seed: recipe.recipe.seed,
+            kernels,
+            onProgress,
+          }),
+        )
+      : [];
+    const index: QuantizedIndex = { files, linears: inOrder(plan, [...byWeights, ...fitted]) };
+    await writeRecord(indexPath(out), indexJson(index));
     const packs: Manifest[] = [];
     for (const target of plan.targets) {
       packs.push(
@@ -100,6 +118,12 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
   } finally {
     await checkpoint.close();
   }
+}
+
+/** The entries of a run in the order of its model. */
+function inOrder({ linears }: Plan, entries: readonly QuantizedEntry[]): readonly QuantizedEntry[] {
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  return linears.flatMap(({ linear }) => byName.get(linear.name) ?? []);
 }
 
 async function planCheckpoint(checkpoint: DequantizedCheckpoint, recipe: Recipe) {
@@ -119,6 +143,7 @@ function withStage(record: RunRecord, name: string, seconds: number): RunRecord 
 async function beginRecord(
   options: QuantizeOptions,
   checkpoint: Checkpoint,
+  text: CalibrationText | null,
   onProgress: OnProgress,
 ): Promise<RunRecord> {
   const { out, recipe } = options;
@@ -131,6 +156,7 @@ async function beginRecord(
     model: options.model,
     recipe: { name: recipe.name, resolved: recipe.recipe },
     inputs,
+    ...(text && { calibration: text.source }),
     stages: earlier?.stages ?? [],
     indexes: earlier?.indexes ?? {},
     state: "running",
@@ -150,6 +176,8 @@ async function beginRecord(
 function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
   const sums = ({ inputs }: RunRecord) => JSON.stringify(inputs.map(({ name, sha256 }) => [name, sha256]));
   if (sums(earlier) !== sums(now)) return `another model (${earlier.model})`;
+  const texts = ({ calibration }: RunRecord) => calibration?.sha256;
+  if (texts(earlier) !== texts(now)) return `another calibration text (${earlier.calibration?.name})`;
   const rules = ({ recipe }: RunRecord) => JSON.stringify(quantizingPart(recipe.resolved));
   if (rules(earlier) !== rules(now)) {
     return `another recipe (${earlier.recipe.name})`;

@@ -30,6 +30,10 @@ const runRecord = z.strictObject({
   model: z.string(),
   recipe: z.strictObject({ name: z.string(), resolved: recipeSchema }),
   inputs: z.array(inputFile),
+  /** The text that methods were fitted to; absent where none was needed. */
+  calibration: z
+    .strictObject({ name: z.string(), sha256: z.string(), windows: z.int(), length: z.int() })
+    .optional(),
   stages: z.array(z.strictObject({ name: z.string(), seconds: z.number(), peakMemoryBytes: z.number() })),
   /** sha256 of quantization.json and of every manifest, by path (`sealIndexes`). */
   indexes: z.record(z.string(), z.string()),

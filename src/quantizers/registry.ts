@@ -1,9 +1,14 @@
 import { absmean } from "./absmean.js";
 import { bcq } from "./bcq.js";
+import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
+import { coQuantization } from "./co-quantization.js";
 import type { Quantizer } from "./quantizer.js";
 import { rtn } from "./rtn.js";
 import { tritPlanes } from "./trit-planes.js";
 import { twn } from "./twn.js";
 
-/** Every quantizer; a new one adds its file and a line here. */
+/** Every quantizer that looks at weights alone; a new one adds its file and a line here. */
 export const quantizers: readonly Quantizer[] = [rtn, absmean, twn, tritPlanes, bcq];
+
+/** Every quantizer that is fitted to calibration text; a new one adds its file and a line here. */
+export const calibratedQuantizers: readonly CalibratedQuantizer[] = [coQuantization];

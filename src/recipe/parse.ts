@@ -34,5 +34,8 @@ export function parseRecipe(text: string, file: string): Recipe {
     if ((choice.text === undefined) === (choice.dataset === undefined))
       throw fault(["evaluate", index], "a perplexity needs either `text` or `dataset`");
   }
+  const { calibration } = data;
+  if (calibration && (calibration.text === undefined) === (calibration.dataset === undefined))
+    throw fault(["calibration"], "a calibration needs either `text` or `dataset`");
   return data;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { quantizers } from "../quantizers/registry.js";
+import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { targets } from "../targets/registry.js";
 
 /*
@@ -11,7 +11,11 @@ const stored = z.strictObject({ method: z.literal("stored") });
 
 const quantize = z
   .discriminatedUnion("method", [
-    ...asUnion(quantizers.map(({ name, options }) => options.extend({ method: z.literal(name) }))),
+    ...asUnion(
+      [...quantizers, ...calibratedQuantizers].map(({ name, options }) =>
+        options.extend({ method: z.literal(name) }),
+      ),
+    ),
     stored,
   ])
   .describe("a quantizer and its options");
@@ -42,13 +46,31 @@ const target = z
   )
   .describe("a hardware to pack for, and its layout's parameters");
 
-const perplexity = z.strictObject({
-  task: z.literal("perplexity"),
+/** Where a text comes from. */
+const text = {
   text: z.string().optional().describe("a UTF-8 text file, relative to the recipe's folder"),
   dataset: z.string().optional().describe("a named data set or a hub id, instead of a text file"),
   config: z.string().optional().describe("the hub data set's configuration"),
-  split: z.string().default("test"),
   column: z.string().optional().describe("the hub data set's column of texts; `text` by default"),
+};
+
+const calibration = z
+  .strictObject({
+    ...text,
+    split: z.string().default("train"),
+    samples: z.int().min(1).default(128).describe("windows of the text, evenly spread"),
+    length: z
+      .int()
+      .min(2)
+      .optional()
+      .describe("tokens a window; by default the model's context, at most 512"),
+  })
+  .describe("the text that methods which need one are fitted to");
+
+const perplexity = z.strictObject({
+  task: z.literal("perplexity"),
+  ...text,
+  split: z.string().default("test"),
   context: z
     .int()
     .min(2)
@@ -59,6 +81,7 @@ const perplexity = z.strictObject({
 export const recipeSchema = z.strictObject({
   version: z.literal(1),
   seed: z.int().min(0).default(0).describe("of everything random; recorded with the run"),
+  calibration: calibration.optional(),
   rules: z.array(rule).min(1),
   targets: z.array(target).default([]),
   evaluate: z.array(perplexity).default([]),
@@ -69,14 +92,20 @@ export type Recipe = z.infer<typeof recipeSchema>;
 export type Rule = Recipe["rules"][number];
 export type QuantizeChoice = NonNullable<Rule["quantize"]>;
 export type TargetChoice = Recipe["targets"][number];
+export type CalibrationChoice = NonNullable<Recipe["calibration"]>;
 export type EvaluationChoice = Recipe["evaluate"][number];
 
 /**
  * What of a recipe decides the bytes of `quantized/`. Targets and evaluations may change between two calls of one run:
  * packs and scores are added, nothing is quantized again.
  */
-export function quantizingPart({ version, seed, rules }: Recipe): Pick<Recipe, "version" | "seed" | "rules"> {
-  return { version, seed, rules };
+export function quantizingPart({
+  version,
+  seed,
+  rules,
+  calibration,
+}: Recipe): Pick<Recipe, "version" | "seed" | "rules" | "calibration"> {
+  return { version, seed, rules, ...(calibration && { calibration }) };
 }
 
 /** The JSON Schema of a recipe file, draft 2020-12. */

@@ -1,7 +1,5 @@
 import { z } from "zod";
-import { nearestCentroids } from "../kernels/centroid-search.js";
 import { roundHalfToEven } from "../kernels/round-to-nearest.js";
-import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { ActivationScheme } from "./scheme.js";
 
 /** An activation scheme as files state it. */
@@ -39,23 +37,6 @@ export function quantizeTokenToInt16(x: Float32Array): QuantizedToken<Int16Array
   return quantizeInto(new Int16Array(x.length), 32767, x);
 }
 
-/** Each position's nearest centroid in its place. */
-function nearestInputs(input: Matrix, codebooks: Float32Array, vector: number): Matrix {
-  const { rows: tokens, columns } = input;
-  const positions = columns / vector;
-  const perPosition = codebooks.length / positions;
-  const ids = nearestCentroids(input, codebooks, vector);
-  const out = matrix(tokens, columns);
-  for (let position = 0; position < positions; position++) {
-    for (let token = 0; token < tokens; token++) {
-      const from = position * perPosition + ids[position * tokens + token] * vector;
-      const to = token * columns + position * vector;
-      for (let i = 0; i < vector; i++) out.data[to + i] = codebooks[from + i];
-    }
-  }
-  return out;
-}
-
 function quantizeInto<Codes extends Int8Array | Int16Array>(
   codes: Codes,
   largest: number,
@@ -69,29 +50,4 @@ function quantizeInto<Codes extends Int8Array | Int16Array>(
     codes[i] = Math.max(-largest - 1, Math.min(largest, rounded));
   }
   return { codes, scale };
-}
-
-/**
- * The input `[tokens, K]` as the scheme can represent it, in float32 again.
- * @param codebooks `[P, centroids, vector]`, of the scheme `centroids`.
- * @throws RangeError when those are missing.
- */
-export function asRepresented(
-  input: Matrix,
-  activation: ActivationScheme,
-  codebooks: Float32Array | null = null,
-): Matrix {
-  if (activation.scheme === "float") return input;
-  if (activation.scheme === "centroids") {
-    if (codebooks === null) throw new RangeError("centroids without their codebooks");
-    return nearestInputs(input, codebooks, activation.vector);
-  }
-  const out = matrix(input.rows, input.columns);
-  for (let token = 0; token < input.rows; token++) {
-    const first = token * input.columns;
-    const x = input.data.subarray(first, first + input.columns);
-    const { codes, scale } = activation.scheme === "int8" ? quantizeToken(x) : quantizeTokenToInt16(x);
-    for (let i = 0; i < codes.length; i++) out.data[first + i] = codes[i] / scale;
-  }
-  return out;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { TableProduct } from "../kernels/table-product.js";
 import { widen } from "../tensor/float.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { Tensors } from "../tensor/tensor.js";
@@ -104,6 +105,12 @@ export function describeVectors({ rows, vector, centroids, blocks, inputs, table
 /** How an input is represented that meets this weight; float where the scheme leaves it open. */
 export function inputOf({ vector, inputs }: VectorsOutline): ActivationScheme {
   return inputs === undefined ? { scheme: "float" } : { scheme: "centroids", vector, centroids: inputs };
+}
+
+/** A scheme as its table is computed; null without one. */
+export function tableOf({ products, inputCodebooks, inputs, ...weight }: VectorsScheme): TableProduct | null {
+  if (products === null || inputCodebooks === null || inputs === undefined) return null;
+  return { ...weight, ...products, inputs, inputCodebooks };
 }
 
 /** P: positions of an input. */

@@ -25,11 +25,15 @@ async function open(name: string) {
   const executor = openFloatExecutor(
     description.blocks.flat(),
     {
-      weight: (linear) => readMatrix(checkpoint, linear.tensor, kernels),
+      weight: async (linear) => ({
+        weight: await readMatrix(checkpoint, linear.tensor, kernels),
+        inputCodebooks: null,
+      }),
       bias: async (linear) => (linear.bias ? readVector(checkpoint, linear.bias, kernels) : null),
       activation: () => ({ scheme: "float" }),
     },
     ops,
+    kernels,
   );
   const { config } = checkpoint;
   const model = openModel({

@@ -17,6 +17,7 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
         bias: null,
         norm: null,
         rotaryHeadSize: null,
+        attention: null,
       },
       embedding: "",
       hiddenSize: 1,

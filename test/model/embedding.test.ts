@@ -19,6 +19,7 @@ const description: ModelDescription = {
     bias: null,
     norm: null,
     rotaryHeadSize: null,
+    attention: null,
   },
   embedding: "embedding",
   hiddenSize,

@@ -46,11 +46,15 @@ export function openGenerated(
   const float = openFloatExecutor(
     [...description.blocks.flat(), description.head],
     {
-      weight: (linear) => readMatrix(source, linear.tensor, kernels),
+      weight: async (linear) => ({
+        weight: await readMatrix(source, linear.tensor, kernels),
+        inputCodebooks: null,
+      }),
       bias: async (linear) => (linear.bias ? readVector(source, linear.bias, kernels) : null),
       activation: () => ({ scheme: "float" }),
     },
     ops,
+    kernels,
   );
   const { wrap = (executor) => executor, ...parts } = changes;
   const executor = wrap(float);

@@ -11,6 +11,7 @@ const linear = (name: string, rows: number, columns: number) => ({
   bias: null,
   norm: null,
   rotaryHeadSize: null,
+  attention: null,
 });
 
 const description: ModelDescription = {

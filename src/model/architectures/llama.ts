@@ -37,6 +37,7 @@ export const llama: Architecture = {
       bias: null,
       norm: "model.norm.weight",
       rotaryHeadSize: null,
+      attention: null,
     };
     const norms = [
       ...blocks.flatMap((_, index) => blockNorms(index, config)),
@@ -117,6 +118,12 @@ export const llama: Architecture = {
   },
 };
 
+interface Traits {
+  readonly norm?: string | null;
+  readonly rotary?: boolean;
+  readonly projection?: boolean;
+}
+
 function blockLinears(index: number, config: Config): readonly LinearInfo[] {
   const { heads, keyValueHeads, headSize } = headsOf(config);
   const hidden = config.hidden_size;
@@ -131,7 +138,7 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
     rows: number,
     columns: number,
     biased: boolean,
-    { norm = null, rotary = false }: { norm?: string | null; rotary?: boolean } = {},
+    { norm = null, rotary = false, projection = false }: Traits = {},
   ): LinearInfo => {
     const full = `model.layers.${index}.${name}`;
     return {
@@ -142,9 +149,12 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
       bias: biased ? `${full}.bias` : null,
       norm: norm && `model.layers.${index}.${norm}.weight`,
       rotaryHeadSize: rotary ? headSize : null,
+      attention: projection
+        ? { rows: (heads + 2 * keyValueHeads) * headSize, keyValueHeads, headSize }
+        : null,
     };
   };
-  const attention = { norm: "input_layernorm" };
+  const attention = { norm: "input_layernorm", projection: true };
   const feedForward = { norm: "post_attention_layernorm" };
   const [attended, opened] = hasSubNorms(config)
     ? ["self_attn.attn_sub_norm", "mlp.ffn_sub_norm"]

@@ -1,4 +1,5 @@
-import { asRepresented } from "../../schemes/activation.js";
+import type { Kernels } from "../../kernels/kernels.js";
+import { represent } from "../../schemes/represent.js";
 import type { ActivationScheme } from "../../schemes/scheme.js";
 import type { Matrix } from "../../tensor/matrix.js";
 import type { LinearInfo } from "../architecture.js";
@@ -7,22 +8,32 @@ import type { Ops } from "../ops.js";
 
 /** Where a linear's float32 weight and bias come from: a checkpoint, or a run's dequantized schemes. */
 export interface WeightSource {
-  /** `[N, K]`. */
-  weight(linear: LinearInfo): Promise<Matrix>;
+  weight(linear: LinearInfo): Promise<FloatWeight>;
   /** `[N]`, or null for a linear without one. */
   bias(linear: LinearInfo): Promise<Float32Array | null>;
   /** How the input is represented before it is multiplied. */
   activation(linear: LinearInfo): ActivationScheme;
 }
 
-interface Loaded {
+export interface FloatWeight {
+  /** `[N, K]`. */
   readonly weight: Matrix;
+  /** Codebooks of the input where it is represented by centroids, else null. */
+  readonly inputCodebooks: Float32Array | null;
+}
+
+interface Loaded extends FloatWeight {
   readonly bias: Float32Array | null;
   readonly activation: ActivationScheme;
 }
 
 /** Computes linears in float32 by onnxruntime; holds the weights of the linears entered last and no others. */
-export function openFloatExecutor(linears: readonly LinearInfo[], weights: WeightSource, ops: Ops): Executor {
+export function openFloatExecutor(
+  linears: readonly LinearInfo[],
+  weights: WeightSource,
+  ops: Ops,
+  kernels: Kernels,
+): Executor {
   const byName = new Map(linears.map((linear) => [linear.name, linear]));
   let loaded = new Map<string, Loaded>();
   return {
@@ -32,7 +43,7 @@ export function openFloatExecutor(linears: readonly LinearInfo[], weights: Weigh
         const linear = byName.get(name);
         if (linear === undefined) throw new RangeError(`no linear ${name}`);
         const [weight, bias] = [await weights.weight(linear), await weights.bias(linear)];
-        loaded.set(name, { weight, bias, activation: weights.activation(linear) });
+        loaded.set(name, { ...weight, bias, activation: weights.activation(linear) });
       }
     },
     async run(names, input) {
@@ -41,8 +52,9 @@ export function openFloatExecutor(linears: readonly LinearInfo[], weights: Weigh
       for (const name of names) {
         const entered = loaded.get(name);
         if (entered === undefined) throw new RangeError(`linear ${name} was not entered`);
-        const { weight, bias, activation } = entered;
-        const x = represented.get(activation.scheme) ?? asRepresented(input, activation);
+        const { weight, inputCodebooks, bias, activation } = entered;
+        const shared = inputCodebooks ? undefined : represented.get(activation.scheme);
+        const x = shared ?? (await represent(input, activation, inputCodebooks, kernels));
         represented.set(activation.scheme, x);
         outputs.push(await ops.linear(x, weight, bias));
       }

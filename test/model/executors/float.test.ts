@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import { openKernels } from "../../../src/kernels/open.js";
 import type { LinearInfo } from "../../../src/model/architecture.js";
 import { openFloatExecutor, type WeightSource } from "../../../src/model/executors/float.js";
 import { openOps } from "../../../src/model/ops.js";
@@ -16,6 +17,7 @@ const linear = (name: string, bias: string | null): LinearInfo => ({
   bias,
   norm: null,
   rotaryHeadSize: null,
+  attention: null,
 });
 const linears = [linear("a", null), linear("b", "b.bias"), linear("c", null)];
 const input = matrix(1, 3, Float32Array.of(1, 10, 100));
@@ -24,12 +26,13 @@ function open(loads: string[] = [], activation: ActivationScheme = { scheme: "fl
   const weights: WeightSource = {
     async weight({ name }) {
       loads.push(name);
-      return matrix(2, 3, Float32Array.of(1, 2, 3, name === "a" ? 4 : -4, 5, 6));
+      const weight = matrix(2, 3, Float32Array.of(1, 2, 3, name === "a" ? 4 : -4, 5, 6));
+      return { weight, inputCodebooks: null };
     },
     bias: async ({ bias }) => (bias ? Float32Array.of(1000, 2000) : null),
     activation: () => activation,
   };
-  return openFloatExecutor(linears, weights, ops);
+  return openFloatExecutor(linears, weights, ops, openKernels({ threads: 1 }));
 }
 
 test("computes several linears of one input, each with its bias", async () => {

@@ -1,0 +1,103 @@
+import path from "node:path";
+import { readMatrix, readVector } from "../checkpoint/tensors.js";
+import type { Kernels } from "../kernels/kernels.js";
+import type { LinearInfo } from "../model/architecture.js";
+import type { Ops } from "../model/ops.js";
+import { represent } from "../schemes/represent.js";
+import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { tableOf } from "../schemes/vectors.js";
+import { dequantize } from "../schemes/weights.js";
+import type { Matrix } from "../tensor/matrix.js";
+import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
+import { quantizedFolder, readScheme, schemeFile } from "./quantized-files.js";
+
+/** Computes several linears of one input `[tokens, K]`, bias included. */
+export type Products = (linears: readonly string[], input: Matrix) => Promise<readonly Matrix[]>;
+
+/** The linears of one block, as the float model computes them and as the quantized one does. */
+export interface BlockProducts {
+  readonly float: Products;
+  /** Knows a linear that is fitted to calibration text after `add`. */
+  readonly quantized: Products;
+  add(linear: string, scheme: WeightScheme): Promise<void>;
+  /** A linear of the checkpoint, `[N, K]`. */
+  weight(linear: string): Matrix;
+}
+
+export interface BlockProductsOptions {
+  readonly run: string;
+  readonly checkpoint: DequantizedCheckpoint;
+  readonly planned: readonly PlannedLinear[];
+  readonly kernels: Kernels;
+}
+
+/** Loads the weights of a block's linears, and of those quantized without calibration their schemes. */
+export async function openBlockProducts(
+  { run, checkpoint, planned, kernels }: BlockProductsOptions,
+  linears: readonly LinearInfo[],
+  ops: Ops,
+): Promise<BlockProducts> {
+  const plans = new Map(planned.map((each) => [each.linear.name, each.quantize]));
+  const weights = new Map<string, Matrix>();
+  const biases = new Map<string, Float32Array | null>();
+  const quantized = new Map<string, Product>();
+  const add = async (name: string, scheme: WeightScheme) => {
+    const activation = plans.get(name)?.activation ?? { scheme: "float" };
+    quantized.set(name, await openProduct(scheme, activation, biases.get(name) ?? null, ops, kernels));
+  };
+  for (const { name, tensor, bias } of linears) {
+    weights.set(name, await readMatrix(checkpoint, tensor, kernels));
+    biases.set(name, bias === null ? null : await readVector(checkpoint, bias, kernels));
+    const plan = plans.get(name) ?? null;
+    if (plan === null) quantized.set(name, (input) => float(name, input));
+    else if (!calibratedQuantizerOf(plan.choice))
+      await add(name, await readScheme(path.join(quantizedFolder(run), schemeFile(name)), plan.weight));
+  }
+  const weight = (name: string) => known(weights, name);
+  const float = (name: string, input: Matrix) => ops.linear(input, weight(name), biases.get(name) ?? null);
+  return {
+    float: (names, input) => inTurn(names, (name) => float(name, input)),
+    quantized: (names, input) => inTurn(names, (name) => known(quantized, name)(input)),
+    add,
+    weight,
+  };
+}
+
+type Product = (input: Matrix) => Promise<Matrix>;
+
+/** The product of a scheme: by its table where it has one, else of the weight that it stands for. */
+async function openProduct(
+  scheme: WeightScheme,
+  activation: ActivationScheme,
+  bias: Float32Array | null,
+  ops: Ops,
+  kernels: Kernels,
+): Promise<Product> {
+  const table = scheme.scheme === "vectors" ? tableOf(scheme) : null;
+  if (table) {
+    return async (input) => {
+      const output = await kernels.tableProduct(input, table);
+      if (bias) for (let i = 0; i < output.data.length; i++) output.data[i] += bias[i % bias.length];
+      return output;
+    };
+  }
+  const codebooks = scheme.scheme === "vectors" ? scheme.inputCodebooks : null;
+  const weight = dequantize(scheme);
+  return async (input) => ops.linear(await represent(input, activation, codebooks, kernels), weight, bias);
+}
+
+async function inTurn(
+  names: readonly string[],
+  product: (name: string) => Promise<Matrix>,
+): Promise<readonly Matrix[]> {
+  const outputs: Matrix[] = [];
+  for (const name of names) outputs.push(await product(name));
+  return outputs;
+}
+
+function known<T>(map: ReadonlyMap<string, T>, name: string): T {
+  const found = map.get(name);
+  if (found === undefined) throw new RangeError(`${name} is not known yet`);
+  return found;
+}

@@ -1,0 +1,159 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { readVector } from "../checkpoint/tensors.js";
+import type { Kernels } from "../kernels/kernels.js";
+import type { ModelDescription } from "../model/architecture.js";
+import { findArchitecture } from "../model/architectures/registry.js";
+import { type Batch, batchesOf } from "../model/batches.js";
+import { embed } from "../model/embedding.js";
+import { type Ops, openOps } from "../model/ops.js";
+import { type SteppedBlock, stepThrough } from "../model/stepping.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import type { Matrix } from "../tensor/matrix.js";
+import { openBlockProducts, type Products } from "./block-products.js";
+import { fitLinears } from "./fit-linears.js";
+import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
+import type { OnProgress } from "./progress.js";
+import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
+
+export interface CalibrationOptions {
+  readonly run: string;
+  readonly checkpoint: DequantizedCheckpoint;
+  readonly description: ModelDescription;
+  readonly planned: readonly PlannedLinear[];
+  /** Equally long windows of the calibration text. */
+  readonly windows: readonly Int32Array[];
+  readonly seed: number;
+  readonly kernels: Kernels;
+  readonly onProgress: OnProgress;
+}
+
+/**
+ * Quantizes the linears whose methods are fitted to calibration text, block after block: the text goes through the float
+ * model and through the model as it is quantized so far, side by side, and stops before each input. Linears that an
+ * earlier process finished are taken from their files.
+ *
+ * All windows are in memory at one place of a block: the input there `[tokens, K]` as the quantized model has it, that of
+ * the place before as the float model has it, and both residual streams.
+ */
+export async function quantizeOnCalibration(options: CalibrationOptions): Promise<readonly QuantizedEntry[]> {
+  const { run, checkpoint, description, planned, windows, kernels, onProgress } = options;
+  await mkdir(path.join(quantizedFolder(run), "linears"), { recursive: true });
+  const fitted = planned.filter(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
+  const waiting = new Set(fitted.map(({ linear }) => linear.name));
+  const entries: QuantizedEntry[] = [];
+  const progress = (what: string) =>
+    onProgress({ stage: "fit", done: entries.length, total: fitted.length, what });
+  const ops = openOps({ threads: kernels.threads });
+  try {
+    const batches = batchesOf(windows);
+    const embedded: Matrix[] = [];
+    for (const { tokens } of batches) embedded.push(await embed(tokens, description, checkpoint, kernels));
+    let [float, quantized] = [embedded, embedded];
+    for (const [index, linears] of description.blocks.entries()) {
+      if (waiting.size === 0) break; // later blocks have nothing to fit
+      const products = await openBlockProducts(options, linears, ops);
+      const open = await blockOpener(options, index, ops);
+      const block: BlockInStep = {
+        lastLinear: linears[linears.length - 1].name,
+        float: await start(open, batches, float),
+        quantized: await start(open, batches, quantized),
+      };
+      for (let place = placeOf(block); place !== null; place = placeOf(block)) {
+        const names = place.filter((name) => waiting.delete(name));
+        progress(names[0] ?? place[0]);
+        const floatInputs = stepFloat(block, place, products.float);
+        if (names.length > 0) {
+          const inputs = { quantized: block.quantized.map(inputOf), float: () => floatInputs };
+          entries.push(...(await fitLinears(options, names, inputs, products)));
+        }
+        for await (const _ of floatInputs); // those that no fit has asked for
+        for (const each of block.quantized) await each.resume(await products.quantized(place, inputOf(each)));
+      }
+      float = block.float.map(resultOf);
+      quantized = block.quantized.map(resultOf);
+    }
+    progress("");
+    return entries;
+  } finally {
+    await ops.close();
+  }
+}
+
+/** All batches of both models, each waiting at a place of one block. */
+interface BlockInStep {
+  /** The linear that the block ends with. */
+  readonly lastLinear: string;
+  readonly float: readonly SteppedBlock[];
+  readonly quantized: readonly SteppedBlock[];
+}
+
+type OpenStepped = (hidden: Matrix, length: number) => Promise<SteppedBlock>;
+
+/** Starts block `index` on a batch; its norms are read once. */
+async function blockOpener(
+  { checkpoint, kernels }: CalibrationOptions,
+  index: number,
+  ops: Ops,
+): Promise<OpenStepped> {
+  const architecture = findArchitecture(checkpoint.config);
+  const { config } = checkpoint;
+  const vectors = new Map<string, Promise<Float32Array>>();
+  const vector = (tensor: string) => {
+    const read = vectors.get(tensor) ?? readVector(checkpoint, tensor, kernels);
+    vectors.set(tensor, read);
+    return read;
+  };
+  return (hidden, length) =>
+    stepThrough(
+      (executor) => architecture.openBlock(index, { config, executor, ops, vector }),
+      hidden,
+      length,
+    );
+}
+
+async function start(
+  open: OpenStepped,
+  batches: readonly Batch[],
+  hidden: readonly Matrix[],
+): Promise<readonly SteppedBlock[]> {
+  const stepped: SteppedBlock[] = [];
+  for (const [at, { length }] of batches.entries()) stepped.push(await open(hidden[at], length));
+  return stepped;
+}
+
+/** The linears that the quantized model waits at; null at the end of the block. */
+function placeOf({ quantized }: BlockInStep): readonly string[] | null {
+  return quantized[0].waiting?.linears ?? null;
+}
+
+/**
+ * The float model's inputs at a place, batch by batch: each batch is computed from the place before when its input is
+ * asked for. After the block's last place, where inputs are widest, it goes on to the end at once.
+ */
+async function* stepFloat(
+  { float, lastLinear }: BlockInStep,
+  place: readonly string[],
+  products: Products,
+): AsyncGenerator<Matrix> {
+  for (const each of float) {
+    const { linears } = waitingOf(each);
+    if (linears[0] !== place[0]) await each.resume(await products(linears, inputOf(each)));
+    yield inputOf(each);
+    if (place.includes(lastLinear)) await each.resume(await products(place, inputOf(each)));
+  }
+}
+
+function waitingOf(block: SteppedBlock) {
+  if (block.waiting === null) throw new RangeError("the block has ended");
+  return block.waiting;
+}
+
+function inputOf(block: SteppedBlock): Matrix {
+  return waitingOf(block).input;
+}
+
+function resultOf({ hidden }: SteppedBlock): Matrix {
+  if (hidden === null) throw new RangeError("the block has not ended");
+  return hidden;
+}

@@ -1,0 +1,62 @@
+import path from "node:path";
+import type { CalibrationInputs, LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import { relativeError } from "../schemes/relative-error.js";
+import type { BlockProducts } from "./block-products.js";
+import type { CalibrationOptions } from "./calibrate-stage.js";
+import { calibratedQuantizerOf } from "./plan.js";
+import { entryOf, finishedEntry, type ToQuantize } from "./quantize-stage.js";
+import {
+  type QuantizedEntry,
+  quantizedFolder,
+  readScheme,
+  schemeFile,
+  writeScheme,
+} from "./quantized-files.js";
+
+/**
+ * Fits linears that read one input, those of one rule's method and options together, and writes their schemes; what an
+ * earlier process finished is read instead. All of them are known to `products` then.
+ */
+export async function fitLinears(
+  { run, planned, seed, kernels }: Pick<CalibrationOptions, "run" | "planned" | "seed" | "kernels">,
+  names: readonly string[],
+  inputs: CalibrationInputs,
+  products: BlockProducts,
+): Promise<readonly QuantizedEntry[]> {
+  const folder = quantizedFolder(run);
+  const entries: QuantizedEntry[] = [];
+  for (const together of byChoice(planned.filter(({ linear }) => names.includes(linear.name)))) {
+    const finished = await Promise.all(together.map((each) => finishedEntry(folder, each)));
+    if (finished.every((entry) => entry !== null)) {
+      for (const entry of finished) {
+        await products.add(entry.name, await readScheme(path.join(folder, entry.file), entry.weight));
+        entries.push(entry);
+      }
+      continue;
+    }
+    const choice = calibratedQuantizerOf(together[0].quantize.choice);
+    if (choice === null) throw new RangeError(`${together[0].linear.name} is not fitted`);
+    const linears = together.map(
+      ({ linear }): LinearToFit => ({ ...linear, weight: products.weight(linear.name) }),
+    );
+    const schemes = await choice.quantizer.quantize(linears, inputs, choice.options, { seed, kernels });
+    for (const [at, each] of together.entries()) {
+      const error = await relativeError(linears[at].weight, schemes[at], kernels);
+      const { name } = each.linear;
+      const written = await writeScheme(path.join(folder, schemeFile(name)), schemes[at], error);
+      await products.add(name, schemes[at]);
+      entries.push({ ...entryOf(each, error), ...written });
+    }
+  }
+  return entries;
+}
+
+/** Linears with the same method and options. */
+function byChoice(linears: readonly { readonly quantize: ToQuantize["quantize"] | null }[]) {
+  const groups = new Map<string, ToQuantize[]>();
+  for (const each of linears as readonly ToQuantize[]) {
+    const key = JSON.stringify(each.quantize.choice);
+    groups.set(key, [...(groups.get(key) ?? []), each]);
+  }
+  return groups.values();
+}

@@ -1,0 +1,128 @@
+import { z } from "zod";
+import { LuthierError } from "../error.js";
+import type { VectorsOutline, VectorsScheme } from "../schemes/vectors.js";
+import type { CalibratedQuantizer, LinearShape } from "./calibrated-quantizer.js";
+import { clusterWeights } from "./clustered-weights.js";
+import { fitProducts, productsOfPart } from "./fitted-products.js";
+import { aimAtFloat, momentsOf, sampleRows } from "./input-moments.js";
+import { codebooksOfPart, idsOfPart, stack } from "./stacked-linears.js";
+
+const options = z.strictObject({
+  centroids: z.int().min(2).max(256).default(16).describe("of a codebook of weights"),
+  group: z
+    .int()
+    .min(2)
+    .default(512)
+    .describe(
+      "outputs that share a codebook of weights; fewer where a layer is narrower or they do not divide it",
+    ),
+  inputs: z
+    .union([z.int().min(2).max(256), z.literal("float")])
+    .default(64)
+    .describe(
+      "centroids of an input's codebook; `float`: inputs stay as they are, only weights are quantized",
+    ),
+  table: z
+    .union([z.literal(8), z.literal(4), z.literal("none")])
+    .default(8)
+    .describe("bits of an entry of the table of products; `none`: products in float32, for comparison"),
+  compensation: z
+    .boolean()
+    .default(true)
+    .describe("aim at the float model's outputs, and make up for each position's error by the later ones"),
+  refit: z.boolean().default(true).describe("fit the table's entries to the float model's outputs"),
+});
+export type CoQuantizationOptions = z.infer<typeof options>;
+
+/** v: two inputs make a position, the only length that the hardware's search takes. */
+const vector = 2;
+
+/** Tokens that the codebooks of inputs are clustered from, at most. */
+const clusteredTokens = 16384;
+
+/**
+ * Inputs and weights by centroids, pair by pair, and the table of their products.
+ *
+ * 1. A codebook for each pair of inputs, by k-means of the inputs as the quantized model has them, near as the hardware's
+ *    search means it.
+ * 2. The weights that give the float model's outputs from such inputs by least squares: what is lost in the input and in
+ *    earlier layers is made up for as far as other inputs know of it.
+ * 3. A codebook of weights for each pair and block of outputs, pairs with the largest inputs first; the error of each is
+ *    made up for by the later ones (GPTVQ).
+ * 4. The table: products of both codebooks, fitted cell by cell to the float model's outputs, then rounded pair after pair,
+ *    each making up for the rounding of those before.
+ */
+export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
+  name: "co-quantization",
+  summary: "k-means of inputs and weights together, with a table of their products, for LUT-LLM",
+  source: "LUT-LLM, arXiv 2511.06174 (the representation); GPTVQ, arXiv 2402.15319 (compensation)",
+  options,
+  outline: outlineOf,
+  async quantize(linears, inputs, chosen, { seed, kernels }) {
+    const { centroids, compensation, refit, table } = chosen;
+    const stacked = stack(linears, (linear) => {
+      const outline = outlineOf(linear, chosen);
+      return { blocks: outline.blocks, runs: outline.table?.scales ?? outline.blocks };
+    });
+    const inputCodebooks =
+      chosen.inputs === "float"
+        ? null
+        : await kernels.kMeans(sampleRows(inputs.quantized, clusteredTokens), {
+            ...{ vector, centroids: chosen.inputs, seed },
+          });
+    const moments = await momentsOf(inputs, inputCodebooks, vector, kernels);
+    const weights = compensation ? await aimAtFloat(stacked, moments, kernels) : stacked.weights;
+    const clustering = { vector, centroids, seed, compensation };
+    const clustered = await clusterWeights(weights, stacked, moments, clustering, kernels);
+    const products =
+      inputCodebooks && chosen.inputs !== "float" && table !== "none"
+        ? await fitProducts(
+            { stacked, moments, inputCodebooks, ...clustered },
+            { vector, inputs: chosen.inputs, centroids, bits: table, refit },
+            kernels,
+          )
+        : null;
+    return linears.map((linear, at): VectorsScheme => {
+      const part = stacked.parts[at];
+      return {
+        ...outlineOf(linear, chosen),
+        ids: idsOfPart(stacked, part, clustered.ids),
+        codebooks: products ? null : codebooksOfPart(stacked, part, clustered.codebooks, vector),
+        inputCodebooks,
+        products: products && productsOfPart(products, stacked, part, vector),
+      };
+    });
+  },
+};
+
+function outlineOf(linear: LinearShape, chosen: CoQuantizationOptions): VectorsOutline {
+  const { rows, columns, attention } = linear;
+  if (columns % vector !== 0)
+    throw new LuthierError(`its ${columns} inputs are no pairs`, "keep these linears float");
+  const { centroids, group, inputs, table } = chosen;
+  const blocks = blocksOf(linear, group);
+  const outline = { scheme: "vectors", rows, columns, vector, centroids, blocks } as const;
+  if (inputs === "float") {
+    if (table === "none") return outline;
+    throw new LuthierError(
+      "a table has products with the input's centroids, and inputs are float",
+      "add `table: none`, or give `inputs` a number",
+    );
+  }
+  if (table === "none") return { ...outline, inputs };
+  const scales = attention ? rows / attention.headSize : 1;
+  return { ...outline, inputs, table: { bits: table, scales } };
+}
+
+/** Runs of outputs with codebooks of their own: the fewest, of at most `group` outputs, that divide the layer. */
+function blocksOf({ rows, attention }: LinearShape, group: number): number {
+  const together = attention?.rows ?? rows;
+  const runs = attention?.keyValueHeads ?? rows; // queries, keys and values of a head stay together
+  for (let blocks = Math.ceil(together / group); blocks <= runs; blocks++) {
+    if (runs % blocks === 0) return blocks;
+  }
+  throw new LuthierError(
+    `a key-value head and its queries have ${together / runs} outputs, more than the group of ${group}`,
+    `set group to ${together / runs} or more`,
+  );
+}

@@ -1,0 +1,119 @@
+import type { Kernels } from "../kernels/kernels.js";
+import { centroidsOf } from "../schemes/represent.js";
+import { type Matrix, matrix } from "../tensor/matrix.js";
+import type { CalibrationInputs } from "./calibrated-quantizer.js";
+import type { StackedLinears } from "./stacked-linears.js";
+
+/** What calibration text says of an input. `x̂` is the input as it will be represented, `x` that of the float model. */
+export interface InputMoments {
+  /** `Σ x̂ x̂ᵀ / tokens`, `[K, K]`. */
+  readonly second: Float64Array;
+  /** `Σ x x̂ᵀ / tokens`, `[K, K]`. */
+  readonly cross: Float64Array;
+  /** Some tokens, evenly spread. */
+  readonly sample: {
+    /** `x`, `[tokens, K]`. */
+    readonly float: Matrix;
+    /** Ids of `x̂`, `[P, tokens]`; null where inputs stay float. */
+    readonly ids: Uint8Array | null;
+  };
+}
+
+/** Tokens that tables are fitted to, at most. */
+const sampleTokens = 8192;
+
+/** Goes through the calibration text once. @param codebooks of the inputs, null where these stay float. */
+export async function momentsOf(
+  inputs: CalibrationInputs,
+  codebooks: Float32Array | null,
+  vector: number,
+  kernels: Kernels,
+): Promise<InputMoments> {
+  const size = inputs.quantized[0].columns;
+  const tokens = inputs.quantized.reduce((sum, { rows }) => sum + rows, 0);
+  const second = new Float64Array(size * size);
+  const cross = new Float64Array(size * size);
+  const float = matrix(Math.min(tokens, sampleTokens), size);
+  const quantized = matrix(float.rows, size);
+  let [batch, seen] = [0, 0];
+  for await (const x of inputs.float()) {
+    const asGiven = inputs.quantized[batch++];
+    const represented = codebooks ? await throughCentroids(asGiven, codebooks, vector, kernels) : asGiven;
+    await kernels.addCovariance(represented, represented, second);
+    await kernels.addCovariance(x, represented, cross);
+    copySpread(x, float, seen, tokens);
+    copySpread(asGiven, quantized, seen, tokens);
+    seen += x.rows;
+  }
+  for (let i = 0; i < second.length; i++) {
+    second[i] /= tokens;
+    cross[i] /= tokens;
+  }
+  const ids = codebooks && (await kernels.nearestCentroids(quantized, codebooks, vector));
+  return { second, cross, sample: { float, ids } };
+}
+
+async function throughCentroids(
+  input: Matrix,
+  codebooks: Float32Array,
+  vector: number,
+  kernels: Kernels,
+): Promise<Matrix> {
+  return centroidsOf(await kernels.nearestCentroids(input, codebooks, vector), codebooks, input, vector);
+}
+
+/** Evenly spread rows of some batches, `[at most rows, K]`. */
+export function sampleRows(batches: readonly Matrix[], most: number): Matrix {
+  const tokens = batches.reduce((sum, { rows }) => sum + rows, 0);
+  const out = matrix(Math.min(tokens, most), batches[0].columns);
+  let seen = 0;
+  for (const batch of batches) {
+    copySpread(batch, out, seen, tokens);
+    seen += batch.rows;
+  }
+  return out;
+}
+
+/** Copies those rows of a batch that belong to an even spread over `tokens`; the batch begins at token `seen`. */
+function copySpread(batch: Matrix, out: Matrix, seen: number, tokens: number): void {
+  const { columns } = out;
+  for (let at = Math.ceil((seen * out.rows) / tokens); at < out.rows; at++) {
+    const row = Math.floor((at * tokens) / out.rows) - seen;
+    if (row >= batch.rows) return;
+    out.data.set(batch.data.subarray(row * columns, (row + 1) * columns), at * columns);
+  }
+}
+
+/** How much a weight is held to what it was, as a share of the mean second moment. */
+const ridge = 1e-3;
+
+/**
+ * The weights `[N, K]` whose outputs of x̂ are nearest to the outputs of the float model by least squares:
+ * `W + W (C − H) (H + λI)⁻¹` with the second moments H of x̂ and the cross moments C.
+ */
+export async function aimAtFloat(
+  { weights, rows, columns }: StackedLinears,
+  { second, cross }: InputMoments,
+  kernels: Kernels,
+): Promise<Float32Array> {
+  const difference = matrix(columns, columns);
+  for (let i = 0; i < second.length; i++) difference.data[i] = cross[i] - second[i];
+  const missing = new Float64Array(rows * columns);
+  await kernels.addCovariance(transposed(weights, rows, columns), difference, missing);
+  const held = second.slice();
+  let mean = 0;
+  for (let i = 0; i < columns; i++) mean += held[i * columns + i] / columns;
+  for (let i = 0; i < columns; i++) held[i * columns + i] += ridge * mean;
+  const change = await kernels.solveRight(held, missing, columns);
+  return weights.map((weight, i) => weight + change[i]);
+}
+
+/** `[rows, columns]` → `[columns, rows]`. */
+export function transposed(values: Float32Array, rows: number, columns: number): Matrix {
+  const out = matrix(columns, rows);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++)
+      out.data[column * rows + row] = values[row * columns + column];
+  }
+  return out;
+}
