@@ -1,6 +1,8 @@
 import type { FloatDtype } from "../tensor/dtype.js";
+import type { Matrix } from "../tensor/matrix.js";
 import type { BcqResult, BcqTask } from "./bcq.js";
 import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
+import type { TableProduct } from "./table-product.js";
 import type { TernaryResult, TernaryRule } from "./ternary.js";
 import type { TritPlanesResult } from "./trit-planes.js";
 
@@ -21,6 +23,9 @@ export interface Kernels {
   ternary(weights: Float32Array, group: number, rule: TernaryRule): Promise<TernaryResult>;
   tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
   bcq(weights: Float32Array, task: BcqTask): Promise<BcqResult>;
+  nearestCentroids(input: Matrix, codebooks: Float32Array, vector: number): Promise<Uint8Array>;
+  /** The first product with an object lays its ids out anew and keeps them as long as the object lives: it must not change. */
+  tableProduct(input: Matrix, product: TableProduct): Promise<Matrix>;
 }
 
 /**
@@ -152,6 +157,30 @@ export interface NativeAddon {
     words: Uint8Array,
     alpha: Uint8Array,
     bias: Uint8Array,
+    out: Float32Array,
+  ): Promise<void>;
+  /** `shape`: columns, vector, centroids. `ids` are `[P, tokens]`. */
+  nearestCentroids(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    codebooks: Float32Array,
+    ids: Uint8Array,
+  ): Promise<void>;
+  /** `shape`: rows, columns, vector, centroids, blocks, inputs. `out` are the ids as `tableProduct` reads them. */
+  packTableIds(threads: number, shape: Uint32Array, ids: Uint8Array, out: Uint8Array): void;
+  /** `shape` as in `packTableIds`. */
+  tableProduct(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    inputCodebooks: Float32Array,
+    packedIds: Uint8Array,
+    entries: Uint8Array,
+    scales: Float32Array,
+    biases: Float32Array,
     out: Float32Array,
   ): Promise<void>;
 }

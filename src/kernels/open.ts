@@ -6,8 +6,11 @@ import { packagePath } from "../package.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
 import { bcq } from "./bcq.js";
+import { nearestCentroids } from "./centroid-search.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
+import { nativeTableProduct } from "./native-table-product.js";
 import { roundToNearest } from "./round-to-nearest.js";
+import { tableProduct } from "./table-product.js";
 import { ternary } from "./ternary.js";
 import { tritPlanes } from "./trit-planes.js";
 
@@ -86,6 +89,8 @@ function referenceKernels(): Kernels {
     ternary: async (weights, group, rule) => ternary(weights, group, rule),
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
     bcq: async (weights, task) => bcq(weights, task),
+    nearestCentroids: async (input, codebooks, vector) => nearestCentroids(input, codebooks, vector),
+    tableProduct: async (input, product) => tableProduct(input, product),
   };
 }
 
@@ -138,5 +143,12 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
       return { codes, scales, offsets: offset ? offsets : null };
     },
+    async nearestCentroids({ rows, columns, data }, codebooks, vector) {
+      const ids = new Uint8Array((columns / vector) * rows);
+      const shape = Uint32Array.of(columns, vector, codebooks.length / columns);
+      await addon.nearestCentroids(path, threads, shape, data, codebooks, ids);
+      return ids;
+    },
+    tableProduct: nativeTableProduct(addon, path, threads),
   };
 }

@@ -1,5 +1,6 @@
 import type { Matrix } from "../tensor/matrix.js";
 import { matrix } from "../tensor/matrix.js";
+import { nearestCentroids } from "./centroid-search.js";
 
 /** A linear by its tables: `y[n] = Σ_p entries[p][block of n][input's id][weight's id] · scale − bias`. */
 export interface TableProduct {
@@ -25,6 +26,15 @@ export interface TableProduct {
   readonly scales: Float32Array;
   /** As `scales`. */
   readonly biases: Float32Array;
+}
+
+/**
+ * The product of all tokens `[tokens, K]`, `[tokens, N]`: the nearest centroid of each input vector, the sums of the entries
+ * that it and the weights' ids pick, their scale and bias. The reference of the native kernel.
+ */
+export function tableProduct(input: Matrix, product: TableProduct): Matrix {
+  const inputIds = nearestCentroids(input, product.inputCodebooks, product.vector);
+  return scaleSums(tableSums(inputIds, input.rows, product), product);
 }
 
 /**
