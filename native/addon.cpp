@@ -22,6 +22,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("planesErrors", Napi::Function::New(env, planes_errors));
   exports.Set("ggmlMultiply", Napi::Function::New(env, ggml_multiply));
   exports.Set("intErrors", Napi::Function::New(env, int_errors));
+  exports.Set("nearestCentroids", Napi::Function::New(env, nearest_centroids));
+  exports.Set("packTableIds", Napi::Function::New(env, pack_table_ids));
+  exports.Set("tableProduct", Napi::Function::New(env, table_product));
   exports.Set("ternary", Napi::Function::New(env, ternary));
   exports.Set("ternaryMultiply", Napi::Function::New(env, ternary_multiply));
   exports.Set("tMacMultiply", Napi::Function::New(env, t_mac_multiply));

@@ -16,6 +16,7 @@
 namespace luthier::LUTHIER_PATH {
 #include "kernels/lanes.hpp"
 #include "kernels/bcq.hpp"
+#include "kernels/centroid_search.hpp"
 #include "kernels/ternary_sums.hpp"
 #include "kernels/ternary_multiply.hpp"
 #include "kernels/limits.hpp"
@@ -23,6 +24,7 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/lut_gemm.hpp"
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/t_mac.hpp"
+#include "kernels/table_product.hpp"
 #include "kernels/lut_tensor_core.hpp"
 #include "kernels/trit_planes.hpp"
 }  // namespace luthier::LUTHIER_PATH
@@ -46,5 +48,7 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::dot_products_a_round,
     LUTHIER_PATH::ggml_round,
     LUTHIER_PATH::ggml_multiply,
+    LUTHIER_PATH::nearest_centroids,
+    LUTHIER_PATH::table_product,
 };
 }  // namespace luthier

@@ -114,6 +114,36 @@ struct TernaryTokens {
   const std::int32_t* sums;  // [tokens]: Σ codes
 };
 
+/// The centroids nearest to inputs; see src/kernels/centroid-search.ts.
+struct CentroidSearch {
+  std::size_t tokens, columns, vector, centroids;
+  const float* input;      // [tokens][K]
+  const float* codebooks;  // [P][centroids][vector]
+  std::uint8_t* ids;       // [P][tokens]
+};
+
+/// A linear by its tables; see src/kernels/table-product.ts.
+struct TableProduct {
+  std::size_t rows, columns, vector, centroids, blocks, inputs;
+  const std::uint8_t* ids;      // [blocks][outputs / 32][steps][step_bytes]
+  const std::uint8_t* entries;  // [P][blocks][inputs][centroids]
+  const float* scales;          // [runs]
+  const float* biases;          // [runs]
+  std::size_t runs;
+
+  std::size_t positions() const { return columns / vector; }
+  std::size_t block_rows() const { return rows / blocks; }
+  /// Runs of 32 outputs of a block; the last is filled up with ids 0.
+  std::size_t groups() const { return (block_rows() + 31) / 32; }
+  /// Ids of four bits: a step is four positions, of each 16 bytes, output o in the low and output o + 16 in the high half of
+  /// byte o. Else a step is one position, of 32 bytes.
+  bool narrow() const { return centroids <= 16; }
+  std::size_t step_positions() const { return narrow() ? 4 : 1; }
+  std::size_t steps() const { return (positions() + step_positions() - 1) / step_positions(); }
+  std::size_t step_bytes() const { return narrow() ? 64 : 32; }
+  std::size_t id_bytes() const { return blocks * groups() * steps() * step_bytes(); }
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -176,6 +206,13 @@ struct Path {
   /// Outputs [tokens][N] of the rows [first, last).
   void (*ggml_multiply)(const GgmlBlocks& blocks, const GgmlTokens& inputs, std::size_t tokens, std::size_t first,
                         std::size_t last, float* out);
+
+  /// Positions [first, last).
+  void (*nearest_centroids)(const CentroidSearch& task, std::size_t first, std::size_t last);
+
+  /// Outputs [tokens][N] of the groups [first, last) of a block. `input_ids` is [P][stride], of which `tokens` are read.
+  void (*table_product)(const TableProduct& weight, const std::uint8_t* input_ids, std::size_t stride, std::size_t tokens,
+                        std::size_t block, std::size_t first, std::size_t last, float* out);
 };
 
 extern const Path path_portable;

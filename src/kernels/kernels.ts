@@ -37,9 +37,8 @@ export interface Kernels {
     task: CompensatedVectorsTask,
   ): Promise<CompensatedVectors>;
   fitTables(tables: Float32Array, residual: Float32Array, task: FitTablesTask): Promise<void>;
-  /** `[P, tokens]`. */
   nearestCentroids(input: Matrix, codebooks: Float32Array, vector: number): Promise<Uint8Array>;
-  /** `[tokens, K]` → `[tokens, N]`. */
+  /** The first product with an object lays its ids out anew and keeps them as long as the object lives: it must not change. */
   tableProduct(input: Matrix, product: TableProduct): Promise<Matrix>;
 }
 
@@ -172,6 +171,30 @@ export interface NativeAddon {
     words: Uint8Array,
     alpha: Uint8Array,
     bias: Uint8Array,
+    out: Float32Array,
+  ): Promise<void>;
+  /** `shape`: columns, vector, centroids. `ids` are `[P, tokens]`. */
+  nearestCentroids(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    codebooks: Float32Array,
+    ids: Uint8Array,
+  ): Promise<void>;
+  /** `shape`: rows, columns, vector, centroids, blocks, inputs. `out` are the ids as `tableProduct` reads them. */
+  packTableIds(threads: number, shape: Uint32Array, ids: Uint8Array, out: Uint8Array): void;
+  /** `shape` as in `packTableIds`. */
+  tableProduct(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    input: Float32Array,
+    inputCodebooks: Float32Array,
+    packedIds: Uint8Array,
+    entries: Uint8Array,
+    scales: Float32Array,
+    biases: Float32Array,
     out: Float32Array,
   ): Promise<void>;
 }

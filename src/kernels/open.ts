@@ -13,6 +13,7 @@ import { addCovariance } from "./covariance.js";
 import { fitTables } from "./fit-tables.js";
 import { kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
+import { nativeTableProduct } from "./native-table-product.js";
 import { roundToNearest } from "./round-to-nearest.js";
 import { tableProduct } from "./table-product.js";
 import { ternary } from "./ternary.js";
@@ -159,7 +160,12 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
     solveRight: async (matrix, right, size) => solveRight(matrix, right, size),
     compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
     fitTables: async (tables, residual, task) => fitTables(tables, residual, task),
-    nearestCentroids: async (input, codebooks, vector) => nearestCentroids(input, codebooks, vector),
-    tableProduct: async (input, product) => tableProduct(input, product),
+    async nearestCentroids({ rows, columns, data }, codebooks, vector) {
+      const ids = new Uint8Array((columns / vector) * rows);
+      const shape = Uint32Array.of(columns, vector, codebooks.length / columns);
+      await addon.nearestCentroids(path, threads, shape, data, codebooks, ids);
+      return ids;
+    },
+    tableProduct: nativeTableProduct(addon, path, threads),
   };
 }

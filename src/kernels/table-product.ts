@@ -35,6 +35,15 @@ export function tableProduct(input: Matrix, product: TableProduct): Matrix {
 }
 
 /**
+ * The product of all tokens `[tokens, K]`, `[tokens, N]`: the nearest centroid of each input vector, the sums of the entries
+ * that it and the weights' ids pick, their scale and bias. The reference of the native kernel.
+ */
+export function tableProduct(input: Matrix, product: TableProduct): Matrix {
+  const inputIds = nearestCentroids(input, product.inputCodebooks, product.vector);
+  return scaleSums(tableSums(inputIds, input.rows, product), product);
+}
+
+/**
  * The sums of the entries that each token's inputs and each output's ids meet, `[tokens, N]`: unsigned integers, at most
  * 255 · P, so their order is free.
  * @param inputIds `[P, tokens]`, as `nearestCentroids` gives them.

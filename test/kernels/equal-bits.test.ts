@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { KernelPath } from "../../src/kernels/kernels.js";
 import { addonPath, openKernels } from "../../src/kernels/open.js";
+import type { TableProduct } from "../../src/kernels/table-product.js";
 import { floatDtypes } from "../../src/tensor/dtype.js";
+import { type Matrix, matrix } from "../../src/tensor/matrix.js";
 
 const reference = openKernels({ path: "reference" });
 const paths = openKernels().native?.paths() ?? [];
@@ -21,6 +23,56 @@ const weights = (group: number) =>
       { minLength: group, maxLength: 40 * group },
     )
     .map((values) => Float32Array.from(values.slice(0, values.length - (values.length % group))));
+
+/** Whole numbers below a bound, the same for the same seed. */
+function numbers(seed: number) {
+  let state = seed >>> 0;
+  return (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+/** Quarters from −4 to 4: many points lie as near to one centroid as to another, and many are equal. */
+function quarters(length: number, next: (below: number) => number): Float32Array {
+  return Float32Array.from({ length }, () => next(33) / 4 - 4);
+}
+
+const seed = fc.integer({ min: 0, max: 2 ** 31 });
+const vector = fc.integer({ min: 1, max: 8 });
+
+/** Products of any shape, and an input of them. */
+const product = fc
+  .record({
+    seed,
+    vector: fc.oneof(fc.constant(2), vector),
+    positions: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 250, max: 350 })),
+    centroids: fc.oneof(fc.constant(16), fc.integer({ min: 1, max: 16 }), fc.integer({ min: 17, max: 256 })),
+    blocks: fc.integer({ min: 1, max: 3 }),
+    blockRows: fc.integer({ min: 1, max: 50 }),
+    inputs: fc.oneof(fc.constant(64), fc.integer({ min: 1, max: 256 })),
+    tokens: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 17, max: 33 })),
+    scales: fc.constantFrom("one", "a block", "an output"),
+  })
+  .map((shape): readonly [Matrix, TableProduct] => {
+    const { vector, positions, centroids, blocks, blockRows, inputs, tokens } = shape;
+    const next = numbers(shape.seed);
+    const rows = blocks * blockRows;
+    const columns = positions * vector;
+    const scales = { one: 1, "a block": blocks, "an output": rows }[shape.scales];
+    const product = {
+      ...{ rows, columns, vector, centroids, blocks, inputs },
+      inputCodebooks: quarters(columns * inputs, next),
+      ids: Uint8Array.from({ length: positions * rows }, () => next(centroids)),
+      entries: Uint8Array.from(
+        { length: positions * blocks * inputs * centroids },
+        () => 255 - next(3) * 127,
+      ),
+      scales: Float32Array.from({ length: scales }, () => next(1000) / 7),
+      biases: Float32Array.from({ length: scales }, () => next(1000) / 3),
+    };
+    return [matrix(tokens, columns, quarters(tokens * columns, next)), product];
+  });
 
 test("the addon is built, or this machine has no compiler", () => {
   expect(addonPath() === null ? [] : paths).toEqual(paths);
@@ -84,5 +136,54 @@ describe.each(each)("native $path with $threads threads gives the reference's bi
       }),
       { numRuns: 150, seed: 4 },
     );
+  });
+
+  test("the nearest centroids, vectors of one to eight, any number of tokens and centroids", async () => {
+    const shape = fc.record({
+      ...{ seed, vector },
+      positions: fc.integer({ min: 1, max: 40 }),
+      tokens: fc.integer({ min: 1, max: 150 }),
+      centroids: fc.integer({ min: 1, max: 256 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ seed, vector, positions, tokens, centroids }) => {
+        const next = numbers(seed);
+        const columns = positions * vector;
+        const input = matrix(tokens, columns, quarters(tokens * columns, next));
+        const codebooks = quarters(columns * centroids, next);
+        expect(await native.nearestCentroids(input, codebooks, vector)).toEqual(
+          await reference.nearestCentroids(input, codebooks, vector),
+        );
+      }),
+      { numRuns: 60, seed: 5 },
+    );
+  });
+
+  test("products with tables", async () => {
+    await fc.assert(
+      fc.asyncProperty(product, async ([input, product]) => {
+        const expected = await reference.tableProduct(input, product);
+        expect(await native.tableProduct(input, product)).toEqual(expected);
+        expect(await native.tableProduct(input, product)).toEqual(expected); // with ids that are laid out already
+      }),
+      { numRuns: 60, seed: 6 },
+    );
+  });
+
+  test("products with tables of more positions and tokens than a task takes", async () => {
+    const next = numbers(7);
+    const [rows, positions, centroids, inputs] = [40, 2100, 16, 4];
+    const product = {
+      ...{ rows, columns: positions, vector: 1, centroids, blocks: 1, inputs },
+      inputCodebooks: quarters(positions * inputs, next),
+      ids: Uint8Array.from({ length: positions * rows }, () => next(centroids)),
+      entries: new Uint8Array(positions * inputs * centroids).fill(255),
+      ...{ scales: Float32Array.of(1), biases: Float32Array.of(0) },
+    };
+    for (const tokens of [1, 9, 135]) {
+      const input = matrix(tokens, positions, quarters(tokens * positions, next));
+      const { data } = await native.tableProduct(input, product);
+      expect(data).toEqual(new Float32Array(tokens * rows).fill(positions * 255));
+    }
   });
 });
