@@ -28,12 +28,6 @@ export interface TableProduct {
   readonly biases: Float32Array;
 }
 
-/** The whole product, `[tokens, K]` → `[tokens, N]`: the reference of the native kernel. */
-export function tableProduct(input: Matrix, product: TableProduct): Matrix {
-  const ids = nearestCentroids(input, product.inputCodebooks, product.vector);
-  return scaleSums(tableSums(ids, input.rows, product), product);
-}
-
 /**
  * The product of all tokens `[tokens, K]`, `[tokens, N]`: the nearest centroid of each input vector, the sums of the entries
  * that it and the weights' ids pick, their scale and bias. The reference of the native kernel.
