@@ -15,6 +15,7 @@ import {
 } from "../targets/cost.js";
 import { type Device, streamCycles } from "../targets/device.js";
 import type { Refusal, Target } from "../targets/target.js";
+import { type MemoryFit, memoryFits } from "./memory-fit.js";
 
 /** A linear as an estimate sees it. */
 export interface EstimatedLinear {
@@ -108,14 +109,6 @@ export interface KindCost {
   readonly unitRate: number | null;
 }
 
-export interface MemoryFit {
-  readonly memory: string;
-  readonly what: string;
-  readonly usedBytes: number;
-  /** Null when the device file does not have this memory. */
-  readonly availableBytes: number | null;
-}
-
 /** @throws LuthierError (usage) when neither phase has a cost, or the device lacks what the cost model asks for. */
 export function estimateLinears(input: EstimateInput): Estimate {
   const { model, rules, target, cost, device, parameters, linears } = input;
@@ -126,8 +119,10 @@ export function estimateLinears(input: EstimateInput): Estimate {
     throw new LuthierError(decode.refused.reason, decode.refused.fix, { usage: true });
   }
   const power = device.power.find((each) => each.target === target.name) ?? null;
-  const token = linears.flatMap((linear) => productOf(linear, parameters, 1) ?? []);
-  const costs = token.map((product) => cost.of(product, device, design));
+  const productsOf = (tokens: number) =>
+    linears.flatMap((linear) => productOf(linear, parameters, tokens) ?? []);
+  const costsOf = (tokens: number) => productsOf(tokens).map((product) => cost.of(product, device, design));
+  const costs = costsOf(1);
   const weightBytes =
     linears.reduce((sum, { quantized, floatBytes }) => sum + (quantized ? 0 : floatBytes), 0) +
     costs.reduce((sum, { bytes }) => sum + bytes.weights + bytes.scales, 0);
@@ -145,8 +140,8 @@ export function estimateLinears(input: EstimateInput): Estimate {
     request: seconds === null ? null : { decodeTokens: input.decode, seconds },
     weightBytes,
     weightParts: byName(costs.flatMap(({ weightParts = [] }) => weightParts)),
-    alternatives: alternativesOf(token, input),
-    memory: memoryFits(input, design, "refused" in prefill ? 1 : Math.max(1, prefill.tokens)),
+    alternatives: alternativesOf(productsOf(1), input),
+    memory: memoryFits("refused" in prefill ? costs : costsOf(prefill.tokens), device),
     power: power && { watts: power.watts, source: power.source },
     published: device.published.filter((each) => each.target === target.name),
     notes: [
@@ -298,23 +293,4 @@ function alternativesOf(products: readonly Product[], { cost, device }: Estimate
 
 function zeroOf({ name }: Alternative): Alternative {
   return { name, bytes: 0, cycles: 0, arithmetic: 0 };
-}
-
-/** What the hungriest linear of the model needs of each memory: linears are computed one after another. */
-function memoryFits(
-  { linears, cost, device, parameters }: EstimateInput,
-  design: object,
-  tokens: number,
-): MemoryFit[] {
-  const fits = new Map<string, MemoryFit>();
-  for (const product of linears.flatMap((linear) => productOf(linear, parameters, tokens) ?? [])) {
-    for (const { memory, what, bytes } of cost.of(product, device, design).memory) {
-      const earlier = fits.get(memory);
-      if (earlier && earlier.usedBytes >= bytes) continue;
-      const blocks = device.onChip.find((each) => each.memory === memory);
-      const availableBytes = blocks ? blocks.count * blocks.bytes : null;
-      fits.set(memory, { memory, what, usedBytes: bytes, availableBytes });
-    }
-  }
-  return [...fits.values()];
 }
