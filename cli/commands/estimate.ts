@@ -93,7 +93,7 @@ function text(found: Estimate): string {
     ...phaseText("decoding", decode),
     "",
     facts([
-      ["weights", bytesText(found.weightBytes)],
+      ["weights", weightsText(found)],
       ...(request
         ? [
             [
@@ -107,6 +107,7 @@ function text(found: Estimate): string {
         ? (["energy", `${energyText(prefill, decode)} at ${power.watts} W (${power.source})`] as const)
         : (["energy", "no power is published for this target on this device"] as const),
     ]),
+    ...alternativesText(found),
     ...(published.length === 0
       ? []
       : [
@@ -135,6 +136,29 @@ function phaseText(name: string, phase: Phase | Refused): readonly string[] {
         countText(kind.lookups),
         bytesText(Math.round(kind.offChipBytes)),
         kind.bound,
+      ]),
+    ),
+  ];
+}
+
+function weightsText({ weightBytes, weightParts }: Estimate): string {
+  const parts = weightParts.map(({ what, bytes }) => `${what} ${bytesText(bytes)}`);
+  return `${bytesText(weightBytes)}${parts.length === 0 ? "" : `, of them ${parts.join(", ")}`}`;
+}
+
+function alternativesText({ alternatives, device }: Estimate): readonly string[] {
+  if (alternatives.length === 0) return [];
+  return [
+    "",
+    title("the quantized linears for one token, by what has centroids"),
+    table(
+      ["centroids of", "loaded", "cycles of loading", "time", "arithmetic"],
+      alternatives.map(({ name, bytes, cycles, arithmetic }) => [
+        name,
+        bytesText(Math.round(bytes)),
+        countText(Math.round(cycles)),
+        milliseconds(cycles / device.clockHertz.value),
+        countText(arithmetic),
       ]),
     ),
   ];

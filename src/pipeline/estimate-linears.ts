@@ -2,15 +2,20 @@ import { LuthierError } from "../error.js";
 import type { LinearOutline } from "../schemes/scheme.js";
 import { describeWeight } from "../schemes/weights.js";
 import {
+  type Alternative,
   boundOf,
   type CostModel,
   cyclesOf,
   type LinearCost,
   offChipBytes,
+  type Product,
+  type Sharing,
   type Traffic,
+  type WeightPart,
 } from "../targets/cost.js";
 import { type Device, streamCycles } from "../targets/device.js";
 import type { Refusal, Target } from "../targets/target.js";
+import { type MemoryFit, memoryFits } from "./memory-fit.js";
 
 /** A linear as an estimate sees it. */
 export interface EstimatedLinear {
@@ -19,6 +24,8 @@ export interface EstimatedLinear {
   readonly columns: number;
   /** Null when it stays float. */
   readonly quantized: LinearOutline | null;
+  /** Absent where it shares nothing. */
+  readonly sharing?: Sharing;
   /** Of the weight as it stays float. */
   readonly floatBytes: number;
 }
@@ -54,6 +61,10 @@ export interface Estimate {
   readonly request: { readonly decodeTokens: number; readonly seconds: number } | null;
   /** All weights and scales, float ones included. */
   readonly weightBytes: number;
+  /** Of the quantized weights, where their bytes are of several kinds. */
+  readonly weightParts: readonly WeightPart[];
+  /** The quantized linears for one token, by each representation that the source compares. */
+  readonly alternatives: readonly Alternative[];
   readonly memory: readonly MemoryFit[];
   readonly power: { readonly watts: number; readonly source: string } | null;
   readonly published: Device["published"];
@@ -98,14 +109,6 @@ export interface KindCost {
   readonly unitRate: number | null;
 }
 
-export interface MemoryFit {
-  readonly memory: string;
-  readonly what: string;
-  readonly usedBytes: number;
-  /** Null when the device file does not have this memory. */
-  readonly availableBytes: number | null;
-}
-
 /** @throws LuthierError (usage) when neither phase has a cost, or the device lacks what the cost model asks for. */
 export function estimateLinears(input: EstimateInput): Estimate {
   const { model, rules, target, cost, device, parameters, linears } = input;
@@ -116,11 +119,13 @@ export function estimateLinears(input: EstimateInput): Estimate {
     throw new LuthierError(decode.refused.reason, decode.refused.fix, { usage: true });
   }
   const power = device.power.find((each) => each.target === target.name) ?? null;
-  const weightBytes = linears.reduce((sum, linear) => {
-    if (linear.quantized === null) return sum + linear.floatBytes;
-    const { bytes } = cost.of({ ...linear.quantized, parameters, tokens: 1 }, device, design);
-    return sum + bytes.weights + bytes.scales;
-  }, 0);
+  const productsOf = (tokens: number) =>
+    linears.flatMap((linear) => productOf(linear, parameters, tokens) ?? []);
+  const costsOf = (tokens: number) => productsOf(tokens).map((product) => cost.of(product, device, design));
+  const costs = costsOf(1);
+  const weightBytes =
+    linears.reduce((sum, { quantized, floatBytes }) => sum + (quantized ? 0 : floatBytes), 0) +
+    costs.reduce((sum, { bytes }) => sum + bytes.weights + bytes.scales, 0);
   const seconds =
     "refused" in prefill || "refused" in decode ? null : prefill.seconds + input.decode * decode.seconds;
   return {
@@ -134,7 +139,9 @@ export function estimateLinears(input: EstimateInput): Estimate {
     decode,
     request: seconds === null ? null : { decodeTokens: input.decode, seconds },
     weightBytes,
-    memory: memoryFits(input, design),
+    weightParts: byName(costs.flatMap(({ weightParts = [] }) => weightParts)),
+    alternatives: alternativesOf(productsOf(1), input),
+    memory: memoryFits("refused" in prefill ? costs : costsOf(prefill.tokens), device),
     power: power && { watts: power.watts, source: power.source },
     published: device.published.filter((each) => each.target === target.name),
     notes: [
@@ -162,17 +169,19 @@ function phaseOf(input: EstimateInput, design: object, tokens: number): Phase | 
   const { cost, device, parameters, linears, target } = input;
   const groups = new Map<string, EstimatedLinear[]>();
   for (const linear of linears) {
-    const key = [kindOf(linear), linear.rows, linear.columns, schemeOf(linear)].join(" ");
+    const { inputRows, attentionRows } = linear.sharing ?? {};
+    const shape = [linear.rows, linear.columns, inputRows, attentionRows];
+    const key = [kindOf(linear), ...shape, schemeOf(linear)].join(" ");
     groups.set(key, [...(groups.get(key) ?? []), linear]);
   }
   const kinds: KindCost[] = [];
   for (const same of groups.values()) {
     const [linear] = same;
-    if (linear.quantized === null) {
+    const product = productOf(linear, parameters, tokens);
+    if (product === null) {
       kinds.push(kindCost(same, floatCost(linear, device), device, tokens));
       continue;
     }
-    const product = { ...linear.quantized, parameters, tokens };
     const refused = cost.refuse(product, device);
     if (refused) return { refused };
     kinds.push(kindCost(same, cost.of(product, device, design), device, tokens));
@@ -252,19 +261,36 @@ function schemeOf({ quantized }: EstimatedLinear): string {
   return quantized ? describeWeight(quantized.weight) : "float";
 }
 
-/** What the hungriest linear of the model needs of each memory: linears are computed one after another. */
-function memoryFits({ linears, cost, device, parameters }: EstimateInput, design: object): MemoryFit[] {
-  const fits = new Map<string, MemoryFit>();
-  for (const { quantized } of linears) {
-    if (quantized === null) continue;
-    for (const use of cost.of({ ...quantized, parameters, tokens: 1 }, device, design).memory) {
-      const { memory, what, bytes } = use;
-      const earlier = fits.get(memory);
-      if (earlier && earlier.usedBytes >= bytes) continue;
-      const blocks = device.onChip.find((each) => each.memory === memory);
-      const availableBytes = blocks ? blocks.count * blocks.bytes : null;
-      fits.set(memory, { memory, what, usedBytes: bytes, availableBytes });
-    }
+/** Null for a linear that stays float. */
+function productOf(
+  { quantized, sharing }: EstimatedLinear,
+  parameters: object,
+  tokens: number,
+): Product | null {
+  return quantized && { ...quantized, parameters, tokens, sharing };
+}
+
+/** Parts of the same name together. */
+function byName(parts: readonly WeightPart[]): WeightPart[] {
+  const sums = new Map<string, number>();
+  for (const { what, bytes } of parts) sums.set(what, (sums.get(what) ?? 0) + bytes);
+  return [...sums].map(([what, bytes]) => ({ what, bytes }));
+}
+
+function alternativesOf(products: readonly Product[], { cost, device }: EstimateInput): Alternative[] {
+  const sums = new Map<string, Alternative>();
+  for (const each of products.flatMap((product) => cost.alternatives?.(product, device) ?? [])) {
+    const { name, bytes, cycles, arithmetic } = sums.get(each.name) ?? zeroOf(each);
+    sums.set(name, {
+      name,
+      bytes: bytes + each.bytes,
+      cycles: cycles + each.cycles,
+      arithmetic: arithmetic + each.arithmetic,
+    });
   }
-  return [...fits.values()];
+  return [...sums.values()];
+}
+
+function zeroOf({ name }: Alternative): Alternative {
+  return { name, bytes: 0, cycles: 0, arithmetic: 0 };
 }

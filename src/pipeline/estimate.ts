@@ -1,18 +1,20 @@
 import path from "node:path";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { LuthierError } from "../error.js";
+import type { ModelDescription } from "../model/architecture.js";
 import { describeModel } from "../model/model.js";
 import { recipeSchema } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
+import type { Sharing } from "../targets/cost.js";
 import type { Device } from "../targets/device.js";
 import { targets } from "../targets/registry.js";
-import type { Target } from "../targets/target.js";
+import { refusalOf, type Target } from "../targets/target.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { describeRun } from "./describe-run.js";
 import { type Estimate, type EstimatedLinear, estimateLinears } from "./estimate-linears.js";
 import { isRun } from "./open-model.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
-import { placeOf } from "./place.js";
+import { placeOf, sharingOf } from "./place.js";
 import { makePlan, targetOf } from "./plan.js";
 import { readQuantizedIndex } from "./quantized-files.js";
 import { readRunRecord } from "./run-directory.js";
@@ -73,11 +75,16 @@ async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
     const { target: _name, ...settings } = ofRecipe ?? {};
     const choice = targetChoice(target, { ...settings, ...options.parameters });
     const plan = makePlan(description, config, recipeSchema.parse({ version: 1, rules, targets: [choice] }));
+    const shared = sharings(
+      description,
+      plan.linears.flatMap(({ linear, quantize }) => (quantize ? linear.name : [])),
+    );
     const linears = plan.linears.map(({ linear, quantize }) => ({
       name: linear.name,
       rows: linear.rows,
       columns: linear.columns,
       quantized: quantize,
+      sharing: shared.get(linear.name),
       floatBytes: tensors.get(linear.tensor)?.bytes ?? 0,
     }));
     const named = options.recipe?.name ?? `the typical rule of ${target.name}`;
@@ -106,11 +113,10 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
       ? (await readManifest(packFolder(run, target.name))).parameters
       : {};
     const { parameters } = targetOf(targetChoice(target, { ...packed, ...options.parameters }));
+    const shared = sharings(description, [...quantized.keys()]);
     const linears = [...description.blocks.flat(), description.head].map((linear) => {
       const entry = quantized.get(linear.name) ?? null;
-      const refused =
-        entry &&
-        target.refuse(entry.weight, entry.activation, parameters, placeOf(linear, description, null));
+      const refused = entry && refusalOf(target, entry, parameters, placeOf(linear, description, null));
       if (refused) {
         throw new LuthierError(`${linear.name} does not fit ${target.name}: ${refused.reason}`, refused.fix, {
           usage: true,
@@ -118,10 +124,22 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
       }
       const info = kept.tensors.get(linear.tensor);
       const floatBytes = info ? linear.rows * linear.columns * dtypeBytes[info.dtype] : 0;
-      return { name: linear.name, rows: linear.rows, columns: linear.columns, quantized: entry, floatBytes };
+      const { name, rows, columns } = linear;
+      return { name, rows, columns, quantized: entry, sharing: shared.get(name), floatBytes };
     });
     return { model: record.model, rules: record.recipe.name, parameters, linears };
   } finally {
     await kept.close();
   }
+}
+
+/** By name, of the linears in blocks; the head shares nothing. */
+function sharings({ blocks }: ModelDescription, quantized: readonly string[]): ReadonlyMap<string, Sharing> {
+  const names = new Set(quantized);
+  return new Map(
+    blocks.flatMap((block) => {
+      const linears = block.filter(({ name }) => names.has(name));
+      return linears.map((linear): [string, Sharing] => [linear.name, sharingOf(linear, linears)]);
+    }),
+  );
 }

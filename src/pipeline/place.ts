@@ -1,4 +1,5 @@
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import type { Sharing } from "../targets/cost.js";
 import type { Place } from "../targets/target.js";
 
 /** Where a linear stands in its model. @param norm as `Place` has it: null where no weights are read. */
@@ -8,4 +9,14 @@ export function placeOf(
   norm: Float32Array | null,
 ): Place {
   return { hiddenSize, feedForwardSize, rotaryHeadSize, norm };
+}
+
+/** What a linear has in common with others. @param quantized the quantized linears of its block, itself included. */
+export function sharingOf(linear: LinearInfo, quantized: readonly LinearInfo[]): Sharing {
+  const { norm, rows } = linear;
+  const sameInput = norm === null ? [linear] : quantized.filter((each) => each.norm === norm);
+  const inputRows = sameInput.reduce((sum, each) => sum + each.rows, 0);
+  // Queries, keys and values come out of one norm, and queries and keys are rotated.
+  const ofAttention = sameInput.some(({ rotaryHeadSize }) => rotaryHeadSize !== null);
+  return { inputRows, attentionRows: ofAttention ? inputRows : rows };
 }

@@ -22,6 +22,8 @@ export interface CostModel<
   refuse(product: Product<Parameters, Outline>, device: Device): Refusal | null;
   /** The cost of one product `[tokens, K] → [tokens, N]`. */
   of(product: Product<Parameters, Outline>, device: Device, design: Design): LinearCost;
+  /** The same product by each representation that the source compares; absent where it compares none. */
+  alternatives?(product: Product<Parameters, Outline>, device: Device): readonly Alternative[];
 }
 
 /** One linear on some tokens. */
@@ -31,6 +33,16 @@ export interface Product<Parameters extends object = object, Outline extends Wei
   /** The target's. */
   readonly parameters: Parameters;
   readonly tokens: number;
+  /** Absent for a linear of no model. */
+  readonly sharing?: Sharing;
+}
+
+/** What hardware may do once for several linears of a block: outputs of all of them, the linear's own included. */
+export interface Sharing {
+  /** Of the linears with the same input. */
+  readonly inputRows: number;
+  /** Of queries, keys and values, for each of these; for other linears their own. */
+  readonly attentionRows: number;
 }
 
 /** One linear of codes on a grid of scales. */
@@ -49,7 +61,25 @@ export interface LinearCost {
   /** Table entries that are looked up; 0 where the target multiplies. */
   readonly lookups: number;
   readonly bytes: Traffic;
+  /** What the weights' bytes are, where they are of several kinds. */
+  readonly weightParts?: readonly WeightPart[];
   readonly memory: readonly MemoryUse[];
+}
+
+export interface WeightPart {
+  readonly what: string;
+  readonly bytes: number;
+}
+
+/** A representation by what it loads and computes. */
+export interface Alternative {
+  readonly name: string;
+  /** Loaded from off-chip memory. */
+  readonly bytes: number;
+  /** Of loading them alone. */
+  readonly cycles: number;
+  /** Multiplications, additions and comparisons. */
+  readonly arithmetic: number;
 }
 
 export interface Step {

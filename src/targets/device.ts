@@ -29,6 +29,8 @@ const fpga = z.strictObject({
   luts: figure,
   flipFlops: figure.optional(),
   dsps: figure,
+  memoryPorts: figure.optional().describe("ports that weights stream through side by side"),
+  portBytes: figure.optional().describe("bytes that one port delivers in a cycle"),
 });
 
 const gpu = z.strictObject({
