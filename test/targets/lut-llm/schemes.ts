@@ -16,18 +16,22 @@ export interface TabledShape {
 export function randomTabled({ rows, columns, blocks, bits, scales }: TabledShape, seed: number) {
   const next = integers(seed);
   const positions = columns / 2;
-  const real = () => Math.fround((next(20001) - 10000) / 3000);
+  const real = () => (next(20001) - 10000) / 3000;
+  const filled = <Values extends Uint8Array | Float32Array>(values: Values, value: () => number) => {
+    for (let i = 0; i < values.length; i++) values[i] = value();
+    return values;
+  };
   return {
     scheme: "vectors",
     ...{ rows, columns, vector: 2, centroids: 16, blocks, inputs: 64 },
     table: { bits, scales },
-    ids: Uint8Array.from({ length: positions * rows }, () => next(16)),
+    ids: filled(new Uint8Array(positions * rows), () => next(16)),
     codebooks: null,
-    inputCodebooks: Float32Array.from({ length: positions * 64 * 2 }, real),
+    inputCodebooks: filled(new Float32Array(positions * 64 * 2), real),
     products: {
-      entries: Uint8Array.from({ length: positions * blocks * 64 * 16 }, () => next(2 ** bits)),
-      scales: Float32Array.from({ length: scales }, () => 0.001 + next(1000) / 1e5),
-      biases: Float32Array.from({ length: scales }, real),
+      entries: filled(new Uint8Array(positions * blocks * 64 * 16), () => next(2 ** bits)),
+      scales: filled(new Float32Array(scales), () => 0.001 + next(1000) / 1e5),
+      biases: filled(new Float32Array(scales), real),
     },
   } satisfies VectorsScheme;
 }
