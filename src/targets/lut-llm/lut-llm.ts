@@ -1,6 +1,4 @@
 import { LuthierError } from "../../error.js";
-import { nearestCentroids } from "../../kernels/centroid-search.js";
-import { scaleSums, tableSums } from "../../kernels/table-product.js";
 import type { WeightScheme } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
 import { matrix } from "../../tensor/matrix.js";
@@ -39,13 +37,12 @@ export const lutLlm: Target<LutLlmParameters, Arithmetic, WeightScheme> = {
     };
   },
   unpack: weightOf,
-  open(packed) {
+  open(packed, kernels) {
     const product = tableProduct(weightOf(packed));
     return {
       async multiply(input) {
         refuseUnsound(input, input); // a lookup would hide it: NaN is next to the first centroid
-        const ids = nearestCentroids(input, product.inputCodebooks, product.vector);
-        return scaleSums(tableSums(ids, input.rows, product), product);
+        return kernels.tableProduct(input, product);
       },
     };
   },

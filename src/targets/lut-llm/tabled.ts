@@ -95,11 +95,7 @@ export function unsoundNumber(weight: TabledScheme): string | null {
   return null;
 }
 
+/** What the kernels compute. */
 export function tableProduct(weight: TabledScheme): TableProduct {
-  const { inputCodebooks, ids, products } = weight;
-  const { rows, columns, centroids, blocks, inputs } = weight;
-  return {
-    ...{ rows, columns, vector: weight.vector, centroids, blocks, inputs },
-    ...{ inputCodebooks, ids, ...products },
-  };
+  return { ...weight, ...weight.products };
 }
