@@ -32,6 +32,46 @@ export async function writeAtomically(
   }
 }
 
+/** The next bytes of one of several files. */
+export interface Piece {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Writes several files of a folder side by side, each from its beginning in the order of its pieces. All are flushed to the
+ * disk before the first takes its name; when anything fails before, none is there or changed.
+ *
+ * @throws LuthierError when the file system refuses.
+ */
+export async function writeTogether(
+  folder: string,
+  files: readonly string[],
+  pieces: AsyncIterable<Piece>,
+): Promise<void> {
+  const temporary = (file: string) => path.join(folder, `.${file}.${process.pid}.tmp`);
+  const opened = new Map<string, { readonly handle: FileHandle; bytes: number }>();
+  try {
+    try {
+      for (const file of files) opened.set(file, { handle: await open(temporary(file), "w"), bytes: 0 });
+      for await (const { file, bytes } of pieces) {
+        const to = opened.get(file);
+        if (to === undefined) throw new RangeError(`${file} is none of the files`);
+        await writeFully(to.handle, bytes, to.bytes);
+        to.bytes += bytes.length;
+      }
+      for (const { handle } of opened.values()) await handle.sync();
+    } finally {
+      for (const { handle } of opened.values()) await handle.close();
+    }
+    for (const file of files) await rename(temporary(file), path.join(folder, file));
+    await flushDirectory(folder);
+  } catch (error) {
+    for (const file of opened.keys()) await rm(temporary(file), { force: true }).catch(() => {}); // the first error is the one to report
+    throw fileError("write", folder, error);
+  }
+}
+
 /** A new name is safe from a power cut only when its directory has been flushed too. */
 export async function flushDirectory(directory: string): Promise<void> {
   const handle = await open(directory, "r");

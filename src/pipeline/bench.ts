@@ -1,10 +1,12 @@
 import type { Kernels } from "../kernels/kernels.js";
 import { type MachineLimits, measureLimits } from "../kernels/limits.js";
 import type { QuantizeChoice } from "../recipe/schema.js";
+import type { WeightScheme } from "../schemes/scheme.js";
 import type { PackedLinear, Target, TypicalRule } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import { quantizerOf } from "./plan.js";
+import { calibratedQuantizerOf, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
+import { randomVectors } from "./random-vectors.js";
 
 /** One product, timed. */
 export interface BenchRow {
@@ -76,12 +78,28 @@ async function packRandom(
   [rows, columns]: readonly [number, number],
   kernels: Kernels,
 ): Promise<PackedLinear> {
-  const choice = rule.quantize as QuantizeChoice;
-  const { quantizer } = quantizerOf(choice);
-  const { method: _, ...chosen } = choice;
-  const weight = matrix(rows, columns, randomValues(rows * columns, 0.02));
-  const scheme = await quantizer.quantize(weight, quantizer.options.parse(chosen), kernels);
+  const scheme = await randomScheme(rule.quantize as QuantizeChoice, rows, columns, kernels);
   return target.pack(scheme, target.parameters.parse({}), undefined, rule.activation);
+}
+
+async function randomScheme(
+  choice: QuantizeChoice,
+  rows: number,
+  columns: number,
+  kernels: Kernels,
+): Promise<WeightScheme> {
+  const calibrated = calibratedQuantizerOf(choice);
+  const { method: _, ...chosen } = choice;
+  if (calibrated) {
+    // There is no model to fit to, and the speed of vectors does not depend on what they are.
+    const { quantizer } = calibrated;
+    const outline = quantizer.outline({ rows, columns, attention: null }, quantizer.options.parse(chosen));
+    if (outline.scheme === "vectors") return randomVectors(outline);
+    throw new RangeError(`${choice.method} gives no vectors`);
+  }
+  const { quantizer } = quantizerOf(choice);
+  const weight = matrix(rows, columns, randomValues(rows * columns, 0.02));
+  return quantizer.quantize(weight, quantizer.options.parse(chosen), kernels);
 }
 
 /** Median seconds; null for a format whose weights are multiplied in float, which is not the engine's work. */

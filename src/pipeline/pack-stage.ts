@@ -109,8 +109,8 @@ function refuseMisfits(
     const refused = refusalOf(target, linear, parameters, place);
     if (refused) throw misfit(linear.name, refused);
   }
-  const names = placed.map(({ linear }) => linear.name);
-  const refused = target.container?.refuse(config, names, tokenizer);
+  const quantized = placed.map(({ linear }) => linear);
+  const refused = target.container?.refuse(config, quantized, tokenizer);
   if (refused) throw misfit("the model", refused);
 }
 

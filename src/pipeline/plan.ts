@@ -75,7 +75,9 @@ export function makePlan(
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
   }
   problems.push(...calibrationProblems(planned, recipe));
-  const quantized = planned.flatMap(({ linear, quantize }) => (quantize ? linear.name : []));
+  const quantized = planned.flatMap(({ linear, quantize }) =>
+    quantize ? { name: linear.name, weight: quantize.weight } : [],
+  );
   for (const choice of recipe.targets) {
     const { target } = targetOf(choice);
     const refused = target.container?.refuse(config, quantized, tokenizer);

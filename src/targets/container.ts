@@ -15,12 +15,12 @@ export interface Container<
 > {
   /**
    * Why a model cannot be put into the format; null when it can. Judged before any work starts.
-   * @param quantized names of the linears that are packed.
+   * @param quantized the linears that are packed, in the order of the model.
    * @param tokenizer null when the checkpoint has none.
    */
   refuse(
     config: Readonly<Record<string, unknown>>,
-    quantized: readonly string[],
+    quantized: readonly NamedOutline<Outline>[],
     tokenizer: TokenizerFiles | null,
   ): { readonly reason: string; readonly fix: string } | null;
   /**
@@ -44,10 +44,14 @@ export interface ModelToWrite<Outline extends WeightOutline = WeightOutline> {
   readonly linears: readonly LinearToWrite<Outline>[];
 }
 
-export interface LinearToWrite<Outline extends WeightOutline = WeightOutline> {
+/** A linear before it is quantized. */
+export interface NamedOutline<Outline extends WeightOutline = WeightOutline> {
   /** `model.layers.0.self_attn.q_proj`; its weight's tensor in the checkpoint is `<name>.weight`. */
   readonly name: string;
   readonly weight: Outline;
+}
+
+export interface LinearToWrite<Outline extends WeightOutline = WeightOutline> extends NamedOutline<Outline> {
   /** Reads the scheme and packs it; called when it is written, so that one linear is in memory at a time. */
   pack(): Promise<PackedLinear<Outline>>;
 }

@@ -4,6 +4,7 @@ import { compressedTensors } from "./compressed-tensors/compressed-tensors.js";
 import { gguf } from "./gguf/gguf.js";
 import { gptq } from "./gptq/gptq.js";
 import { lutGemm } from "./lut-gemm/lut-gemm.js";
+import { lutLlm } from "./lut-llm/lut-llm.js";
 import { lutTensorCore } from "./lut-tensor-core/lut-tensor-core.js";
 import { onnx } from "./onnx/onnx.js";
 import { tMac } from "./t-mac/t-mac.js";
@@ -17,6 +18,7 @@ export const targets: readonly Target[] = [
   bitnetCpp,
   lutTensorCore,
   lutGemm,
+  lutLlm,
   gguf,
   onnx,
   gptq,

@@ -45,3 +45,15 @@ test("the reference path is timed without limits", async () => {
   expect(limits).toBe(null);
   expect(rows[0]).toMatchObject({ ofReadBandwidth: null, ofDotProducts: null });
 });
+
+test("a target whose quantizer needs a model is timed on random vectors", async () => {
+  const { rows } = await bench({
+    targets: [findTarget("lut-llm")],
+    shapes: [[128, 64]],
+    tokens: [1],
+    kernels,
+  });
+  // 32 positions: a table of 64 · 16 bytes and 64 bytes of ids each, 64 centroids of 8 bytes; one scale and bias
+  expect(rows[0].packedBytes).toBe(32 * (1024 + 64 + 512) + 8);
+  expect(rows[0].seconds).toBeGreaterThan(0);
+});

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { LuthierError } from "../../src/error.js";
-import { quantizerOf, targetOf } from "../../src/pipeline/plan.js";
+import { calibratedQuantizerOf, quantizerOf, targetOf } from "../../src/pipeline/plan.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import type { QuantizeChoice } from "../../src/recipe/schema.js";
 import { signsOutline } from "../../src/schemes/planes.js";
+import type { WeightOutline } from "../../src/schemes/scheme.js";
 import { findTarget, targets } from "../../src/targets/registry.js";
 import type { Target } from "../../src/targets/target.js";
 
@@ -33,7 +34,8 @@ test("the typical rule of every target is one that a recipe takes and that the t
 test("a target that does not read sign planes refuses them", () => {
   for (const target of targets.filter(({ name }) => name !== "lut-gemm")) {
     const { outline, activation, parameters } = typicalCase(target);
-    const { rows, columns, group, scaleRows } = outline;
+    const scaling = "group" in outline ? outline : { rows: 512, columns: 512, group: 128, scaleRows: 512 };
+    const { rows, columns, group, scaleRows } = scaling;
     for (const offset of [false, true]) {
       const signs = signsOutline(1, offset, { rows, columns, group, scaleRows });
       expect(target.refuse(signs, activation, parameters), target.name).not.toBe(null);
@@ -52,11 +54,21 @@ function typicalCase(target: Target) {
     "typical.yaml",
   );
   const rule = recipe.rules[0];
-  const { quantizer, options } = quantizerOf(rule.quantize as QuantizeChoice);
+  const choice = rule.quantize as QuantizeChoice;
   const activation = rule.activation ?? ({ scheme: "float" } as const);
   return {
-    outline: quantizer.outline(512, 512, options),
+    outline: outlineOf(choice),
     activation,
     parameters: targetOf(recipe.targets[0]).parameters,
   };
+}
+
+function outlineOf(choice: QuantizeChoice): WeightOutline {
+  const calibrated = calibratedQuantizerOf(choice);
+  if (calibrated) {
+    const linear = { rows: 512, columns: 512, attention: null };
+    return calibrated.quantizer.outline(linear, calibrated.options);
+  }
+  const { quantizer, options } = quantizerOf(choice);
+  return quantizer.outline(512, 512, options);
 }
