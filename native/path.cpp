@@ -18,6 +18,9 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/bcq.hpp"
 #include "kernels/ternary_sums.hpp"
 #include "kernels/ternary_multiply.hpp"
+#include "kernels/covariance.hpp"
+#include "kernels/subtract_product.hpp"
+#include "kernels/cholesky.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
@@ -46,5 +49,9 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::dot_products_a_round,
     LUTHIER_PATH::ggml_round,
     LUTHIER_PATH::ggml_multiply,
+    LUTHIER_PATH::add_covariance,
+    LUTHIER_PATH::cholesky_diagonal,
+    LUTHIER_PATH::cholesky_forward,
+    LUTHIER_PATH::cholesky_backward,
 };
 }  // namespace luthier

@@ -6,6 +6,8 @@ import { packagePath } from "../package.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
 import { bcq } from "./bcq.js";
+import { type CholeskySteps, inverseFactor, referenceSteps, solveRight } from "./cholesky.js";
+import { addCovariance, checkCovariance } from "./covariance.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { roundToNearest } from "./round-to-nearest.js";
 import { ternary } from "./ternary.js";
@@ -86,10 +88,17 @@ function referenceKernels(): Kernels {
     ternary: async (weights, group, rule) => ternary(weights, group, rule),
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
     bcq: async (weights, task) => bcq(weights, task),
+    async addCovariance(left, right, sums) {
+      checkCovariance(left, right, sums);
+      addCovariance(left, right, sums);
+    },
+    inverseFactor: (hessian, size, damping) => inverseFactor(hessian, size, damping, referenceSteps),
+    solveRight: (hessian, size, damping, right) => solveRight(hessian, size, damping, right, referenceSteps),
   };
 }
 
 function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): Kernels {
+  const steps = nativeSteps(addon, path, threads);
   return {
     path,
     threads,
@@ -138,5 +147,27 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
       return { codes, scales, offsets: offset ? offsets : null };
     },
+    async addCovariance(left, right, sums) {
+      checkCovariance(left, right, sums);
+      await addon.addCovariance(path, threads, left.rows, left.data, right.data, sums);
+    },
+    inverseFactor: (hessian, size, damping) => inverseFactor(hessian, size, damping, steps),
+    solveRight: (hessian, size, damping, right) => solveRight(hessian, size, damping, right, steps),
+  };
+}
+
+function nativeSteps(addon: NativeAddon, path: KernelPath, threads: number): CholeskySteps {
+  return {
+    async factorize(a, size) {
+      const sound = new Uint8Array(1);
+      await addon.choleskyFactorize(path, threads, size, a, sound);
+      return sound[0] === 1;
+    },
+    async invert(r, size) {
+      const inverse = new Float64Array(size * size);
+      await addon.choleskyInvert(path, threads, size, r, inverse);
+      return inverse;
+    },
+    solve: (r, size, right) => addon.choleskySolve(path, threads, size, r, right),
   };
 }
