@@ -18,6 +18,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("widen", Napi::Function::New(env, widen));
   exports.Set("readMemory", Napi::Function::New(env, read_memory));
   exports.Set("dotProducts", Napi::Function::New(env, dot_products));
+  exports.Set("addCovariance", Napi::Function::New(env, add_covariance));
+  exports.Set("choleskyFactorize", Napi::Function::New(env, cholesky_factorize));
+  exports.Set("choleskyInvert", Napi::Function::New(env, cholesky_invert));
+  exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve));
   exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
   exports.Set("planesErrors", Napi::Function::New(env, planes_errors));
   exports.Set("ggmlMultiply", Napi::Function::New(env, ggml_multiply));

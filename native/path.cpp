@@ -19,6 +19,9 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/centroid_search.hpp"
 #include "kernels/ternary_sums.hpp"
 #include "kernels/ternary_multiply.hpp"
+#include "kernels/covariance.hpp"
+#include "kernels/subtract_product.hpp"
+#include "kernels/cholesky.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
@@ -50,5 +53,9 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::ggml_multiply,
     LUTHIER_PATH::nearest_centroids,
     LUTHIER_PATH::table_product,
+    LUTHIER_PATH::add_covariance,
+    LUTHIER_PATH::cholesky_diagonal,
+    LUTHIER_PATH::cholesky_forward,
+    LUTHIER_PATH::cholesky_backward,
 };
 }  // namespace luthier

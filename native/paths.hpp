@@ -144,6 +144,14 @@ struct TableProduct {
   std::size_t id_bytes() const { return blocks * groups() * steps() * step_bytes(); }
 };
 
+/// Second moments of two matrices; see src/kernels/covariance.ts.
+struct Covariance {
+  std::size_t tokens, height, width;
+  const float* left;   // [tokens][height]
+  const float* right;  // [tokens][width]
+  double* sums;        // [height][width]
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -213,6 +221,22 @@ struct Path {
   /// Outputs [tokens][N] of the groups [first, last) of a block. `input_ids` is [P][stride], of which `tokens` are read.
   void (*table_product)(const TableProduct& weight, const std::uint8_t* input_ids, std::size_t stride, std::size_t tokens,
                         std::size_t block, std::size_t first, std::size_t last, float* out);
+
+  /// Adds to the sums of rows [row, row_end) and columns [column, column_end); with `upper` those at j < i are free.
+  void (*add_covariance)(const Covariance& task, std::size_t row, std::size_t row_end, std::size_t column,
+                         std::size_t column_end, bool upper);
+
+  /// The square [first, last) on the diagonal of A becomes R's, of A = RᵀR, once R's rows before are found. False where a
+  /// pivot is not positive and finite.
+  bool (*cholesky_diagonal)(double* a, std::size_t size, std::size_t first, std::size_t last);
+
+  /// Rows [first, last) of the Y of RᵀY = B, B in its place, once those in [from, first) are found; before are zeros.
+  void (*cholesky_forward)(const double* r, std::size_t size, std::size_t from, std::size_t first, std::size_t last,
+                           double* y, std::size_t stride, std::size_t columns);
+
+  /// Rows [first, last) of the X of R X = Y, Y in its place, once those after are found.
+  void (*cholesky_backward)(const double* r, std::size_t size, std::size_t first, std::size_t last, double* y,
+                            std::size_t stride, std::size_t columns);
 };
 
 extern const Path path_portable;

@@ -4,7 +4,11 @@
 // What the addon exports, one function a kernel; addon.cpp registers them.
 namespace luthier {
 
+Napi::Value add_covariance(const Napi::CallbackInfo& info);
 Napi::Value bcq(const Napi::CallbackInfo& info);
+Napi::Value cholesky_factorize(const Napi::CallbackInfo& info);
+Napi::Value cholesky_invert(const Napi::CallbackInfo& info);
+Napi::Value cholesky_solve(const Napi::CallbackInfo& info);
 Napi::Value ternary_multiply(const Napi::CallbackInfo& info);
 Napi::Value widen(const Napi::CallbackInfo& info);
 Napi::Value dot_products(const Napi::CallbackInfo& info);

@@ -1,102 +1,161 @@
-/*
- * Systems with a symmetric positive definite matrix, float64. Every entry is a sum in ascending order of its index, so
- * blocked and threaded versions have the same bits. The reference of the native kernels.
- */
+import { LuthierError } from "../error.js";
 
+/** Second moments `[K, K]` factored for error compensation. */
 export interface InverseFactor {
-  /** U, `[K, K]`, upper triangular: the inverse of the damped matrix is `UᵀU`. */
+  /** U `[K, K]`, row-major, zeros below the diagonal: `(H + λ·mean·I)⁻¹ = UᵀU`. */
   readonly factor: Float64Array;
-  /** The damping that was needed, as a share of the mean of the diagonal. */
+  /** The λ that was needed. */
   readonly damping: number;
 }
 
-/** How much the damping grows each time the matrix is not positive definite. */
-const dampingStep = 0.01;
-const mostDamping = 1;
+/** What a path computes; all in place, on square row-major matrices. */
+export interface CholeskySteps {
+  /**
+   * `A = RᵀR`: the upper triangle of `a` becomes R's, what is below stays. False where a pivot is not positive and finite;
+   * then `a` is spoilt.
+   */
+  factorize(a: Float64Array, size: number): Promise<boolean>;
+  /** R⁻ᵀ, a lower triangle with zeros above. */
+  invert(r: Float64Array, size: number): Promise<Float64Array>;
+  /** Each row b of `right` becomes the x of `RᵀR x = b`. */
+  solve(r: Float64Array, size: number, right: Float64Array): Promise<void>;
+}
+
+/** How much more damping each further attempt has. */
+const raise = 0.01;
+
+/** Attempts before the matrix is held to be no covariance at all. */
+const attempts = 100;
 
 /**
- * The factor by which GPTQ propagates errors (arXiv 2210.17323, eq. 4 and its code): of `H + damping · mean(diag H) · I`, the
- * upper Cholesky factor of the inverse. Where the matrix is not positive definite, damping grows by 0.01 until it is. Rows
- * that are zero (inputs that never were anything else) get 1 on the diagonal.
+ * The upper Cholesky factor of the inverse, as GPTQ uses it (arXiv 2210.17323 §3.3, step 3): row i has what an error in
+ * column i asks of the columns after it.
+ *
+ * The authors' code factors H, inverts it, and factors the inverse. Here H with its order reversed is factored once and the
+ * factor inverted: `JHJ = RᵀR` gives `U = J R⁻ᵀ J`, the same matrix with a third of the work and no inverse in between.
+ *
+ * λ starts as `damping`, times the mean of the diagonal; where a pivot is not positive it is raised by 0.01 at a time (as
+ * AngelSlim does). An input that never was other than zero gets a diagonal of 1, and no part in the mean: with it (the
+ * authors' code) λ would depend on the unit of the inputs.
  *
  * @param hessian `[K, K]`, symmetric; left as it is.
- * @throws RangeError when no damping up to 1 helps: the matrix holds NaN or an infinity, or is far from a sum of squares.
+ * @throws LuthierError when no damping helps: values that are not finite, or no covariance.
  */
-export function inverseFactor(hessian: Float64Array, size: number, damping: number): InverseFactor {
-  let mean = 0;
-  for (let i = 0; i < size; i++) mean += hessian[i * size + i] / size;
-  for (let used = damping; used <= mostDamping; used += dampingStep) {
-    const lower = factorOf(hessian, size, used * mean);
-    if (lower === null) continue;
-    // H⁻¹ = UᵀU with U upper: the reversed order of rows and columns turns it into a lower factor.
-    return { factor: upperOfInverse(lower, size), damping: used };
-  }
-  throw new RangeError("the second moments of the inputs are not positive definite");
-}
-
-/** The lower Cholesky factor of `matrix + added · I`; null when a pivot is not positive. */
-function factorOf(matrix: Float64Array, size: number, added: number): Float64Array | null {
-  const lower = new Float64Array(size * size);
-  for (let row = 0; row < size; row++) {
-    for (let column = 0; column <= row; column++) {
-      let sum = matrix[row * size + column];
-      if (row === column) sum = sum === 0 ? 1 : sum + added;
-      for (let k = 0; k < column; k++) sum -= lower[row * size + k] * lower[column * size + k];
-      if (row !== column) lower[row * size + column] = sum / lower[column * size + column];
-      else if (sum > 0 && sum < Number.POSITIVE_INFINITY) lower[row * size + row] = Math.sqrt(sum);
-      else return null;
-    }
-  }
-  return lower;
-}
-
-/** U of `(L Lᵀ)⁻¹ = UᵀU`. */
-function upperOfInverse(lower: Float64Array, size: number): Float64Array {
-  const inverse = new Float64Array(size * size); // L⁻¹, lower
-  for (let column = 0; column < size; column++) {
-    for (let row = column; row < size; row++) {
-      let sum = row === column ? 1 : 0;
-      for (let k = column; k < row; k++) sum -= lower[row * size + k] * inverse[k * size + column];
-      inverse[row * size + column] = sum / lower[row * size + row];
-    }
-  }
-  const whole = new Float64Array(size * size); // (L⁻¹)ᵀ L⁻¹
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = 0;
-      for (let k = i; k < size; k++) sum += inverse[k * size + i] * inverse[k * size + j];
-      whole[i * size + j] = sum;
-      whole[j * size + i] = sum;
-    }
-  }
-  const factor = factorOf(whole, size, 0);
-  if (factor === null) throw new RangeError("the inverse is not positive definite");
-  const upper = new Float64Array(size * size);
-  for (let i = 0; i < size; i++) for (let j = 0; j <= i; j++) upper[j * size + i] = factor[i * size + j];
-  return upper;
+export async function inverseFactor(
+  hessian: Float64Array,
+  size: number,
+  damping: number,
+  steps: CholeskySteps,
+): Promise<InverseFactor> {
+  const { factor, damping: used } = await damped(hessian, size, damping, steps, true);
+  const inverse = await steps.invert(factor, size);
+  return { factor: inverse.reverse(), damping: used };
 }
 
 /**
- * Solves `X · A = B` for the rows of X.
- * @param matrix A, `[K, K]`, symmetric positive definite.
+ * Replaces B by the X of `X · (H + λ·mean·I) = B`: least squares from its normal equations, each row on its own. λ and inputs
+ * that are always zero as with `inverseFactor`.
+ *
+ * @param hessian `[K, K]`, symmetric; left as it is.
  * @param right B, `[N, K]`.
- * @returns X, `[N, K]`.
- * @throws RangeError when A is not positive definite.
+ * @returns the λ that was needed.
+ * @throws LuthierError when no damping helps: values that are not finite, or no covariance.
  */
-export function solveRight(matrix: Float64Array, right: Float64Array, size: number): Float64Array {
-  const lower = factorOf(matrix, size, 0);
-  if (lower === null) throw new RangeError("the matrix is not positive definite");
-  const out = right.slice();
-  for (let first = 0; first < out.length; first += size) {
-    const x = out.subarray(first, first + size);
-    for (let i = 0; i < size; i++) {
-      for (let k = 0; k < i; k++) x[i] -= lower[i * size + k] * x[k];
-      x[i] /= lower[i * size + i];
-    }
-    for (let i = size - 1; i >= 0; i--) {
-      for (let k = i + 1; k < size; k++) x[i] -= lower[k * size + i] * x[k];
-      x[i] /= lower[i * size + i];
-    }
+export async function solveRight(
+  hessian: Float64Array,
+  size: number,
+  damping: number,
+  right: Float64Array,
+  steps: CholeskySteps,
+): Promise<number> {
+  if (right.length % size !== 0) throw new RangeError(`${right.length} values are no rows of ${size}`);
+  const { factor, damping: used } = await damped(hessian, size, damping, steps, false);
+  await steps.solve(factor, size, right);
+  return used;
+}
+
+/** R of `RᵀR = H + λ·mean·I`, its order reversed or not, with the first λ that works. */
+async function damped(
+  hessian: Float64Array,
+  size: number,
+  damping: number,
+  steps: CholeskySteps,
+  reversed: boolean,
+): Promise<InverseFactor> {
+  if (!Number.isSafeInteger(size) || size < 1 || hessian.length !== size * size)
+    throw new RangeError(`${hessian.length} values are no ${size} × ${size} matrix`);
+  if (!(damping >= 0)) throw new RangeError(`a damping of ${damping}`);
+  let [sum, live] = [0, 0];
+  for (let i = 0; i < size; i++) {
+    const value = hessian[i * size + i];
+    sum += value;
+    if (value !== 0) live++;
   }
-  return out;
+  const mean = live === 0 ? 1 : sum / live;
+  for (let attempt = 0; attempt < attempts && Number.isFinite(mean); attempt++) {
+    const used = damping + attempt * raise;
+    const factor = hessian.slice();
+    for (let i = 0; i < size; i++) {
+      const at = i * size + i;
+      factor[at] = (hessian[at] === 0 ? 1 : hessian[at]) + used * mean;
+    }
+    if (reversed) factor.reverse(); // of a symmetric matrix: rows and columns in reverse order
+    if (await steps.factorize(factor, size)) return { factor, damping: used };
+    if (attempt === 0 && !hessian.every(Number.isFinite)) break;
+  }
+  throw new LuthierError(
+    `the second moments of ${size} inputs are no covariance: no damping makes them positive definite`,
+    "check the checkpoint and the calibration data for values that are not finite",
+  );
+}
+
+/** The reference of the native steps: each entry's products are subtracted one by one, in the order stated. */
+export const referenceSteps: CholeskySteps = {
+  async factorize(a, size) {
+    for (let k = 0; k < size; k++) {
+      const pivot = a[k * size + k];
+      if (!(pivot > 0 && pivot < Number.POSITIVE_INFINITY)) return false;
+      const root = Math.sqrt(pivot);
+      for (let j = k; j < size; j++) a[k * size + j] = j === k ? root : a[k * size + j] / root;
+      // An entry meets k = 0, 1, … in turn.
+      for (let i = k + 1; i < size; i++) subtract(a, i * size, a[k * size + i], a, k * size, i, size);
+    }
+    return true;
+  },
+
+  async invert(r, size) {
+    const inverse = new Float64Array(size * size);
+    for (let i = 0; i < size; i++) {
+      inverse[i * size + i] = 1;
+      for (let k = 0; k < i; k++) subtract(inverse, i * size, r[k * size + i], inverse, k * size, 0, k + 1);
+      for (let j = 0; j <= i; j++) inverse[i * size + j] /= r[i * size + i];
+    }
+    return inverse;
+  },
+
+  async solve(r, size, right) {
+    for (let at = 0; at < right.length; at += size) {
+      for (let i = 0; i < size; i++) {
+        for (let k = 0; k < i; k++) right[at + i] -= r[k * size + i] * right[at + k];
+        right[at + i] /= r[i * size + i];
+      }
+      for (let i = size - 1; i >= 0; i--) {
+        for (let k = size - 1; k > i; k--) right[at + i] -= r[i * size + k] * right[at + k];
+        right[at + i] /= r[i * size + i];
+      }
+    }
+  },
+};
+
+/** Takes `factor · from[j]` from `to[j]` for j from `first` to `last`. */
+function subtract(
+  to: Float64Array,
+  toRow: number,
+  factor: number,
+  from: Float64Array,
+  fromRow: number,
+  first: number,
+  last: number,
+): void {
+  for (let j = first; j < last; j++) to[toRow + j] -= factor * from[fromRow + j];
 }

@@ -28,9 +28,11 @@ export interface Kernels {
   tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
   bcq(weights: Float32Array, task: BcqTask): Promise<BcqResult>;
   kMeans(points: Matrix, task: KMeansTask): Promise<Float32Array>;
+  /** Adds second moments to `sums`. */
   addCovariance(left: Matrix, right: Matrix, sums: Float64Array): Promise<void>;
   inverseFactor(hessian: Float64Array, size: number, damping: number): Promise<InverseFactor>;
-  solveRight(matrix: Float64Array, right: Float64Array, size: number): Promise<Float64Array>;
+  /** Solves in place; gives the damping that was needed. */
+  solveRight(hessian: Float64Array, size: number, damping: number, right: Float64Array): Promise<number>;
   compensatedVectors(
     weight: Float32Array,
     columns: number,
@@ -89,6 +91,37 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
     offsets: Float32Array,
+  ): Promise<void>;
+  addCovariance(
+    path: KernelPath,
+    threads: number,
+    tokens: number,
+    left: Float32Array,
+    right: Float32Array,
+    sums: Float64Array,
+  ): Promise<void>;
+  /** In place; `sound` takes 1 where every pivot is positive. */
+  choleskyFactorize(
+    path: KernelPath,
+    threads: number,
+    size: number,
+    a: Float64Array,
+    sound: Uint8Array,
+  ): Promise<void>;
+  /** `inverse` starts as zeros. */
+  choleskyInvert(
+    path: KernelPath,
+    threads: number,
+    size: number,
+    r: Float64Array,
+    inverse: Float64Array,
+  ): Promise<void>;
+  choleskySolve(
+    path: KernelPath,
+    threads: number,
+    size: number,
+    r: Float64Array,
+    right: Float64Array,
   ): Promise<void>;
   /** `shape`: rows, columns, group, scaleRows. `offsets`: none, or one beside each scale of a plane. */
   planesErrors(

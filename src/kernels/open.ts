@@ -7,9 +7,9 @@ import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
 import { bcq } from "./bcq.js";
 import { nearestCentroids } from "./centroid-search.js";
-import { inverseFactor, solveRight } from "./cholesky.js";
+import { type CholeskySteps, inverseFactor, referenceSteps, solveRight } from "./cholesky.js";
 import { compensatedVectors } from "./compensated-vectors.js";
-import { addCovariance } from "./covariance.js";
+import { addCovariance, checkCovariance } from "./covariance.js";
 import { fitTables } from "./fit-tables.js";
 import { kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
@@ -95,17 +95,21 @@ function referenceKernels(): Kernels {
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
     bcq: async (weights, task) => bcq(weights, task),
     kMeans: async (points, task) => kMeans(points, task),
-    addCovariance: async (left, right, sums) => addCovariance(left, right, sums),
-    inverseFactor: async (hessian, size, damping) => inverseFactor(hessian, size, damping),
-    solveRight: async (matrix, right, size) => solveRight(matrix, right, size),
     compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
     fitTables: async (tables, residual, task) => fitTables(tables, residual, task),
     nearestCentroids: async (input, codebooks, vector) => nearestCentroids(input, codebooks, vector),
     tableProduct: async (input, product) => tableProduct(input, product),
+    async addCovariance(left, right, sums) {
+      checkCovariance(left, right, sums);
+      addCovariance(left, right, sums);
+    },
+    inverseFactor: (hessian, size, damping) => inverseFactor(hessian, size, damping, referenceSteps),
+    solveRight: (hessian, size, damping, right) => solveRight(hessian, size, damping, right, referenceSteps),
   };
 }
 
 function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): Kernels {
+  const steps = nativeSteps(addon, path, threads);
   return {
     path,
     threads,
@@ -155,9 +159,6 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       return { codes, scales, offsets: offset ? offsets : null };
     },
     kMeans: async (points, task) => kMeans(points, task),
-    addCovariance: async (left, right, sums) => addCovariance(left, right, sums),
-    inverseFactor: async (hessian, size, damping) => inverseFactor(hessian, size, damping),
-    solveRight: async (matrix, right, size) => solveRight(matrix, right, size),
     compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
     fitTables: async (tables, residual, task) => fitTables(tables, residual, task),
     async nearestCentroids({ rows, columns, data }, codebooks, vector) {
@@ -167,5 +168,27 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       return ids;
     },
     tableProduct: nativeTableProduct(addon, path, threads),
+    async addCovariance(left, right, sums) {
+      checkCovariance(left, right, sums);
+      await addon.addCovariance(path, threads, left.rows, left.data, right.data, sums);
+    },
+    inverseFactor: (hessian, size, damping) => inverseFactor(hessian, size, damping, steps),
+    solveRight: (hessian, size, damping, right) => solveRight(hessian, size, damping, right, steps),
+  };
+}
+
+function nativeSteps(addon: NativeAddon, path: KernelPath, threads: number): CholeskySteps {
+  return {
+    async factorize(a, size) {
+      const sound = new Uint8Array(1);
+      await addon.choleskyFactorize(path, threads, size, a, sound);
+      return sound[0] === 1;
+    },
+    async invert(r, size) {
+      const inverse = new Float64Array(size * size);
+      await addon.choleskyInvert(path, threads, size, r, inverse);
+      return inverse;
+    },
+    solve: (r, size, right) => addon.choleskySolve(path, threads, size, r, right),
   };
 }

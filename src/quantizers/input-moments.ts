@@ -100,12 +100,8 @@ export async function aimAtFloat(
   for (let i = 0; i < second.length; i++) difference.data[i] = cross[i] - second[i];
   const missing = new Float64Array(rows * columns);
   await kernels.addCovariance(transposed(weights, rows, columns), difference, missing);
-  const held = second.slice();
-  let mean = 0;
-  for (let i = 0; i < columns; i++) mean += held[i * columns + i] / columns;
-  for (let i = 0; i < columns; i++) held[i * columns + i] += ridge * mean;
-  const change = await kernels.solveRight(held, missing, columns);
-  return weights.map((weight, i) => weight + change[i]);
+  await kernels.solveRight(second, columns, ridge, missing);
+  return weights.map((weight, i) => weight + missing[i]);
 }
 
 /** `[rows, columns]` → `[columns, rows]`. */
