@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { evaluateRun } from "../../src/pipeline/evaluate-recipe.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { planModel, quantize } from "../../src/pipeline/quantize.js";
-import { loadRecipe } from "../../src/recipe/shipped.js";
+import { calibratedOn, loadRecipe } from "../../src/recipe/shipped.js";
 import { earlierScores, summarizeRun } from "../../src/report/summary.js";
 import { bytesText } from "../../src/report/text.js";
 import { writeReport } from "../../src/report/write.js";
@@ -15,6 +15,7 @@ import { summaryText } from "../summary-text.js";
 interface Options extends CommonOptions {
   readonly recipe: string;
   readonly out?: string;
+  readonly calibration?: string;
   readonly fresh?: true;
   readonly dryRun?: true;
 }
@@ -25,12 +26,14 @@ export function quantizeCommand(): Command {
     .argument("<model>", "a checkpoint's folder, or a hub id: org/name or org/name@revision")
     .requiredOption("--recipe <name|file>", "a shipped recipe (`luthier recipes`) or a YAML file")
     .option("--out <dir>", "the run's folder (default: runs/<model>-<recipe>)")
+    .option("--calibration <file>", "a text to calibrate on, in the place of the recipe's")
     .option("--fresh", "delete an earlier run in that folder first")
     .option("--dry-run", "show what would be done to each linear, and do nothing")
     .addHelpText("after", examples)
     .action(async (model: string, options: Options) => {
       const { kernels, onProgress } = openTools(options);
-      const recipe = await loadRecipe(options.recipe);
+      const named = await loadRecipe(options.recipe);
+      const recipe = options.calibration ? calibratedOn(named, options.calibration) : named;
       const folder = await localFolder(model, onProgress);
       if (options.dryRun) {
         const plan = await planModel(folder, recipe);
@@ -55,6 +58,7 @@ const examples = `
 Examples:
   luthier quantize models/tiny --recipe trit-planes-g128 --out runs/tiny
   luthier quantize Qwen/Qwen3-0.6B --recipe my-recipe.yaml --out runs/qwen3
+  luthier quantize models/tiny --recipe lut-llm-w2a3-int8 --calibration calibration/sampled-from-tiny.txt
   luthier quantize models/tiny --recipe rtn-int4-g128 --dry-run`;
 
 function defaultOut(model: string, recipe: string): string {

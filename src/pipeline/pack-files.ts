@@ -19,8 +19,12 @@ const manifestSchema = z.strictObject({
   version: z.literal(2),
   target: z.string(),
   parameters: z.record(z.string(), z.unknown()),
-  /** sha256 of what of the recipe decides the weights (`quantizingPart`), and of every input file. */
-  source: z.strictObject({ recipe: z.string(), inputs: z.record(z.string(), z.string()) }),
+  /** sha256 of what of the recipe decides the weights (`quantizingPart`), of every input file, and of the calibration text. */
+  source: z.strictObject({
+    recipe: z.string(),
+    inputs: z.record(z.string(), z.string()),
+    calibration: z.string().optional(),
+  }),
   files: z.array(fileEntry),
   linears: z.array(
     z.strictObject({

@@ -180,11 +180,12 @@ async function finished(file: string, facts: Readonly<Record<string, string>>) {
   }
 }
 
-function sourceOf({ recipe, inputs }: RunRecord): Manifest["source"] {
+function sourceOf({ recipe, inputs, calibration }: RunRecord): Manifest["source"] {
   return {
     recipe: createHash("sha256")
       .update(JSON.stringify(quantizingPart(recipe.resolved)))
       .digest("hex"),
     inputs: Object.fromEntries(inputs.map(({ name, sha256 }) => [name, sha256])),
+    ...(calibration && { calibration: calibration.sha256 }),
   };
 }

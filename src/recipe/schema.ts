@@ -97,15 +97,12 @@ export type EvaluationChoice = Recipe["evaluate"][number];
 
 /**
  * What of a recipe decides the bytes of `quantized/`. Targets and evaluations may change between two calls of one run:
- * packs and scores are added, nothing is quantized again.
+ * packs and scores are added, nothing is quantized again. Where the calibration text lies decides nothing; its content does,
+ * whose hash is beside this wherever runs are compared.
  */
-export function quantizingPart({
-  version,
-  seed,
-  rules,
-  calibration,
-}: Recipe): Pick<Recipe, "version" | "seed" | "rules" | "calibration"> {
-  return { version, seed, rules, ...(calibration && { calibration }) };
+export function quantizingPart({ version, seed, rules, calibration }: Recipe) {
+  const windows = calibration && { samples: calibration.samples, length: calibration.length };
+  return { version, seed, rules, ...(windows && { calibration: windows }) };
 }
 
 /** The JSON Schema of a recipe file, draft 2020-12. */
