@@ -15,6 +15,7 @@ test("defaults are filled in", () => {
   expect(recipe).toEqual({
     version: 1,
     seed: 0,
+    transforms: [],
     rules: [{ match: "*", quantize: { method: "trit-planes", planes: 2, group: 128 } }],
     targets: [
       {
