@@ -179,12 +179,12 @@ async function beginRecord(
 function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
   const sums = ({ inputs }: RunRecord) => JSON.stringify(inputs.map(({ name, sha256 }) => [name, sha256]));
   if (sums(earlier) !== sums(now)) return `another model (${earlier.model})`;
-  const texts = ({ calibration }: RunRecord) => calibration?.sha256;
-  if (texts(earlier) !== texts(now)) return `another calibration text (${earlier.calibration?.name})`;
   const rules = ({ recipe }: RunRecord) => JSON.stringify(quantizingPart(recipe.resolved));
   if (rules(earlier) !== rules(now)) {
     return `another recipe (${earlier.recipe.name})`;
   }
+  const texts = ({ calibration }: RunRecord) => calibration?.sha256;
+  if (texts(earlier) !== texts(now)) return `another calibration text (${earlier.calibration?.name})`;
   if (earlier.versions.luthier !== now.versions.luthier)
     return `another version of luthier (${earlier.versions.luthier})`;
   return null;

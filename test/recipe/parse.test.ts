@@ -56,6 +56,16 @@ describe("an error has the line and the way out:", () => {
       /r\.yaml:4: .*did you mean `trit-planes`/,
     ],
     [
+      "a mistyped transform",
+      'version: 1\ntransforms:\n  - transform: pairings\nrules: [{ match: "*", keep: float }]',
+      /r\.yaml:3: .*did you mean `pairing`/,
+    ],
+    [
+      "an option that a transform does not have",
+      'version: 1\ntransforms:\n  - { transform: pairing, bits: 4 }\nrules: [{ match: "*", keep: float }]',
+      /r\.yaml:3: unknown key `bits`/,
+    ],
+    [
       "no method",
       'version: 1\nrules:\n  - match: "*"\n    quantize: { bits: 4 }',
       /r\.yaml:4: .*needs a `method`: rtn, absmean, twn, trit-planes/,
