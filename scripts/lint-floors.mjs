@@ -9,6 +9,7 @@ const floors = [
   "schemes",
   "quantizers",
   "model",
+  "transforms",
   "targets",
   "calibration",
   "evaluation",

@@ -66,7 +66,7 @@ function defaultOut(model: string, recipe: string): string {
   return path.join("runs", `${name(path.resolve(model))}-${name(recipe)}`);
 }
 
-function planText({ linears, targets }: Plan): string {
+function planText({ transforms, linears, targets }: Plan): string {
   const rows = linears.map(({ linear, rule, quantize: made }) => [
     linear.name,
     `${linear.rows} × ${linear.columns}`,
@@ -79,8 +79,9 @@ function planText({ linears, targets }: Plan): string {
   const quantized = linears.flatMap(({ quantize: made }) => (made ? made.weight : []));
   const bytes = quantized.reduce((sum, weight) => sum + storedBytes(weight), 0);
   const names = targets.map(({ target }) => target).join(", ") || "none";
+  const first = transforms.map(({ transform }) => `, after ${transform}`).join("");
   return [
     table(["linear", "outputs × inputs", "rule", "scheme", "input", "bits/weight", "bytes"], rows),
-    `\n${quantized.length} linears to quantize, ${bytesText(bytes)}; ${linears.length - quantized.length} stay float; targets: ${names}`,
+    `\n${quantized.length} linears to quantize${first}, ${bytesText(bytes)}; ${linears.length - quantized.length} stay float; targets: ${names}`,
   ].join("\n");
 }

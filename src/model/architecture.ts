@@ -38,6 +38,28 @@ export interface ModelDescription {
   readonly contextLength: number;
   /** Every other tensor that computing needs: embedding, norms and biases. */
   readonly floatTensors: readonly string[];
+  /** Channels that may be put in another order; empty for a family that says nothing of them. */
+  readonly channels: readonly ChannelGroup[];
+}
+
+/**
+ * Channels that are computed alike, each by itself: in another order, the same in all places where they lie, the model
+ * computes the same but for the order of its sums.
+ */
+export interface ChannelGroup {
+  /** `residual`, `model.layers.0.mlp`, `model.layers.0.self_attn.values.0`. */
+  readonly name: string;
+  readonly size: number;
+  readonly places: readonly ChannelPlace[];
+}
+
+/** Where the channels of a group lie in a tensor. */
+export interface ChannelPlace {
+  readonly tensor: string;
+  /** A vector has rows. A linear whose columns they are reads them. */
+  readonly along: "rows" | "columns";
+  /** Where they begin; more than once where several runs of the tensor are the same channels. */
+  readonly firsts: readonly number[];
 }
 
 /** The shape of a tensor of the checkpoint, as stored or as quantized; undefined when there is none of that name. */

@@ -21,6 +21,8 @@ export interface Model {
     windows: readonly Int32Array[],
     onProgress?: (done: number, total: number) => void,
   ): Promise<Float32Array[]>;
+  /** Computes the blocks on windows and gives nothing: for who observes the executor. As `score`, without the head. */
+  run(windows: readonly Int32Array[], onProgress?: (done: number, total: number) => void): Promise<void>;
   /** Logits `[tokens, vocabulary]` of one short sequence. */
   logits(tokens: Int32Array): Promise<Matrix>;
 }
@@ -72,6 +74,12 @@ export function openModel(parts: ModelParts): Model {
         step();
       }
       return scores;
+    },
+    async run(windows, onProgress) {
+      const passes = passesOf(batchesOf(windows), hiddenSize, activationBytes);
+      let done = 0;
+      for (const pass of passes)
+        await forward(pass, () => onProgress?.(++done, passes.length * description.blocks.length));
     },
     async logits(tokens) {
       const hidden = await forward([{ tokens, length: tokens.length }], () => {});

@@ -1,14 +1,24 @@
+import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readTokenizerFiles, type TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { matches, patternsOf, ruleFor } from "../recipe/match.js";
-import type { QuantizeChoice, Recipe, Rule, TargetChoice } from "../recipe/schema.js";
+import {
+  isStored,
+  type QuantizeChoice,
+  type Recipe,
+  type Rule,
+  type TargetChoice,
+  type TransformChoice,
+} from "../recipe/schema.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
 import { inputOf } from "../schemes/vectors.js";
 import { findTarget } from "../targets/registry.js";
 import { type Place, refusalOf } from "../targets/target.js";
 import { placeOf } from "./place.js";
+import { addCalibration, type Problem, refusal } from "./problems.js";
+import { transformProblems } from "./transform-problems.js";
 
 /** The scheme of each linear that a checkpoint holds quantized, or why there is none; by the linear's name. */
 export type StoredOutlines = ReadonlyMap<
@@ -18,6 +28,7 @@ export type StoredOutlines = ReadonlyMap<
 
 /** What will be done to every linear, settled before any work. */
 export interface Plan {
+  readonly transforms: readonly TransformChoice[];
   readonly linears: readonly PlannedLinear[];
   readonly targets: readonly TargetChoice[];
 }
@@ -34,20 +45,21 @@ export interface PlannedLinear {
 interface Given {
   readonly tokenizer?: TokenizerFiles | null;
   readonly stored?: StoredOutlines;
+  readonly tensors?: TensorSource["tensors"];
 }
 
 /**
  * Matches every linear to its rule and checks every shape, group and target constraint of the whole model.
  * @param config the checkpoint's config.json.
- * @param given the tokenizer, asked for only where a target keeps whole models (`tokenizerFor`), and the schemes of the
- *   linears that a rule takes as they are stored (`takesStored`).
+ * @param given the tokenizer, asked for only where a target keeps whole models (`tokenizerFor`), the schemes of the
+ *   linears that a rule takes as they are stored (`takesStored`), and the tensors, for transforms.
  * @throws LuthierError (usage) listing all that does not fit, with the linears' names and the ways out.
  */
 export function makePlan(
   description: ModelDescription,
   config: Readonly<Record<string, unknown>>,
   recipe: Recipe,
-  { tokenizer = null, stored = new Map() }: Given = {},
+  { tokenizer = null, stored = new Map(), tensors = new Map() }: Given = {},
 ): Plan {
   const linears = [...description.blocks.flat(), description.head];
   const problems = unusedRules(linears, recipe);
@@ -75,6 +87,7 @@ export function makePlan(
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
   }
   problems.push(...calibrationProblems(planned, recipe));
+  problems.push(...transformProblems(description, planned, recipe, tensors));
   const quantized = planned.flatMap(({ linear, quantize }) =>
     quantize ? { name: linear.name, weight: quantize.weight } : [],
   );
@@ -85,7 +98,7 @@ export function makePlan(
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
-  return { linears: planned, targets: recipe.targets };
+  return { transforms: recipe.transforms, linears: planned, targets: recipe.targets };
 }
 
 /** The quantizer of a choice that looks at weights alone, with its options as the schema left them. */
@@ -115,12 +128,6 @@ export async function tokenizerFor(
   return readTokenizerFiles(directory);
 }
 
-interface Problem {
-  readonly linear: string;
-  readonly reason: string;
-  readonly fix: string;
-}
-
 function unusedRules(linears: readonly LinearInfo[], recipe: Recipe): Problem[] {
   return recipe.rules.flatMap((rule, index) =>
     linears.some(({ name }) => patternsOf(rule).some((pattern) => matches(pattern, name)))
@@ -138,11 +145,6 @@ export function takesStored({ name }: LinearInfo, recipe: Recipe): boolean {
   return isStored(recipe.rules[ruleFor(name, recipe.rules)]?.quantize);
 }
 
-/** Whether a choice is no quantizer but the scheme that the checkpoint holds. */
-export function isStored(choice: QuantizeChoice | undefined): boolean {
-  return choice?.method === "stored";
-}
-
 /**
  * How a linear's input is represented: as the rule says; what it leaves open is as the scheme needs it, as the checkpoint
  * has it where its scheme is taken, or float.
@@ -158,8 +160,13 @@ function activationOf(
   return activation ?? asStored ?? { scheme: "float" };
 }
 
+/** Whether a transform or a linear's method is fitted to calibration text. */
+export function needsCalibration({ transforms, linears }: Plan): boolean {
+  return transforms.length > 0 || hasFitted(linears);
+}
+
 /** Whether a linear's method is fitted to calibration text. */
-export function needsCalibration({ linears }: Plan): boolean {
+export function hasFitted(linears: readonly PlannedLinear[]): boolean {
   return linears.some(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
 }
 
@@ -173,7 +180,7 @@ function calibrationProblems(planned: readonly PlannedLinear[], { calibration, r
       problems.push({
         linear: linear.name,
         reason: `${method} is fitted to what the model computes, and the recipe has no text for it`,
-        fix: "add `calibration: { dataset: wikitext2 }` or `calibration: { text: <file> }` to the recipe",
+        fix: addCalibration,
       });
     }
     if (rules[rule - 1].activation) {
@@ -243,23 +250,4 @@ function checkTarget(
   const refused = refusalOf(target, outline, parameters, place);
   if (refused)
     problems.push({ linear: linear.name, reason: `${target.name}: ${refused.reason}`, fix: refused.fix });
-}
-
-/** One line a reason, with all linears that share it. */
-function refusal(problems: readonly Problem[]): LuthierError {
-  const byReason = new Map<string, Problem[]>();
-  for (const problem of problems) {
-    const same = byReason.get(problem.reason + problem.fix) ?? [];
-    byReason.set(problem.reason + problem.fix, [...same, problem]);
-  }
-  const lines = [...byReason.values()].map((same) => {
-    const shown = same.slice(0, 3).map(({ linear }) => linear);
-    const rest = same.length > shown.length ? ` and ${same.length - shown.length} more` : "";
-    return `${shown.join(", ")}${rest}: ${same[0].reason} — ${same[0].fix}`;
-  });
-  return new LuthierError(
-    `the recipe does not fit this model:\n${lines.map((line) => `  ${line}`).join("\n")}`,
-    "mend the recipe as said above; `--dry-run` shows the plan without doing any work",
-    { usage: true },
-  );
 }

@@ -4,12 +4,13 @@ import { hashFile } from "../checkpoint/file-hash.js";
 import { readMatrix } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
+import { isStored } from "../recipe/schema.js";
 import { relativeError } from "../schemes/relative-error.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { calibratedQuantizerOf, isStored, type PlannedLinear, quantizerOf } from "./plan.js";
+import { calibratedQuantizerOf, type PlannedLinear, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   type QuantizedEntry,

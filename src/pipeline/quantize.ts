@@ -15,7 +15,7 @@ import { type CalibrationText, calibrationText } from "./calibration-text.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
-import { makePlan, needsCalibration, type Plan, tokenizerFor } from "./plan.js";
+import { hasFitted, makePlan, needsCalibration, type Plan, tokenizerFor } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
 import { indexJson, indexPath, type QuantizedEntry, type QuantizedIndex } from "./quantized-files.js";
@@ -29,6 +29,7 @@ import {
 } from "./run-directory.js";
 import { sealIndexes } from "./seal.js";
 import { storedOutlines } from "./stored-outlines.js";
+import { transformCheckpoint } from "./transform-stage.js";
 import { versions } from "./versions.js";
 
 export interface QuantizeOptions {
@@ -69,14 +70,12 @@ export async function planModel(model: string, recipe: LoadedRecipe): Promise<Pl
  */
 export async function quantize(options: QuantizeOptions): Promise<QuantizeResult> {
   const { out, recipe, kernels, onProgress = () => {} } = options;
-  const checkpoint = await openDequantized(options.model);
+  const source = await openDequantized(options.model);
   try {
-    const { description, plan } = await planCheckpoint(checkpoint, recipe.recipe);
-    const text = needsCalibration(plan)
-      ? await calibrationText(recipe, checkpoint.directory, description)
-      : null;
+    const { description, plan } = await planCheckpoint(source, recipe.recipe);
+    const text = needsCalibration(plan) ? await calibrationText(recipe, source.directory, description) : null;
     await prepareRunDirectory(out, options.fresh ?? false);
-    let record = await beginRecord(options, checkpoint, text, onProgress);
+    let record = await beginRecord(options, source, text, onProgress);
     const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
       const started = performance.now();
       const result = await work();
@@ -84,28 +83,32 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
       await writeRunRecord(out, record);
       return result;
     };
-    const [byWeights, files] = await stage("quantize", () =>
+    const given = { run: out, description, windows: text?.windows ?? [], kernels, onProgress };
+    const { checkpoint, files } =
+      plan.transforms.length > 0
+        ? await stage("transform", () => transformCheckpoint({ ...given, checkpoint: source, plan }))
+        : { checkpoint: source, files: [] };
+    const [byWeights, kept] = await stage("quantize", () =>
       // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
       Promise.all([
         quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress),
         keepFloat(out, checkpoint, description, plan.linears),
       ]),
     );
-    const fitted = text
+    const fitted = hasFitted(plan.linears)
       ? await stage("fit", () =>
           quantizeOnCalibration({
-            run: out,
+            ...given,
             checkpoint,
-            description,
             planned: plan.linears,
-            windows: text.windows,
             seed: recipe.recipe.seed,
-            kernels,
-            onProgress,
           }),
         )
       : [];
-    const index: QuantizedIndex = { files, linears: inOrder(plan, [...byWeights, ...fitted]) };
+    const index: QuantizedIndex = {
+      files: [...kept, ...files],
+      linears: inOrder(plan, [...byWeights, ...fitted]),
+    };
     await writeRecord(indexPath(out), indexJson(index));
     const packs: Manifest[] = [];
     for (const target of plan.targets) {
@@ -116,7 +119,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
     record = await sealIndexes(out, { ...record, state: "done" });
     return { run: out, plan, index, packs, record };
   } finally {
-    await checkpoint.close();
+    await source.close();
   }
 }
 
@@ -131,7 +134,7 @@ async function planCheckpoint(checkpoint: DequantizedCheckpoint, recipe: Recipe)
   const description = describeModel(config, (name) => tensors.get(name)?.shape);
   const stored = await storedOutlines(checkpoint, description, recipe);
   const tokenizer = await tokenizerFor(recipe.targets, directory);
-  return { description, plan: makePlan(description, config, recipe, { tokenizer, stored }) };
+  return { description, plan: makePlan(description, config, recipe, { tokenizer, stored, tensors }) };
 }
 
 function withStage(record: RunRecord, name: string, seconds: number): RunRecord {
@@ -176,12 +179,12 @@ async function beginRecord(
 function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
   const sums = ({ inputs }: RunRecord) => JSON.stringify(inputs.map(({ name, sha256 }) => [name, sha256]));
   if (sums(earlier) !== sums(now)) return `another model (${earlier.model})`;
-  const texts = ({ calibration }: RunRecord) => calibration?.sha256;
-  if (texts(earlier) !== texts(now)) return `another calibration text (${earlier.calibration?.name})`;
   const rules = ({ recipe }: RunRecord) => JSON.stringify(quantizingPart(recipe.resolved));
   if (rules(earlier) !== rules(now)) {
     return `another recipe (${earlier.recipe.name})`;
   }
+  const texts = ({ calibration }: RunRecord) => calibration?.sha256;
+  if (texts(earlier) !== texts(now)) return `another calibration text (${earlier.calibration?.name})`;
   if (earlier.versions.luthier !== now.versions.luthier)
     return `another version of luthier (${earlier.versions.luthier})`;
   return null;

@@ -96,7 +96,7 @@ export async function writeScheme(
 }
 
 /** sha256 of the tensors' bytes, in the order of their names: a resumed run tells by it that a file is as it was written. */
-function dataSha256(tensors: Tensors): string {
+export function dataSha256(tensors: Tensors): string {
   const hash = createHash("sha256");
   for (const name of Object.keys(tensors).sort()) hash.update(tensors[name].bytes);
   return hash.digest("hex");

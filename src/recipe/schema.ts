@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { targets } from "../targets/registry.js";
+import { transforms } from "../transforms/registry.js";
 
 /*
  * What a recipe may say. One schema serves the parser, the types and the JSON Schema that editors complete from.
@@ -38,6 +39,15 @@ const rule = z.strictObject({
   quantize: quantize.optional(),
   activation: activation.optional(),
 });
+
+const transform = z
+  .discriminatedUnion(
+    "transform",
+    asUnion(
+      transforms.map(({ name, summary }) => z.strictObject({ transform: z.literal(name) }).describe(summary)),
+    ),
+  )
+  .describe("an exact change of the float model before anything is quantized");
 
 const target = z
   .discriminatedUnion(
@@ -82,6 +92,7 @@ export const recipeSchema = z.strictObject({
   version: z.literal(1),
   seed: z.int().min(0).default(0).describe("of everything random; recorded with the run"),
   calibration: calibration.optional(),
+  transforms: z.array(transform).default([]),
   rules: z.array(rule).min(1),
   targets: z.array(target).default([]),
   evaluate: z.array(perplexity).default([]),
@@ -91,18 +102,30 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Rule = Recipe["rules"][number];
 export type QuantizeChoice = NonNullable<Rule["quantize"]>;
+export type TransformChoice = Recipe["transforms"][number];
 export type TargetChoice = Recipe["targets"][number];
 export type CalibrationChoice = NonNullable<Recipe["calibration"]>;
 export type EvaluationChoice = Recipe["evaluate"][number];
+
+/** Whether a choice is no quantizer but the scheme that the checkpoint holds. */
+export function isStored(choice: QuantizeChoice | undefined): boolean {
+  return choice?.method === "stored";
+}
 
 /**
  * What of a recipe decides the bytes of `quantized/`. Targets and evaluations may change between two calls of one run:
  * packs and scores are added, nothing is quantized again. Where the calibration text lies decides nothing; its content does,
  * whose hash is beside this wherever runs are compared.
  */
-export function quantizingPart({ version, seed, rules, calibration }: Recipe) {
+export function quantizingPart({ version, seed, rules, calibration, transforms }: Recipe) {
   const windows = calibration && { samples: calibration.samples, length: calibration.length };
-  return { version, seed, rules, ...(windows && { calibration: windows }) };
+  return {
+    version,
+    seed,
+    rules,
+    ...(windows && { calibration: windows }),
+    ...(transforms.length > 0 && { transforms }),
+  };
 }
 
 /** The JSON Schema of a recipe file, draft 2020-12. */

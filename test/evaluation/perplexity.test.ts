@@ -25,11 +25,13 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
       vocabularySize: 100,
       contextLength: 64,
       floatTensors: [],
+      channels: [],
     },
     async score(windows) {
       seen.push(...windows.map((window) => [...window]));
       return windows.map((window) => Float32Array.from(window.subarray(1), logProbability));
     },
+    run: () => Promise.reject(new Error("perplexity needs scores")),
     logits: () => Promise.reject(new Error("perplexity needs no logits")),
   };
 }

@@ -27,6 +27,7 @@ const description: ModelDescription = {
   vocabularySize,
   contextLength: 64,
   floatTensors: ["embedding"],
+  channels: [],
 };
 const shapes = { embedding: [vocabularySize, hiddenSize] };
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import type { Executor } from "../../src/model/executor.js";
+import { openObservingExecutor } from "../../src/model/executors/observing.js";
 import { openOps } from "../../src/model/ops.js";
 import { type Matrix, rowsOf } from "../../src/tensor/matrix.js";
 import llamaVariants from "../fixtures/llama-variants.json" with { type: "json" };
@@ -104,6 +105,22 @@ describe("streaming", () => {
     const model = openGenerated(config, generatedSource(tensors), ops, { wrap: noting(entered) });
     await model.score(windows);
     expect(entered).toEqual(["model.layers.0", "model.layers.1", "none"]);
+  });
+
+  test("without a head shows an observer the same inputs", async () => {
+    const seen: [string, Matrix][][] = [];
+    for (const method of ["score", "run"] as const) {
+      const inputs: [string, Matrix][] = [];
+      const wrap = (inner: Executor) =>
+        openObservingExecutor(inner, (linears, input) => void inputs.push([linears.join(), input]));
+      const steps: string[] = [];
+      const model = openGenerated(config, generatedSource(tensors), ops, { wrap });
+      await model[method](windows.slice(0, 40), (done, total) => steps.push(`${done}/${total}`));
+      seen.push(inputs);
+      expect(steps).toEqual(method === "run" ? ["1/2", "2/2"] : ["1/3", "2/3", "3/3"]);
+    }
+    expect(seen[1]).toHaveLength(2 * 4 * 2); // batches, inputs of a block, blocks
+    expect(seen[1]).toEqual(seen[0]);
   });
 
   test("makes several passes when the activations exceed the limit, with the same scores", async () => {

@@ -27,6 +27,7 @@ const description: ModelDescription = {
   vocabularySize: 512,
   contextLength: 128,
   floatTensors: [],
+  channels: [],
 };
 
 const plan = (rules: string, targets = "") =>

@@ -15,6 +15,7 @@ test("defaults are filled in", () => {
   expect(recipe).toEqual({
     version: 1,
     seed: 0,
+    transforms: [],
     rules: [{ match: "*", quantize: { method: "trit-planes", planes: 2, group: 128 } }],
     targets: [
       {
@@ -53,6 +54,16 @@ describe("an error has the line and the way out:", () => {
       "a mistyped method",
       'version: 1\nrules:\n  - match: "*"\n    quantize: { method: trit-plane }',
       /r\.yaml:4: .*did you mean `trit-planes`/,
+    ],
+    [
+      "a mistyped transform",
+      'version: 1\ntransforms:\n  - transform: pairings\nrules: [{ match: "*", keep: float }]',
+      /r\.yaml:3: .*did you mean `pairing`/,
+    ],
+    [
+      "an option that a transform does not have",
+      'version: 1\ntransforms:\n  - { transform: pairing, bits: 4 }\nrules: [{ match: "*", keep: float }]',
+      /r\.yaml:3: unknown key `bits`/,
     ],
     [
       "no method",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { isStored, quantizerOf } from "../../src/pipeline/plan.js";
+import { quantizerOf } from "../../src/pipeline/plan.js";
+import { isStored } from "../../src/recipe/schema.js";
 import { headerOf, loadRecipe, shippedRecipeNames } from "../../src/recipe/shipped.js";
 import { bitsPerWeight } from "../../src/schemes/weights.js";
 

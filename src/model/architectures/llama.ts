@@ -1,6 +1,7 @@
 import { LuthierError } from "../../error.js";
 import type { Architecture, LinearInfo, ModelContext, ModelDescription, ShapeOf } from "../architecture.js";
 import { checkRope } from "../rope.js";
+import { channelGroups } from "./llama-channels.js";
 import {
   activationOf,
   type Config,
@@ -61,6 +62,7 @@ export const llama: Architecture = {
       vocabularySize: config.vocab_size,
       contextLength: config.max_position_embeddings,
       floatTensors: [embedding, ...norms.map(({ tensor }) => tensor), ...biases],
+      channels: channelGroups(blocks, head, embedding, config),
     };
   },
 
