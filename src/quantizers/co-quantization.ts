@@ -3,6 +3,7 @@ import { LuthierError } from "../error.js";
 import type { VectorsOutline, VectorsScheme } from "../schemes/vectors.js";
 import type { CalibratedQuantizer, LinearShape } from "./calibrated-quantizer.js";
 import { clusterWeights } from "./clustered-weights.js";
+import { fitCodebooks } from "./fitted-codebooks.js";
 import { fitProducts, productsOfPart } from "./fitted-products.js";
 import { aimAtFloat, momentsOf, sampleRows } from "./input-moments.js";
 import { codebooksOfPart, idsOfPart, stack } from "./stacked-linears.js";
@@ -30,7 +31,10 @@ const options = z.strictObject({
     .boolean()
     .default(true)
     .describe("aim at the float model's outputs, and make up for each position's error by the later ones"),
-  refit: z.boolean().default(true).describe("fit the table's entries to the float model's outputs"),
+  refit: z
+    .boolean()
+    .default(true)
+    .describe("fit codebooks of weights, and the table's entries, to the float model's outputs"),
 });
 export type CoQuantizationOptions = z.infer<typeof options>;
 
@@ -62,7 +66,8 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
     const { centroids, compensation, refit, table } = chosen;
     const stacked = stack(linears, (linear) => {
       const outline = outlineOf(linear, chosen);
-      return { blocks: outline.blocks, runs: outline.table?.scales ?? outline.blocks };
+      const shared = sharesBlocks(linear, chosen);
+      return { shared, blocks: outline.blocks, runs: outline.table?.scales ?? outline.blocks };
     });
     const inputCodebooks =
       chosen.inputs === "float"
@@ -71,13 +76,18 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
             ...{ vector, centroids: chosen.inputs, seed },
           });
     const moments = await momentsOf(inputs, inputCodebooks, vector, kernels);
-    const weights = compensation ? await aimAtFloat(stacked, moments, kernels) : stacked.weights;
+    const aim = compensation || refit ? await aimAtFloat(stacked, moments, kernels) : stacked.weights;
+    const weights = compensation ? aim : stacked.weights;
     const clustering = { vector, centroids, seed, compensation };
     const clustered = await clusterWeights(weights, stacked, moments, clustering, kernels);
+    const { ids } = clustered;
+    const codebooks = refit
+      ? await fitCodebooks(aim, stacked, moments.second, clustered, vector, kernels)
+      : clustered.codebooks;
     const products =
       inputCodebooks && chosen.inputs !== "float" && table !== "none"
         ? await fitProducts(
-            { stacked, moments, inputCodebooks, ...clustered },
+            { stacked, moments, inputCodebooks, ids, codebooks },
             { vector, inputs: chosen.inputs, centroids, bits: table, refit },
             kernels,
           )
@@ -86,8 +96,8 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
       const part = stacked.parts[at];
       return {
         ...outlineOf(linear, chosen),
-        ids: idsOfPart(stacked, part, clustered.ids),
-        codebooks: products ? null : codebooksOfPart(stacked, part, clustered.codebooks, vector),
+        ids: idsOfPart(stacked, part, ids),
+        codebooks: products ? null : codebooksOfPart(stacked, part, codebooks, vector),
         inputCodebooks,
         products: products && productsOfPart(products, stacked, part, vector),
       };
@@ -99,8 +109,8 @@ function outlineOf(linear: LinearShape, chosen: CoQuantizationOptions): VectorsO
   const { rows, columns, attention } = linear;
   if (columns % vector !== 0)
     throw new LuthierError(`its ${columns} inputs are no pairs`, "keep these linears float");
-  const { centroids, group, inputs, table } = chosen;
-  const blocks = blocksOf(linear, group);
+  const { centroids, inputs, table } = chosen;
+  const blocks = blocksOf(linear, chosen);
   const outline = { scheme: "vectors", rows, columns, vector, centroids, blocks } as const;
   if (inputs === "float") {
     if (table === "none") return outline;
@@ -115,14 +125,27 @@ function outlineOf(linear: LinearShape, chosen: CoQuantizationOptions): VectorsO
 }
 
 /** Runs of outputs with codebooks of their own: the fewest, of at most `group` outputs, that divide the layer. */
-function blocksOf({ rows, attention }: LinearShape, group: number): number {
-  const together = attention?.rows ?? rows;
-  const runs = attention?.keyValueHeads ?? rows; // queries, keys and values of a head stay together
-  for (let blocks = Math.ceil(together / group); blocks <= runs; blocks++) {
-    if (runs % blocks === 0) return blocks;
-  }
+function blocksOf(linear: LinearShape, chosen: CoQuantizationOptions): number {
+  const { rows, attention } = linear;
+  const shared = sharesBlocks(linear, chosen) ? attention : null;
+  const together = shared?.rows ?? rows;
+  const runs = shared?.keyValueHeads ?? rows;
+  let blocks = Math.ceil(together / chosen.group);
+  while (runs % blocks !== 0) blocks++;
+  return blocks;
+}
+
+/**
+ * Whether queries, keys and values are in the same blocks, each with whole key-value heads: so hardware has them. Without
+ * tables, groups may be smaller than a head.
+ */
+function sharesBlocks({ attention }: LinearShape, { group, table }: CoQuantizationOptions): boolean {
+  if (attention === null) return false;
+  const perHead = attention.rows / attention.keyValueHeads;
+  if (perHead <= group) return true;
+  if (table === "none") return false;
   throw new LuthierError(
-    `a key-value head and its queries have ${together / runs} outputs, more than the group of ${group}`,
-    `set group to ${together / runs} or more`,
+    `a key-value head and its queries have ${perHead} outputs, more than the group of ${group}`,
+    `set group to ${perHead} or more`,
   );
 }

@@ -24,14 +24,22 @@ export interface StackedPart {
   readonly magnitudes: Float32Array;
 }
 
+/** How a linear is cut. */
+export interface StackShape {
+  readonly blocks: number;
+  /** Whether the blocks are those of the linears before: the same key-value heads of queries, keys and values. */
+  readonly shared: boolean;
+  /** Runs of rows with magnitudes of their own. */
+  readonly runs: number;
+}
+
 /**
- * Stacks linears. The projections of one attention share blocks, each of which has their rows of the same key-value heads;
- * all other linears have blocks of their own. Rows are brought to one magnitude run by run, so that what shares a codebook
+ * Stacks linears, those that share blocks in the same blocks and all others in blocks of their own. Rows are brought to one magnitude run by run, so that what shares a codebook
  * is alike: a head or a linear where there are scales for it, else a block.
  */
 export function stack(
   linears: readonly LinearToFit[],
-  shapeOf: (linear: LinearToFit) => { readonly blocks: number; readonly runs: number },
+  shapeOf: (linear: LinearToFit) => StackShape,
 ): StackedLinears {
   const { columns } = linears[0];
   const rows = linears.reduce((sum, linear) => sum + linear.rows, 0);
@@ -40,8 +48,8 @@ export function stack(
   const parts: StackedPart[] = [];
   let [firstRow, nextBlock] = [0, 0];
   for (const linear of linears) {
-    const { blocks, runs } = shapeOf(linear);
-    const firstBlock = linear.attention && parts.length > 0 ? parts[0].firstBlock : nextBlock;
+    const { blocks, shared, runs } = shapeOf(linear);
+    const firstBlock = shared && parts.length > 0 ? parts[0].firstBlock : nextBlock;
     for (let row = 0; row < linear.rows; row++)
       blockOfRow[firstRow + row] = firstBlock + Math.floor(row / (linear.rows / blocks));
     const magnitudes = magnitudesOf(linear, runs);
