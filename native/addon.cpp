@@ -22,6 +22,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("choleskyFactorize", Napi::Function::New(env, cholesky_factorize));
   exports.Set("choleskyInvert", Napi::Function::New(env, cholesky_invert));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve));
+  exports.Set("fitTables", Napi::Function::New(env, fit_tables));
+  exports.Set("subtractTables", Napi::Function::New(env, subtract_tables));
   exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
   exports.Set("planesErrors", Napi::Function::New(env, planes_errors));
   exports.Set("ggmlMultiply", Napi::Function::New(env, ggml_multiply));

@@ -22,6 +22,8 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/covariance.hpp"
 #include "kernels/subtract_product.hpp"
 #include "kernels/cholesky.hpp"
+#include "kernels/fit_tables_visit.hpp"
+#include "kernels/fit_tables.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
@@ -57,5 +59,7 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::cholesky_diagonal,
     LUTHIER_PATH::cholesky_forward,
     LUTHIER_PATH::cholesky_backward,
+    LUTHIER_PATH::fit_tables_visit,
+    LUTHIER_PATH::fit_tables_run,
 };
 }  // namespace luthier

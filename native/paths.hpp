@@ -152,6 +152,41 @@ struct Covariance {
   double* sums;        // [height][width]
 };
 
+/// Positions that are fitted between two passes over a residual, and tokens whose sums are float32.
+constexpr std::size_t fit_run = 8, fit_chunk = 256;
+
+/// Tables of lookups and what outputs lack with them; see src/kernels/fit-tables.ts.
+struct FitTables {
+  std::size_t rows, tokens, positions, blocks, inputs, centroids;
+  const std::uint8_t* input_ids;  // [P][T]
+  const std::uint8_t* ids;        // [P][N]
+  float* tables;                  // [P][blocks][inputs][centroids]
+  float* residual;                // [N][T]
+  const std::uint32_t* met;       // [P][inputs]: tokens of each input id
+  double inertia;
+  const float* minimums;  // [blocks], as are steps; null while entries are free
+  const float* steps;
+  double levels;
+
+  float* table(std::size_t position, std::size_t block) const {
+    return tables + (position * blocks + block) * inputs * centroids;
+  }
+  /// Entries of an input id and of a weight id in the kernels' tables: whole registers on every path.
+  std::size_t width() const { return (centroids + 15) / 16 * 16; }
+  std::size_t height() const { return (inputs + 15) / 16 * 16; }
+  std::size_t chunks() const { return (tokens + fit_chunk - 1) / fit_chunk; }
+};
+
+/// A block of outputs in a run of positions; where the last run is shorter, ids and changes of those beyond are zeros.
+struct FitBlock {
+  std::size_t block, rows;
+  const std::int32_t* row;   // [rows]: of the residual, rising
+  const std::uint8_t* ids;   // [rows][run]
+  const std::uint8_t* next;  // the same of the run after it
+  float* changes;            // [run][inputs][width]: of the entries of this run
+  float* sums;               // [chunks][run][inputs][width]: what is lacking, of the run after it
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -237,7 +272,17 @@ struct Path {
   /// Rows [first, last) of the X of R X = Y, Y in its place, once those after are found.
   void (*cholesky_backward)(const double* r, std::size_t size, std::size_t first, std::size_t last, double* y,
                             std::size_t stride, std::size_t columns);
+
+  /// Takes the changes of the run at `first` off a chunk of the residual, and sums for the run at `next` what is lacking
+  /// then. Either may be no_run.
+  void (*fit_tables_visit)(const FitTables& task, const FitBlock& block, std::size_t first, std::size_t next,
+                           std::size_t chunk);
+
+  /// Fits the run at `first` of a block's tables to its sums, and gives the changes; its ids are `next` of the block.
+  void (*fit_tables_run)(const FitTables& task, const FitBlock& block, std::size_t first);
 };
+
+constexpr std::size_t no_run = ~std::size_t{0};
 
 extern const Path path_portable;
 extern const Path path_avx2;

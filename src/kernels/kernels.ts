@@ -3,7 +3,7 @@ import type { Matrix } from "../tensor/matrix.js";
 import type { BcqResult, BcqTask } from "./bcq.js";
 import type { InverseFactor } from "./cholesky.js";
 import type { CompensatedVectors, CompensatedVectorsTask } from "./compensated-vectors.js";
-import type { FitTablesTask } from "./fit-tables.js";
+import type { FitTablesTask, TableLookups } from "./fit-tables.js";
 import type { KMeansTask } from "./k-means.js";
 import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
 import type { TableProduct } from "./table-product.js";
@@ -38,7 +38,9 @@ export interface Kernels {
     columns: number,
     task: CompensatedVectorsTask,
   ): Promise<CompensatedVectors>;
+  /** Changes tables and residual in place, as does `subtractTables` the residual. */
   fitTables(tables: Float32Array, residual: Float32Array, task: FitTablesTask): Promise<void>;
+  subtractTables(tables: Float32Array, residual: Float32Array, lookups: TableLookups): Promise<void>;
   nearestCentroids(input: Matrix, codebooks: Float32Array, vector: number): Promise<Uint8Array>;
   /** The first product with an object lays its ids out anew and keeps them as long as the object lives: it must not change. */
   tableProduct(input: Matrix, product: TableProduct): Promise<Matrix>;
@@ -122,6 +124,32 @@ export interface NativeAddon {
     size: number,
     r: Float64Array,
     right: Float64Array,
+  ): Promise<void>;
+  /** `shape`: inputs, centroids, blocks. `rule`: inertia, levels. No `minimums` and `steps`: entries are free. */
+  fitTables(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    inputIds: Uint8Array,
+    ids: Uint8Array,
+    blockOfRow: Int32Array,
+    tables: Float32Array,
+    residual: Float32Array,
+    sweeps: number,
+    rule: Float64Array,
+    minimums: Float32Array,
+    steps: Float32Array,
+  ): Promise<void>;
+  /** `shape` as in `fitTables`. */
+  subtractTables(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    inputIds: Uint8Array,
+    ids: Uint8Array,
+    blockOfRow: Int32Array,
+    tables: Float32Array,
+    residual: Float32Array,
   ): Promise<void>;
   /** `shape`: rows, columns, group, scaleRows. `offsets`: none, or one beside each scale of a plane. */
   planesErrors(

@@ -10,7 +10,7 @@ import { nearestCentroids } from "./centroid-search.js";
 import { type CholeskySteps, inverseFactor, referenceSteps, solveRight } from "./cholesky.js";
 import { compensatedVectors } from "./compensated-vectors.js";
 import { addCovariance, checkCovariance } from "./covariance.js";
-import { fitTables } from "./fit-tables.js";
+import { checkTables, fitTables, subtractTables } from "./fit-tables.js";
 import { kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { nativeTableProduct } from "./native-table-product.js";
@@ -96,7 +96,14 @@ function referenceKernels(): Kernels {
     bcq: async (weights, task) => bcq(weights, task),
     kMeans: async (points, task) => kMeans(points, task),
     compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
-    fitTables: async (tables, residual, task) => fitTables(tables, residual, task),
+    async fitTables(tables, residual, task) {
+      checkTables(tables, residual, task);
+      fitTables(tables, residual, task);
+    },
+    async subtractTables(tables, residual, lookups) {
+      checkTables(tables, residual, lookups);
+      subtractTables(tables, residual, lookups);
+    },
     nearestCentroids: async (input, codebooks, vector) => nearestCentroids(input, codebooks, vector),
     tableProduct: async (input, product) => tableProduct(input, product),
     async addCovariance(left, right, sums) {
@@ -160,7 +167,30 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
     },
     kMeans: async (points, task) => kMeans(points, task),
     compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
-    fitTables: async (tables, residual, task) => fitTables(tables, residual, task),
+    async fitTables(tables, residual, task) {
+      const { inputs, centroids, blocks, inputIds, ids, blockOfRow, sweeps, inertia, grid } = task;
+      checkTables(tables, residual, task);
+      await addon.fitTables(
+        path,
+        threads,
+        Uint32Array.of(inputs, centroids, blocks),
+        inputIds,
+        ids,
+        blockOfRow,
+        tables,
+        residual,
+        sweeps,
+        Float64Array.of(inertia, grid?.levels ?? 0),
+        grid?.minimums ?? new Float32Array(0),
+        grid?.steps ?? new Float32Array(0),
+      );
+    },
+    async subtractTables(tables, residual, lookups) {
+      const { inputs, centroids, blocks, inputIds, ids, blockOfRow } = lookups;
+      checkTables(tables, residual, lookups);
+      const shape = Uint32Array.of(inputs, centroids, blocks);
+      await addon.subtractTables(path, threads, shape, inputIds, ids, blockOfRow, tables, residual);
+    },
     async nearestCentroids({ rows, columns, data }, codebooks, vector) {
       const ids = new Uint8Array((columns / vector) * rows);
       const shape = Uint32Array.of(columns, vector, codebooks.length / columns);

@@ -64,11 +64,11 @@ export async function fitProducts(
     const grid = gridsOf(tables, factors, task, levels);
     return { entries: levelsOf(tables, grid, blocks, inputs * centroids), grid };
   }
-  const wanted = await outputsOf(stacked, moments.sample.float, kernels);
-  const residual = wanted.slice();
+  const residual = await outputsOf(stacked, moments.sample.float, kernels);
+  await kernels.subtractTables(tables, residual, fit);
   await kernels.fitTables(tables, residual, fit);
   const grid = gridsOf(tables, factors, task, levels);
-  await kernels.fitTables(tables, wanted, { ...fit, grid });
+  await kernels.fitTables(tables, residual, { ...fit, grid });
   return { entries: levelsOf(tables, grid, blocks, inputs * centroids), grid };
 }
 
