@@ -22,6 +22,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("choleskyFactorize", Napi::Function::New(env, cholesky_factorize));
   exports.Set("choleskyInvert", Napi::Function::New(env, cholesky_invert));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve));
+  exports.Set("compensatedVectors", Napi::Function::New(env, compensated_vectors));
+  exports.Set("kMeans", Napi::Function::New(env, k_means));
   exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
   exports.Set("planesErrors", Napi::Function::New(env, planes_errors));
   exports.Set("ggmlMultiply", Napi::Function::New(env, ggml_multiply));

@@ -22,6 +22,10 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/covariance.hpp"
 #include "kernels/subtract_product.hpp"
 #include "kernels/cholesky.hpp"
+#include "kernels/random.hpp"
+#include "kernels/fit_centroids.hpp"
+#include "kernels/k_means.hpp"
+#include "kernels/compensated_vectors.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
@@ -57,5 +61,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::cholesky_diagonal,
     LUTHIER_PATH::cholesky_forward,
     LUTHIER_PATH::cholesky_backward,
+    LUTHIER_PATH::subtract_product,
+    LUTHIER_PATH::k_means,
+    LUTHIER_PATH::compensate_batch,
 };
 }  // namespace luthier
