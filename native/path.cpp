@@ -24,6 +24,10 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/cholesky.hpp"
 #include "kernels/fit_tables_visit.hpp"
 #include "kernels/fit_tables.hpp"
+#include "kernels/random.hpp"
+#include "kernels/fit_centroids.hpp"
+#include "kernels/k_means.hpp"
+#include "kernels/compensated_vectors.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
@@ -61,5 +65,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::cholesky_backward,
     LUTHIER_PATH::fit_tables_visit,
     LUTHIER_PATH::fit_tables_run,
+    LUTHIER_PATH::subtract_product,
+    LUTHIER_PATH::k_means,
+    LUTHIER_PATH::compensate_batch,
 };
 }  // namespace luthier

@@ -187,6 +187,54 @@ struct FitBlock {
   float* sums;               // [chunks][run][inputs][width]: what is lacking, of the run after it
 };
 
+/// C[m, n] −= Σ_k A[k, m] · B[k, n] in float64. Steps are in elements, and negative where k descends.
+struct Product {
+  const double* a;
+  std::ptrdiff_t a_depth, a_row;
+  const double* b;
+  std::ptrdiff_t b_depth;
+  double* c;
+  std::size_t c_row;
+  std::size_t depth, rows, columns;
+};
+
+/// k-means of a set of points; see src/kernels/fit-centroids.ts.
+struct CentroidFit {
+  std::size_t vector, centroids, rounds, restarts;
+  std::uint32_t seed;
+};
+
+/// What the kernels take.
+inline bool sound(const CentroidFit& fit, std::size_t columns) {
+  return fit.vector >= 1 && fit.vector <= 8 && columns % fit.vector == 0 && fit.centroids >= 1 && fit.centroids <= 256 &&
+         fit.restarts >= 1;
+}
+
+/// Codebooks of inputs; see src/kernels/k-means.ts.
+struct KMeans {
+  CentroidFit fit;
+  std::size_t tokens, columns;
+  const float* points;  // [tokens][columns]
+  float* codebooks;     // [positions][centroids][vector]
+};
+
+/// Columns whose points one task of k-means takes side by side: they share lines of the cache.
+constexpr std::size_t k_means_columns = 16;
+
+/// GPTVQ's loop; see src/kernels/compensated-vectors.ts.
+struct Compensation {
+  CentroidFit fit;
+  std::size_t rows, columns, blocks;
+  const double* factor;        // U [columns][columns], or null
+  const double* squares;       // [positions][vector][vector]
+  const std::uint32_t* order;  // rows, block by block
+  const std::size_t* starts;   // [blocks + 1], in that order
+  double* rest;                // [columns][rows], in that order: weights as they are by now
+  double* errors;              // [columns of a batch][rows], in that order
+  std::uint8_t* ids;           // [positions][rows]
+  float* codebooks;            // [positions][blocks][centroids][vector]
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -280,6 +328,14 @@ struct Path {
 
   /// Fits the run at `first` of a block's tables to its sums, and gives the changes; its ids are `next` of the block.
   void (*fit_tables_run)(const FitTables& task, const FitBlock& block, std::size_t first);
+
+  void (*subtract_product)(const Product& task);
+
+  /// Codebooks of positions [first, last).
+  void (*k_means)(const KMeans& task, std::size_t first, std::size_t last);
+
+  /// Ids, codebooks and errors of columns [first, last), whole positions, for the rows of one block.
+  void (*compensate_batch)(const Compensation& task, std::size_t first, std::size_t last, std::size_t block);
 };
 
 constexpr std::size_t no_run = ~std::size_t{0};

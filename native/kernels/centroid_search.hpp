@@ -1,8 +1,6 @@
 // Nearest centroids by Chebyshev distance: the first of equally near ones, and only ones nearer than 3e20. The reference
 // is src/kernels/centroid-search.ts.
 
-constexpr float farthest = 3e20f;
-
 /// Points whose search goes on side by side: a register of each coordinate for every one of four chains of comparisons.
 constexpr int search_chains = 4;
 constexpr std::size_t search_points = search_chains * lanes;
@@ -17,25 +15,30 @@ static inline F32 larger_magnitude(F32 a, F32 b) {
 #endif
 }
 
-template <int vector>
-static inline F32 chebyshev(const F32 (&differences)[vector]) {
-  F32 distance = absolute(differences[0]);
-  if constexpr (vector > 1) distance = larger_magnitude(differences[0], differences[1]);
-  for (int i = 2; i < vector; ++i) distance = larger_magnitude(distance, differences[i]);
-  return distance;
-}
+/// max_i |x_i − c_i|.
+struct Chebyshev {
+  static constexpr float limit = 3e20f;
+
+  template <int vector>
+  static inline F32 distance(const F32 (&differences)[vector]) {
+    F32 distance = absolute(differences[0]);
+    if constexpr (vector > 1) distance = larger_magnitude(differences[0], differences[1]);
+    for (int i = 2; i < vector; ++i) distance = larger_magnitude(distance, differences[i]);
+    return distance;
+  }
+};
 
 typedef std::uint8_t LaneBytes __attribute__((vector_size(lanes)));
 
 /// `search_points` points `[vector][stride]` at once. `distances` may be null.
-template <int vector>
+template <class Metric, int vector>
 static inline void search_side_by_side(const float* points, std::size_t stride, const float* codebook, int centroids,
                                        std::uint8_t* ids, float* distances) {
   F32 x[search_chains][vector], least[search_chains];
   I32 nearest[search_chains]{};
   for (int chain = 0; chain < search_chains; ++chain) {
     for (int i = 0; i < vector; ++i) __builtin_memcpy(&x[chain][i], points + i * stride + chain * lanes, sizeof(F32));
-    least[chain] = splat(farthest);
+    least[chain] = splat(Metric::limit);
   }
   I32 id{};
   for (int centroid = 0; centroid < centroids; ++centroid, codebook += vector, id += 1) {
@@ -43,7 +46,7 @@ static inline void search_side_by_side(const float* points, std::size_t stride, 
     for (int chain = 0; chain < search_chains; ++chain) {
       F32 differences[vector];
       for (int i = 0; i < vector; ++i) differences[i] = x[chain][i] - codebook[i];
-      const F32 distance = chebyshev<vector>(differences);
+      const F32 distance = Metric::template distance<vector>(differences);
       nearest[chain] = distance < least[chain] ? id : nearest[chain];
       least[chain] = distance < least[chain] ? distance : least[chain];
     }
@@ -58,7 +61,7 @@ static inline void search_side_by_side(const float* points, std::size_t stride, 
 /// One point, a centroid a lane.
 template <int vector>
 static inline std::uint8_t search_one(const float* point, const float* codebook, int centroids) {
-  F32 least = splat(farthest);
+  F32 least = splat(Chebyshev::limit);
   I32 nearest{}, id;
   for (int lane = 0; lane < lanes; ++lane) id[lane] = lane;
   for (int first = 0; first < centroids; first += lanes, codebook += lanes * vector, id += lanes) {
@@ -76,7 +79,7 @@ static inline std::uint8_t search_one(const float* point, const float* codebook,
     F32 differences[vector];
     __builtin_memcpy(differences, coordinates, sizeof coordinates);
     for (int i = 0; i < vector; ++i) differences[i] = point[i] - differences[i];
-    const F32 distance = chebyshev<vector>(differences);
+    const F32 distance = Chebyshev::distance<vector>(differences);
     nearest = distance < least ? id : nearest;
     least = distance < least ? distance : least;
   }
@@ -118,8 +121,8 @@ static void search_positions(const CentroidSearch& task, std::size_t first, std:
         for (std::size_t i = 0; i < found * vector; ++i) points[i][t] = from[i];
       }
       for (std::size_t i = 0; i < found; ++i) {
-        search_side_by_side<vector>(points[i * vector], search_points, task.codebooks + (some + i) * book,
-                                    (int)task.centroids, ids, nullptr);
+        search_side_by_side<Chebyshev, vector>(points[i * vector], search_points, task.codebooks + (some + i) * book,
+                                               (int)task.centroids, ids, nullptr);
         __builtin_memcpy(to + (some + i) * task.tokens, ids, count);
       }
     }

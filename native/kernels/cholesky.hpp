@@ -1,38 +1,11 @@
 // Steps of a Cholesky factor A = RᵀR and of solves with it. The reference, with the order of every entry's products, is
 // src/kernels/cholesky.ts. R is row-major, its columns are lanes.
 
-/// y[row] −= Σ factor(k) · y[k] and then / pivot, for `columns` of Y; k runs from `first` in steps of `step`, `count` times.
+/// Takes `count` rows from a row and divides what is left by the pivot.
 static inline void cholesky_row(const double* factors, std::ptrdiff_t factor_step, double pivot, std::size_t count,
                                 const double* first, std::ptrdiff_t step, double* row, std::size_t columns) {
-  constexpr int vectors = 8;
-  std::size_t j = 0;
-  for (; j + vectors * product_lanes <= columns; j += vectors * product_lanes) {
-    F64 sum[vectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) __builtin_memcpy(&sum[v], row + j + v * product_lanes, sizeof(F64));
-    for (std::size_t k = 0; k < count; ++k) {
-      const double factor = factors[(std::ptrdiff_t)k * factor_step];
-      const double* from = first + (std::ptrdiff_t)k * step + j;
-#pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) {
-        F64 y;
-        __builtin_memcpy(&y, from + v * product_lanes, sizeof y);
-        sum[v] -= factor * y;
-      }
-    }
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) {
-      sum[v] /= pivot;
-      __builtin_memcpy(row + j + v * product_lanes, &sum[v], sizeof(F64));
-    }
-  }
-  for (; j < columns; ++j) {
-    double sum = row[j];
-    for (std::size_t k = 0; k < count; ++k) {
-      sum -= factors[(std::ptrdiff_t)k * factor_step] * first[(std::ptrdiff_t)k * step + (std::ptrdiff_t)j];
-    }
-    row[j] = sum / pivot;
-  }
+  subtract_rows(factors, factor_step, count, first, step, row, columns);
+  for (std::size_t j = 0; j < columns; ++j) row[j] /= pivot;
 }
 
 /// Rows [first, last) of the Y of RᵀY = B, B in its place, once those before are found. `from`: rows before it are zero.

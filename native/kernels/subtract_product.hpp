@@ -1,17 +1,6 @@
 // C[m, n] −= Σ_k A[k, m] · B[k, n] in float64: what Cholesky factors, triangular solves and error compensation are made of.
 // Every entry meets its products one by one in the order of k, each rounded, so blocks and tiles change no bits.
 
-/// `a_row` etc. are steps in elements, which may be negative where k descends.
-struct Product {
-  const double* a;
-  std::ptrdiff_t a_depth, a_row;
-  const double* b;
-  std::ptrdiff_t b_depth;
-  double* c;
-  std::size_t c_row;
-  std::size_t depth, rows, columns;
-};
-
 #if defined(__AVX512F__)
 constexpr int product_rows = 8, product_vectors = 3;
 #elif defined(__AVX2__)
@@ -104,4 +93,35 @@ static void subtract_product(const Product& task) {
   }
   release(a);
   release(b);
+}
+
+/// row −= Σ factor(k) · from(k), k = 0 … count − 1 in steps of `factor_step` and `step`: a row of C alone, nothing packed.
+static inline void subtract_rows(const double* factors, std::ptrdiff_t factor_step, std::size_t count, const double* from,
+                                 std::ptrdiff_t step, double* row, std::size_t columns) {
+  constexpr int vectors = 8;
+  std::size_t j = 0;
+  for (; j + vectors * product_lanes <= columns; j += vectors * product_lanes) {
+    F64 sum[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) __builtin_memcpy(&sum[v], row + j + v * product_lanes, sizeof(F64));
+    for (std::size_t k = 0; k < count; ++k) {
+      const double factor = factors[(std::ptrdiff_t)k * factor_step];
+      const double* at = from + (std::ptrdiff_t)k * step + j;
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) {
+        F64 values;
+        __builtin_memcpy(&values, at + v * product_lanes, sizeof values);
+        sum[v] -= factor * values;
+      }
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) __builtin_memcpy(row + j + v * product_lanes, &sum[v], sizeof(F64));
+  }
+  for (; j < columns; ++j) {
+    double sum = row[j];
+    for (std::size_t k = 0; k < count; ++k) {
+      sum -= factors[(std::ptrdiff_t)k * factor_step] * from[(std::ptrdiff_t)k * step + (std::ptrdiff_t)j];
+    }
+    row[j] = sum;
+  }
 }

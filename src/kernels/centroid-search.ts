@@ -1,7 +1,7 @@
 import type { Matrix } from "../tensor/matrix.js";
 
 /** Where hardware's search begins: centroids as far as this are never found, and the first is meant (LUT-LLM's `ccu_fp32.h`). */
-const farthest = Math.fround(3e20);
+export const farthest = Math.fround(3e20);
 
 /**
  * The nearest centroid of every position of every token, by Chebyshev distance `max_i |x_i − c_i|` in float32; the first
@@ -22,9 +22,7 @@ export function nearestCentroids(input: Matrix, codebooks: Float32Array, vector:
       const x = token * columns + position * vector;
       let nearest = farthest;
       for (let at = first; at < first + perPosition; at += vector) {
-        let distance = 0;
-        for (let i = 0; i < vector; i++)
-          distance = Math.max(distance, Math.abs(Math.fround(data[x + i] - codebooks[at + i])));
+        const distance = chebyshev(data, x, codebooks, at, vector);
         if (distance < nearest) {
           nearest = distance;
           ids[position * tokens + token] = (at - first) / vector;
@@ -33,4 +31,12 @@ export function nearestCentroids(input: Matrix, codebooks: Float32Array, vector:
     }
   }
   return ids;
+}
+
+/** `max_i |a_i − b_i|`, float32. */
+export function chebyshev(a: Float32Array, at: number, b: Float32Array, bt: number, vector: number): number {
+  let distance = 0;
+  for (let i = 0; i < vector; i++)
+    distance = Math.max(distance, Math.abs(Math.fround(a[at + i] - b[bt + i])));
+  return distance;
 }

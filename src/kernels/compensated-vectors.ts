@@ -1,289 +1,178 @@
-import { randomNumbers } from "./random.js";
+import { inverseFactor, referenceSteps } from "./cholesky.js";
+import { cellsOf, checkFit, fitCentroids, mostRounds } from "./fit-centroids.js";
 
+/** How weights become ids of centroids. */
 export interface CompensatedVectorsTask {
-  /** v. */
+  /** v: consecutive columns of a position, 1 to 8; P = K / v. */
   readonly vector: number;
-  /** c_w, 2 to 256. */
+  /** c_w, 1 to 256. */
   readonly centroids: number;
-  /** `[N]`: the block of each row; rows of a block share codebooks. */
+  /** `[N]`: each row's block; rows of a block share codebooks, no block is without rows. */
   readonly blockOfRow: Int32Array;
+  /** S. */
   readonly blocks: number;
-  /**
-   * U, `[K, K]`, as `inverseFactor` gives it: errors are propagated to later columns. Null: they are not, and `metric`
-   * decides what is near.
-   */
-  readonly factor: Float64Array | null;
-  /** `[P, v, v]`, symmetric positive definite; only without a factor. */
-  readonly metric: Float64Array | null;
+  /** What an error costs. */
+  readonly metric: CompensationMetric;
   readonly seed: number;
-  /** Starts of k-means; the best of them counts. */
+  /** Starts of k-means for each codebook, of which the best counts. */
   readonly restarts: number;
 }
+
+export type CompensationMetric =
+  /** U `[K, K]` of `inverseFactor`: errors of a position are made up for in the columns after it. */
+  | { readonly factor: Float64Array }
+  /** `[P, v, v]`, second moments of each position's inputs alone: errors stay where they are. */
+  | { readonly moments: Float64Array };
 
 export interface CompensatedVectors {
   /** `[P, N]`. */
   readonly ids: Uint8Array;
-  /** `[P, blocks, c_w, v]`. */
+  /** `[P, S, c_w, v]`. */
   readonly codebooks: Float32Array;
 }
 
-/** Rounds of k-means at most; most settle sooner. */
-export const mostRounds = 30;
-
 /**
- * Vector quantization with the error of each position made up for by the later ones: GPTVQ (arXiv 2402.15319 §3), GPTQ's loop
- * with k-means for the grid. The reference of the native kernel.
+ * Vector quantization with the error of each position made up for by the later ones: GPTVQ (van Baalen et al., arXiv
+ * 2402.15319, algorithm 1), with each codebook fitted when its position's turn comes. For each position p in order: k-means
+ * of each block's sub-vectors as they are by then, in the metric `(U_ppᵀ U_pp)⁻¹`, which is what remains of an error when all
+ * later columns have done their best; every sub-vector takes its nearest centroid; the error `E = (w − q) · U_pp⁻¹` goes to
+ * the columns after: `W_j −= E · U_pj`.
  *
- * At position p the rows of a block are clustered as they stand then, near by the metric `(U_ppᵀ U_pp)⁻¹`: the error that is
- * left when all later columns have done their best. Float64; each later weight takes the corrections one after another.
+ * In the coordinates `z = w · U_pp⁻¹` the metric is Euclid's: k-means works on z, rounded to float32, and E is a difference
+ * of two z. All else is float64; ids are chosen once codebooks are rounded to float32. A weight takes the errors in the
+ * order of their columns. Random numbers come from the seed, the position and the block. The reference of the native kernel.
  *
- * @param weight `[N, K]`.
+ * @param weight `[N, K]`, finite.
+ * @throws RangeError when the task does not fit the weight.
  */
-export function compensatedVectors(
+export async function compensatedVectors(
   weight: Float32Array,
   columns: number,
   task: CompensatedVectorsTask,
-): CompensatedVectors {
-  const { vector, centroids, blockOfRow, blocks, factor, metric, seed, restarts } = task;
+): Promise<CompensatedVectors> {
+  const { vector, centroids, blocks, blockOfRow, metric, seed, restarts } = task;
+  const squares = await squaresOf(weight, columns, task);
   const rows = blockOfRow.length;
   const positions = columns / vector;
-  const w = Float64Array.from(weight);
   const ids = new Uint8Array(positions * rows);
   const codebooks = new Float32Array(positions * blocks * centroids * vector);
-  const rowsOfBlock = rowsByBlock(blockOfRow, blocks);
+  const rest = Float64Array.from(weight);
+  const members = rowsByBlock(blockOfRow, blocks);
   for (let position = 0; position < positions; position++) {
-    const first = position * vector;
-    const root = factor
-      ? inverseOfDiagonal(factor, columns, first, vector)
-      : rootOf(metric, position, vector);
-    for (let block = 0; block < blocks; block++) {
-      const members = rowsOfBlock[block];
-      const points = pointsOf(w, columns, first, vector, members);
-      const best = cluster(points, root, { vector, centroids, seed, position, block, restarts });
-      codebooks.set(best.codebook, (position * blocks + block) * centroids * vector);
-      for (const [at, row] of members.entries()) ids[position * rows + row] = best.ids[at];
-    }
-    if (factor === null) continue;
-    for (let row = 0; row < rows; row++) {
-      const chosen =
-        ((position * blocks + blockOfRow[row]) * centroids + ids[position * rows + row]) * vector;
-      const difference = new Float64Array(vector);
-      for (let i = 0; i < vector; i++) difference[i] = w[row * columns + first + i] - codebooks[chosen + i];
-      const error = timesUpper(difference, root, vector); // (w − q) U_pp⁻¹
-      for (let i = 0; i < vector; i++) {
-        const u = (first + i) * columns;
-        for (let column = first + vector; column < columns; column++)
-          w[row * columns + column] -= error[i] * factor[u + column];
+    const square = squares.subarray(position * vector ** 2, (position + 1) * vector ** 2);
+    for (const [block, rowsOfBlock] of members.entries()) {
+      const z = pointsOf(rest, columns, position * vector, rowsOfBlock, square);
+      const points = Float32Array.from(z);
+      const fitted = fitCentroids(points, {
+        ...{ vector, centroids, restarts, rounds: mostRounds },
+        nearness: "euclid",
+        keys: [seed, position, block],
+      });
+      const first = (position * blocks + block) * centroids * vector;
+      const codebook = codebooks.subarray(first, first + centroids * vector);
+      const stored = storeCodebook(fitted.centroids, square, codebook, vector);
+      const cells = cellsOf(points, Float32Array.from(stored), vector, "euclid");
+      for (const [n, row] of rowsOfBlock.entries()) {
+        ids[position * rows + row] = cells.ids[n];
+        if (!("factor" in metric)) continue;
+        for (let i = 0; i < vector; i++) {
+          const column = position * vector + i;
+          const error = z[n * vector + i] - stored[cells.ids[n] * vector + i];
+          for (let j = (position + 1) * vector; j < columns; j++)
+            rest[row * columns + j] -= metric.factor[column * columns + j] * error;
+        }
       }
     }
   }
   return { ids, codebooks };
 }
 
-function rowsByBlock(blockOfRow: Int32Array, blocks: number): readonly number[][] {
+/**
+ * `[P, v, v]`: U_pp of every position, upper triangles; without compensation they are the factors of the inverse moments.
+ * @throws RangeError when the task does not fit the weight.
+ */
+export async function squaresOf(
+  weight: Float32Array,
+  columns: number,
+  task: CompensatedVectorsTask,
+): Promise<Float64Array> {
+  const { vector, blocks, blockOfRow, metric } = task;
+  checkFit(columns, task);
+  if (weight.length !== blockOfRow.length * columns || !everyBlockHasRows(blockOfRow, blocks))
+    throw new RangeError(
+      `${blockOfRow.length} block numbers do not put ${weight.length / columns} rows into ${blocks} blocks`,
+    );
+  const values = "factor" in metric ? metric.factor : metric.moments;
+  if (values.length !== columns * ("factor" in metric ? columns : vector))
+    throw new RangeError(`a metric of ${values.length} values for ${columns} columns`);
+  const squares = new Float64Array(columns * vector);
+  for (let first = 0; first < columns; first += vector) {
+    const at = first * vector;
+    if ("factor" in metric) {
+      for (let i = 0; i < vector; i++) {
+        const from = (first + i) * columns + first;
+        squares.set(values.subarray(from, from + vector), at + i * vector);
+      }
+    } else {
+      const moments = values.subarray(at, at + vector ** 2);
+      squares.set((await inverseFactor(moments, vector, 0, referenceSteps)).factor, at);
+    }
+  }
+  return squares;
+}
+
+function everyBlockHasRows(blockOfRow: Int32Array, blocks: number): boolean {
+  return new Set(blockOfRow).size === blocks && blockOfRow.every((block) => block >= 0 && block < blocks);
+}
+
+/** The rows of each block, in their order. */
+function rowsByBlock(blockOfRow: Int32Array, blocks: number): readonly (readonly number[])[] {
   const found: number[][] = Array.from({ length: blocks }, () => []);
   for (const [row, block] of blockOfRow.entries()) found[block].push(row);
   return found;
 }
 
+/** The z `[n, v]` of the sub-vectors at `column`. */
 function pointsOf(
-  w: Float64Array,
+  rest: Float64Array,
   columns: number,
-  first: number,
-  vector: number,
-  members: readonly number[],
+  column: number,
+  rows: readonly number[],
+  square: Float64Array,
 ): Float64Array {
-  const points = new Float64Array(members.length * vector);
-  for (const [at, row] of members.entries())
-    points.set(w.subarray(row * columns + first, row * columns + first + vector), at * vector);
+  const vector = Math.sqrt(square.length);
+  const points = new Float64Array(rows.length * vector);
+  for (const [n, row] of rows.entries()) {
+    const from = row * columns + column;
+    solve(rest.subarray(from, from + vector), square, points.subarray(n * vector, (n + 1) * vector));
+  }
   return points;
 }
 
-/** `U_pp⁻¹`, `[v, v]`, upper triangular: distances are lengths of `(a − b) · U_pp⁻¹`. */
-function inverseOfDiagonal(
-  factor: Float64Array,
-  columns: number,
-  first: number,
+/** Writes the centroids `w = z · U_pp`, rounded to float32, and gives the z of what was written. */
+function storeCodebook(
+  fitted: Float32Array,
+  square: Float64Array,
+  codebook: Float32Array,
   vector: number,
 ): Float64Array {
-  const u = (i: number, j: number) => factor[(first + i) * columns + first + j];
-  const out = new Float64Array(vector * vector);
-  for (let column = 0; column < vector; column++) {
-    for (let row = column; row >= 0; row--) {
-      let sum = row === column ? 1 : 0;
-      for (let k = row + 1; k <= column; k++) sum -= u(row, k) * out[k * vector + column];
-      out[row * vector + column] = sum / u(row, row);
+  const stored = new Float64Array(fitted.length);
+  for (let c = 0; c < fitted.length; c += vector) {
+    for (let j = 0; j < vector; j++) {
+      let w = 0;
+      for (let i = 0; i <= j; i++) w += fitted[c + i] * square[i * vector + j];
+      codebook[c + j] = w;
     }
+    solve(codebook.subarray(c, c + vector), square, stored.subarray(c, c + vector));
   }
-  return out;
+  return stored;
 }
 
-/** The upper R with `R Rᵀ` the metric of a position: distances are lengths of `(a − b) · R`. */
-function rootOf(metric: Float64Array | null, position: number, vector: number): Float64Array {
-  if (metric === null) throw new RangeError("neither a factor nor a metric");
-  const m = (i: number, j: number) => metric[(position * vector + i) * vector + j];
-  const out = new Float64Array(vector * vector);
-  for (let column = vector - 1; column >= 0; column--) {
-    for (let row = column; row >= 0; row--) {
-      let sum = m(row, column);
-      for (let k = column + 1; k < vector; k++) sum -= out[row * vector + k] * out[column * vector + k];
-      out[row * vector + column] =
-        row === column ? Math.sqrt(Math.max(sum, 0)) : sum / (out[column * vector + column] || 1);
-    }
+/** The z of `z · U_pp = w`. */
+function solve(w: Float64Array | Float32Array, square: Float64Array, z: Float64Array): void {
+  for (let j = 0; j < z.length; j++) {
+    let left = w[j];
+    for (let i = 0; i < j; i++) left -= square[i * z.length + j] * z[i];
+    z[j] = left / square[j * z.length + j];
   }
-  return out;
-}
-
-/** `x · R`, R upper triangular. */
-function timesUpper(x: Float64Array, upper: Float64Array, vector: number): Float64Array {
-  const out = new Float64Array(vector);
-  for (let j = 0; j < vector; j++) for (let i = 0; i <= j; i++) out[j] += x[i] * upper[i * vector + j];
-  return out;
-}
-
-interface Clustering {
-  readonly codebook: Float32Array;
-  readonly ids: Uint8Array;
-}
-
-interface ClusterTask extends Pick<CompensatedVectorsTask, "vector" | "centroids" | "seed" | "restarts"> {
-  readonly position: number;
-  readonly block: number;
-}
-
-/** k-means of points `[n, v]`, near by `(a − b) · root`: the best of some starts, the first of equals. */
-function cluster(points: Float64Array, root: Float64Array, task: ClusterTask): Clustering {
-  const { vector, centroids, seed, position, block, restarts } = task;
-  const shaped = new Float64Array(points.length);
-  for (let at = 0; at < points.length; at += vector)
-    shaped.set(timesUpper(points.subarray(at, at + vector), root, vector), at);
-  let best: KMeans | null = null;
-  for (let start = 0; start < restarts; start++) {
-    const random = randomNumbers(seed, position, block, start);
-    const found = kMeansOf(shaped, vector, centroids, random);
-    if (best === null || found.error < best.error) best = found;
-  }
-  const { ids } = best as KMeans;
-  return { ids, codebook: meansOf(points, ids, vector, centroids) };
-}
-
-interface KMeans {
-  readonly ids: Uint8Array;
-  readonly error: number;
-}
-
-function kMeansOf(points: Float64Array, vector: number, centroids: number, random: () => number): KMeans {
-  const n = points.length / vector;
-  let codebook = spreadStart(points, vector, centroids, random);
-  const ids = new Uint8Array(n);
-  const distances = new Float64Array(n);
-  for (let round = 0; ; round++) {
-    const changed = assign(points, codebook, vector, ids, distances, round === 0);
-    if (!changed || round === mostRounds) break;
-    codebook = centresOf(points, ids, distances, vector, centroids);
-  }
-  let error = 0;
-  for (const distance of distances) error += distance;
-  return { ids, error };
-}
-
-/** k-means++ (Arthur and Vassilvitskii, 2007): each start is drawn with the squared distance to those before it. */
-function spreadStart(
-  points: Float64Array,
-  vector: number,
-  centroids: number,
-  random: () => number,
-): Float64Array {
-  const n = points.length / vector;
-  const codebook = new Float64Array(centroids * vector);
-  const nearest = new Float64Array(n).fill(Number.POSITIVE_INFINITY);
-  let chosen = Math.floor(random() * n);
-  for (let centroid = 0; centroid < centroids; centroid++) {
-    codebook.set(points.subarray(chosen * vector, (chosen + 1) * vector), centroid * vector);
-    let total = 0;
-    for (let at = 0; at < n; at++) {
-      const distance = squared(points, at * vector, codebook, centroid * vector, vector);
-      if (distance < nearest[at]) nearest[at] = distance;
-      total += nearest[at];
-    }
-    let left = random() * total;
-    chosen = n - 1;
-    for (let at = 0; at < n; at++) {
-      left -= nearest[at];
-      if (left < 0) {
-        chosen = at;
-        break;
-      }
-    }
-  }
-  return codebook;
-}
-
-function squared(a: Float64Array, at: number, b: Float64Array, bt: number, vector: number): number {
-  let sum = 0;
-  for (let i = 0; i < vector; i++) sum += (a[at + i] - b[bt + i]) * (a[at + i] - b[bt + i]);
-  return sum;
-}
-
-/** Gives every point its nearest centroid, the first of equals; whether any id changed. */
-function assign(
-  points: Float64Array,
-  codebook: Float64Array,
-  vector: number,
-  ids: Uint8Array,
-  distances: Float64Array,
-  isFirst: boolean,
-): boolean {
-  let changed = isFirst;
-  for (let at = 0; at < ids.length; at++) {
-    let nearest = Number.POSITIVE_INFINITY;
-    let id = 0;
-    for (let centroid = 0; centroid * vector < codebook.length; centroid++) {
-      const distance = squared(points, at * vector, codebook, centroid * vector, vector);
-      if (distance < nearest) {
-        nearest = distance;
-        id = centroid;
-      }
-    }
-    if (ids[at] !== id) changed = true;
-    ids[at] = id;
-    distances[at] = nearest;
-  }
-  return changed;
-}
-
-/** The mean of each cluster; an empty one takes the point that is farthest from its own, each another. */
-function centresOf(
-  points: Float64Array,
-  ids: Uint8Array,
-  distances: Float64Array,
-  vector: number,
-  centroids: number,
-): Float64Array {
-  const { sums, counts } = sumsOf(points, ids, vector, centroids);
-  for (let centroid = 0; centroid < centroids; centroid++) {
-    if (counts[centroid] === 0) {
-      let farthest = 0;
-      for (let at = 1; at < ids.length; at++) if (distances[at] > distances[farthest]) farthest = at;
-      sums.set(points.subarray(farthest * vector, (farthest + 1) * vector), centroid * vector);
-      distances[farthest] = 0;
-    } else for (let i = 0; i < vector; i++) sums[centroid * vector + i] /= counts[centroid];
-  }
-  return sums;
-}
-
-/** The means of the clusters, float32; zeros for an empty one. */
-function meansOf(points: Float64Array, ids: Uint8Array, vector: number, centroids: number): Float32Array {
-  const { sums, counts } = sumsOf(points, ids, vector, centroids);
-  return Float32Array.from(sums, (sum, at) => sum / (counts[Math.floor(at / vector)] || 1));
-}
-
-function sumsOf(points: Float64Array, ids: Uint8Array, vector: number, centroids: number) {
-  const sums = new Float64Array(centroids * vector);
-  const counts = new Float64Array(centroids);
-  for (let at = 0; at < ids.length; at++) {
-    counts[ids[at]]++;
-    for (let i = 0; i < vector; i++) sums[ids[at] * vector + i] += points[at * vector + i];
-  }
-  return { sums, counts };
 }

@@ -1,56 +1,56 @@
 import type { Matrix } from "../tensor/matrix.js";
-import { nearestCentroids } from "./centroid-search.js";
-import { randomNumbers } from "./random.js";
+import { checkFit, fitCentroids, mostRounds } from "./fit-centroids.js";
 
 export interface KMeansTask {
+  /** v: consecutive columns of a position, 1 to 8; P = K / v. */
   readonly vector: number;
+  /** 1 to 256. */
   readonly centroids: number;
   readonly seed: number;
-  readonly rounds?: number;
+  /** Starts, of which the one of least squared error counts; 1 if not given. */
   readonly restarts?: number;
 }
 
-export function kMeans(points: Matrix, { vector, centroids, seed, rounds = 25 }: KMeansTask): Float32Array {
+/**
+ * A codebook for every position, by k-means of its points. A point belongs to the centroid that hardware's search finds
+ * (`nearestCentroids`: Chebyshev distance in float32), a centroid is the mean of its points. The reference of the native
+ * kernel; random numbers come from the seed and the position.
+ *
+ * @param points `[tokens, K]`, finite, one token at least.
+ * @returns `[P, centroids, v]`.
+ * @throws RangeError when the task does not fit the points.
+ */
+export function kMeans(points: Matrix, task: KMeansTask): Float32Array {
+  checkKMeans(points, task);
+  const { vector, centroids, seed, restarts = 1 } = task;
   const positions = points.columns / vector;
-  const out = new Float32Array(positions * centroids * vector);
-  for (let p = 0; p < positions; p++) {
-    const random = randomNumbers(seed, p);
-    const x = new Float32Array(points.rows * vector);
-    for (let t = 0; t < points.rows; t++)
-      for (let i = 0; i < vector; i++) x[t * vector + i] = points.data[t * points.columns + p * vector + i];
-    const book = out.subarray(p * centroids * vector, (p + 1) * centroids * vector);
-    const d = new Float64Array(points.rows).fill(Infinity);
-    let pick = Math.floor(random() * points.rows);
-    for (let c = 0; c < centroids; c++) {
-      book.set(x.subarray(pick * vector, (pick + 1) * vector), c * vector);
-      let total = 0;
-      for (let t = 0; t < points.rows; t++) {
-        let s = 0;
-        for (let i = 0; i < vector; i++) s += (x[t * vector + i] - book[c * vector + i]) ** 2;
-        if (s < d[t]) d[t] = s;
-        total += d[t];
-      }
-      let left = random() * total;
-      pick = points.rows - 1;
-      for (let t = 0; t < points.rows; t++) {
-        left -= d[t];
-        if (left < 0) {
-          pick = t;
-          break;
-        }
-      }
-    }
-    for (let r = 0; r < rounds; r++) {
-      const ids = nearestCentroids({ rows: points.rows, columns: vector, data: x }, book, vector);
-      const sums = new Float64Array(centroids * vector),
-        n = new Float64Array(centroids);
-      for (let t = 0; t < points.rows; t++) {
-        n[ids[t]]++;
-        for (let i = 0; i < vector; i++) sums[ids[t] * vector + i] += x[t * vector + i];
-      }
-      for (let c = 0; c < centroids; c++)
-        if (n[c]) for (let i = 0; i < vector; i++) book[c * vector + i] = sums[c * vector + i] / n[c];
-    }
+  const codebooks = new Float32Array(positions * centroids * vector);
+  for (let position = 0; position < positions; position++) {
+    const found = fitCentroids(pointsOf(points, position, vector), {
+      ...{ vector, centroids, restarts, rounds: mostRounds },
+      nearness: "chebyshev",
+      keys: [seed, position],
+    });
+    codebooks.set(found.centroids, position * centroids * vector);
   }
-  return out;
+  return codebooks;
+}
+
+/** @throws RangeError when the task does not fit the points. */
+export function checkKMeans(
+  { rows, columns }: Matrix,
+  { vector, centroids, restarts = 1 }: KMeansTask,
+): void {
+  if (rows < 1) throw new RangeError("k-means of no points");
+  checkFit(columns, { vector, centroids, restarts });
+}
+
+/** `[tokens, v]`. */
+function pointsOf({ rows, columns, data }: Matrix, position: number, vector: number): Float32Array {
+  const points = new Float32Array(rows * vector);
+  for (let token = 0; token < rows; token++) {
+    const from = token * columns + position * vector;
+    points.set(data.subarray(from, from + vector), token * vector);
+  }
+  return points;
 }

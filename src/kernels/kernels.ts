@@ -151,6 +151,29 @@ export interface NativeAddon {
     tables: Float32Array,
     residual: Float32Array,
   ): Promise<void>;
+  /** `shape`: columns, vector, centroids, rounds, restarts, seed. */
+  kMeans(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    points: Float32Array,
+    codebooks: Float32Array,
+  ): Promise<void>;
+  /**
+   * `shape`: rows, columns, blocks, vector, centroids, rounds, restarts, seed. `factor` is empty without compensation;
+   * `squares` are `squaresOf` the task.
+   */
+  compensatedVectors(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    weight: Float32Array,
+    blockOfRow: Int32Array,
+    factor: Float64Array,
+    squares: Float64Array,
+    ids: Uint8Array,
+    codebooks: Float32Array,
+  ): Promise<void>;
   /** `shape`: rows, columns, group, scaleRows. `offsets`: none, or one beside each scale of a plane. */
   planesErrors(
     threads: number,

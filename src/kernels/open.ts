@@ -8,10 +8,11 @@ import { widen } from "../tensor/float.js";
 import { bcq } from "./bcq.js";
 import { nearestCentroids } from "./centroid-search.js";
 import { type CholeskySteps, inverseFactor, referenceSteps, solveRight } from "./cholesky.js";
-import { compensatedVectors } from "./compensated-vectors.js";
+import { compensatedVectors, squaresOf } from "./compensated-vectors.js";
 import { addCovariance, checkCovariance } from "./covariance.js";
+import { mostRounds } from "./fit-centroids.js";
 import { checkTables, fitTables, subtractTables } from "./fit-tables.js";
-import { kMeans } from "./k-means.js";
+import { checkKMeans, kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { nativeTableProduct } from "./native-table-product.js";
 import { roundToNearest } from "./round-to-nearest.js";
@@ -95,7 +96,7 @@ function referenceKernels(): Kernels {
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
     bcq: async (weights, task) => bcq(weights, task),
     kMeans: async (points, task) => kMeans(points, task),
-    compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
+    compensatedVectors,
     async fitTables(tables, residual, task) {
       checkTables(tables, residual, task);
       fitTables(tables, residual, task);
@@ -165,8 +166,6 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
       return { codes, scales, offsets: offset ? offsets : null };
     },
-    kMeans: async (points, task) => kMeans(points, task),
-    compensatedVectors: async (weight, columns, task) => compensatedVectors(weight, columns, task),
     async fitTables(tables, residual, task) {
       const { inputs, centroids, blocks, inputIds, ids, blockOfRow, sweeps, inertia, grid } = task;
       checkTables(tables, residual, task);
@@ -190,6 +189,35 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       checkTables(tables, residual, lookups);
       const shape = Uint32Array.of(inputs, centroids, blocks);
       await addon.subtractTables(path, threads, shape, inputIds, ids, blockOfRow, tables, residual);
+    },
+    async kMeans(points, task) {
+      checkKMeans(points, task);
+      const { vector, centroids, seed, restarts = 1 } = task;
+      const codebooks = new Float32Array(points.columns * centroids);
+      const shape = Uint32Array.of(points.columns, vector, centroids, mostRounds, restarts, seed);
+      await addon.kMeans(path, threads, shape, points.data, codebooks);
+      return codebooks;
+    },
+    async compensatedVectors(weight, columns, task) {
+      const { vector, centroids, blockOfRow, blocks, metric, seed, restarts } = task;
+      const squares = await squaresOf(weight, columns, task);
+      const rows = blockOfRow.length;
+      const factor = "factor" in metric ? metric.factor : new Float64Array(0);
+      const ids = new Uint8Array((columns / vector) * rows);
+      const codebooks = new Float32Array(columns * blocks * centroids);
+      const shape = Uint32Array.of(rows, columns, blocks, vector, centroids, mostRounds, restarts, seed);
+      await addon.compensatedVectors(
+        path,
+        threads,
+        shape,
+        weight,
+        blockOfRow,
+        factor,
+        squares,
+        ids,
+        codebooks,
+      );
+      return { ids, codebooks };
     },
     async nearestCentroids({ rows, columns, data }, codebooks, vector) {
       const ids = new Uint8Array((columns / vector) * rows);

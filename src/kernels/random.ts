@@ -1,21 +1,25 @@
 /**
- * Uniform numbers in [0, 1) with 24 random bits, from a state of 32 bits: mulberry32 (Tommy Ettinger, public domain). The same
- * in C++, so that what is drawn does not depend on the kernel path.
+ * Uniform numbers in [0, 1) with 32 random bits, from a stream that `keys` name: SplitMix32, a Weyl sequence of 32 bits
+ * through a mixer. Streams are named by what is drawn from them, so the order of the work changes nothing. The reference of
+ * `native/kernels/random.hpp`.
  *
- * @param parts what the numbers are for: the seed, a position, a block …
+ * @param keys whole numbers, of which the low 32 bits count: the seed, a position, a block …
  */
-export function randomNumbers(...parts: readonly number[]): () => number {
-  let state = 0x9e3779b9;
-  for (const part of parts) state = scramble(state ^ scramble(part >>> 0));
+export function randomStream(...keys: readonly number[]): () => number {
+  let state = 0;
+  for (const key of keys) state = mixed((state ^ key) + weyl);
   return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    return (scramble(state) >>> 8) / 2 ** 24;
+    state = (state + weyl) | 0;
+    return mixed(state) / 2 ** 32;
   };
 }
 
-function scramble(value: number): number {
-  let z = value + 0x6d2b79f5;
-  z = Math.imul(z ^ (z >>> 15), z | 1);
-  z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-  return (z ^ (z >>> 14)) >>> 0;
+const weyl = 0x9e3779b9 | 0; // 2^32 / the golden ratio
+
+/** Hash Prospector's mixer of lowest bias with two multiplications (github.com/skeeto/hash-prospector). */
+function mixed(value: number): number {
+  let x = value | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
+  x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
+  return (x ^ (x >>> 15)) >>> 0;
 }

@@ -44,8 +44,9 @@ export async function clusterWeights(
   }
   const found = await kernels.compensatedVectors(ordered, columns, {
     ...{ vector, centroids, blockOfRow, blocks, seed, restarts },
-    factor: compensation ? (await kernels.inverseFactor(moments, columns, damping)).factor : null,
-    metric: compensation ? null : metricsOf(moments, columns, vector),
+    metric: compensation
+      ? { factor: (await kernels.inverseFactor(moments, columns, damping)).factor }
+      : { moments: momentsWithin(moments, columns, vector) },
   });
   return { ids: inPlace(found.ids, order), codebooks: inPlace(found.codebooks, order) };
 }
@@ -61,7 +62,7 @@ function positionsByMoment(second: Float64Array, columns: number, vector: number
 }
 
 /** The second moments within each position, damped: `[P, v, v]`. */
-function metricsOf(second: Float64Array, columns: number, vector: number): Float64Array {
+function momentsWithin(second: Float64Array, columns: number, vector: number): Float64Array {
   let mean = 0;
   for (let i = 0; i < columns; i++) mean += second[i * columns + i] / columns;
   const out = new Float64Array(columns * vector);
