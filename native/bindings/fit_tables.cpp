@@ -5,6 +5,7 @@
 #include "scratch.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 namespace luthier {
@@ -98,6 +99,7 @@ void visit(const Call& call, const std::vector<std::unique_ptr<Work>>& wave, std
 }
 
 void fit(const Call& call) {
+  if (call.sweeps == 0) return;
   each_wave(call, [&](const auto& wave) {
     std::size_t first = no_run;
     for (std::size_t step = 0; step <= call.sweeps * call.runs(); ++step) {
