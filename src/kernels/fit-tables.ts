@@ -58,7 +58,7 @@ export function fitTables(tables: Float32Array, residual: Float32Array, task: Fi
         const sums = sumsOfCells(sumsOfOutputs(residual, position, task), position, task);
         const later = sumsOfCells(sumsOfChanges(changes, first, position, task), position, task);
         for (let i = 0; i < sums.length; i++) sums[i] -= later[i];
-        changes.push(fit(tableOf(tables, position, task), sums, position, task));
+        changes.push(fitEntries(tableOf(tables, position, task), sums, position, task));
       }
       for (const [i, change] of changes.entries()) subtract(residual, change, first + i, task);
     }
@@ -165,7 +165,12 @@ function sumsOfCells(perToken: Float32Array, position: number, lookups: TableLoo
 }
 
 /** Fits the entries of a position; gives how each changes. */
-function fit(table: Float32Array, sums: Float64Array, position: number, task: FitTablesTask): Float32Array {
+function fitEntries(
+  table: Float32Array,
+  sums: Float64Array,
+  position: number,
+  task: FitTablesTask,
+): Float32Array {
   const { inputs, centroids, inputIds, ids, blockOfRow, inertia, grid } = task;
   const { rows, tokens } = sizesOf(task);
   const ofInput = new Float64Array(inputs); // tokens

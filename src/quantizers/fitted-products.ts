@@ -104,11 +104,16 @@ function levelsOf(
   blocks: number,
   size: number,
 ): Uint8Array {
-  return Uint8Array.from(tables, (entry, at) => {
-    const block = Math.floor(at / size) % blocks;
-    const level = roundHalfToEven((entry - minimums[block]) / steps[block]);
-    return Math.max(0, Math.min(levels, level));
-  });
+  const out = new Uint8Array(tables.length);
+  for (let first = 0; first < tables.length; first += size) {
+    const block = (first / size) % blocks;
+    const [minimum, step] = [minimums[block], steps[block]];
+    for (let at = first; at < first + size; at++) {
+      const level = roundHalfToEven((tables[at] - minimum) / step);
+      out[at] = Math.max(0, Math.min(levels, level));
+    }
+  }
+  return out;
 }
 
 /**

@@ -104,12 +104,21 @@ export async function aimAtFloat(
   return weights.map((weight, i) => weight + missing[i]);
 }
 
+/** Sides of the squares that are transposed at once: one of both sides is walked at its stride. */
+const square = 16;
+
 /** `[rows, columns]` → `[columns, rows]`. */
 export function transposed(values: Float32Array, rows: number, columns: number): Matrix {
   const out = matrix(columns, rows);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      out.data[column * rows + row] = values[row * columns + column];
+  for (let firstRow = 0; firstRow < rows; firstRow += square) {
+    const lastRow = Math.min(firstRow + square, rows);
+    for (let first = 0; first < columns; first += square) {
+      const last = Math.min(first + square, columns);
+      for (let column = first; column < last; column++) {
+        for (let row = firstRow; row < lastRow; row++)
+          out.data[column * rows + row] = values[row * columns + column];
+      }
+    }
   }
   return out;
 }
