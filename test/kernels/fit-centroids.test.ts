@@ -84,14 +84,19 @@ describe.each(["euclid", "chebyshev"] as const)("near by %s", (nearness) => {
     let cases = 0;
     for (let seed = 0; seed < 300; seed++) {
       const next = integers(seed + 5);
-      const points = Float32Array.from({ length: 200 }, () => next(1000) / 8);
-      const shape = { ...task, centroids: 30, nearness, keys: [seed] };
-      const start = vectors(fitCentroids(points, { ...shape, rounds: 0 }).centroids, 2);
-      const { clusters } = kmeans(vectors(points, 2), 30, { initialization: start, distanceFunction });
-      if (new Set(clusters).size === 30) continue; // ml-kmeans leaves an empty cluster as it is
-      cases++;
-      const { centroids } = fitCentroids(points, shape);
-      expect(new Set(cellsOf(points, centroids, 2, nearness).ids).size).toBe(30);
+      const even = Float32Array.from({ length: 200 }, () => next(1000) / 8);
+      for (const [points, centroids] of [[clouds(40, 2, seed), 12] as const, [even, 30] as const]) {
+        const shape = { ...task, centroids, nearness, keys: [seed] };
+        const start = vectors(fitCentroids(points, { ...shape, rounds: 0 }).centroids, 2);
+        const { clusters } = kmeans(vectors(points, 2), centroids, {
+          initialization: start,
+          distanceFunction,
+        });
+        if (new Set(clusters).size === centroids) continue; // ml-kmeans leaves an empty cluster as it is
+        cases++;
+        const found = fitCentroids(points, shape).centroids;
+        expect(new Set(cellsOf(points, found, 2, nearness).ids).size).toBe(centroids);
+      }
     }
     expect(cases).toBeGreaterThan(0);
   });
