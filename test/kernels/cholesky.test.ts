@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LuthierError } from "../../src/error.js";
-import { integers, seeds } from "../targets/random-weights.js";
+import { seeds } from "../targets/random-weights.js";
 import { nativeKernels, reference } from "./every-path.js";
+import { covariance, inverted } from "./second-moments.js";
 
 describe("the inverse's factor", () => {
   test("is GPTQ's: by way of the factor, the inverse, and its factor", async () => {
@@ -116,45 +117,12 @@ describe.each(nativeKernels)("native, $name, gives the reference's bits", ({ nat
   });
 });
 
-/** Mean products of correlated samples. */
-function covariance(size: number, samples: number, seed: number): Float64Array {
-  const next = integers(seed);
-  const sums = new Float64Array(size * size);
-  for (let sample = 0; sample < samples; sample++) {
-    const common = next(1000) / 500 - 1;
-    const x = Float64Array.from({ length: size }, () => common + next(1000) / 500 - 1);
-    for (let i = 0; i < size; i++)
-      for (let j = 0; j < size; j++) sums[i * size + j] += (x[i] * x[j]) / samples;
-  }
-  return sums;
-}
-
 function withDamping(hessian: Float64Array, size: number, damping: number): Float64Array {
   const out = hessian.slice();
   let mean = 0;
   for (let i = 0; i < size; i++) mean += hessian[i * size + i] / size;
   for (let i = 0; i < size; i++) out[i * size + i] += damping * mean;
   return out;
-}
-
-/** By Gauss and Jordan, with pivoting. */
-function inverted(matrix: Float64Array, size: number): Float64Array {
-  const rows = Array.from({ length: size }, (_, i) => [
-    ...matrix.subarray(i * size, (i + 1) * size),
-    ...Array.from({ length: size }, (_, j) => (i === j ? 1 : 0)),
-  ]);
-  for (let i = 0; i < size; i++) {
-    let pivot = i;
-    for (let k = i; k < size; k++) if (Math.abs(rows[k][i]) > Math.abs(rows[pivot][i])) pivot = k;
-    [rows[i], rows[pivot]] = [rows[pivot], rows[i]];
-    rows[i] = rows[i].map((value) => value / rows[i][i]);
-    for (let k = 0; k < size; k++) {
-      if (k === i) continue;
-      const factor = rows[k][i];
-      rows[k] = rows[k].map((value, j) => value - factor * rows[i][j]);
-    }
-  }
-  return Float64Array.from(rows.flatMap((row) => row.slice(size)));
 }
 
 /** U of A = UᵀU, by the formula of an entry. */
