@@ -15,6 +15,7 @@ import type { ActivationScheme } from "../schemes/scheme.js";
 import { openDequantized } from "../schemes/stored/dequantized.js";
 import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
+import { damagedPack, type Target } from "../targets/target.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { describeRun } from "./describe-run.js";
 import { openPack, packedTargets, packFolder, readManifest } from "./pack-files.js";
@@ -162,7 +163,8 @@ function assemble({
   const computing = packed ? openPackedExecutor(packed.unit, float) : float;
   const executor = observe ? openObservingExecutor(computing, observe) : computing;
   const headInExecutor = quantized.has(description.head.name);
-  const model = openModel({ config, description, source, executor, headInExecutor, ops, kernels });
+  const computed = { ...ops, ...packed?.glue };
+  const model = openModel({ config, description, source, executor, headInExecutor, ops: computed, kernels });
   return {
     model,
     directory,
@@ -178,6 +180,8 @@ function assemble({
 interface PackedUnits {
   readonly target: string;
   unit(linear: string): Promise<PackedLinearUnit | null>;
+  /** What the target computes between the linears in its own way. */
+  readonly glue: ReturnType<NonNullable<Target["glue"]>>;
   close(): Promise<void>;
 }
 
@@ -192,13 +196,17 @@ async function openUnits(
   const name = wanted ?? (await onlyTarget(run));
   const target = findTarget(name);
   const folder = packFolder(run, name);
-  const entries = new Map((await readManifest(folder)).linears.map((entry) => [entry.name, entry]));
+  const manifest = await readManifest(folder);
+  const parameters = target.parameters.safeParse(manifest.parameters);
+  if (!parameters.success) throw damagedPack(`its parameters are none of ${name}'s`);
+  const entries = new Map(manifest.linears.map((entry) => [entry.name, entry]));
   const linears = new Map(
     [...description.blocks.flat(), description.head].map((linear) => [linear.name, linear]),
   );
   const pack = await openPack(folder, target);
   return {
     target: name,
+    glue: target.glue?.(parameters.data) ?? null,
     async unit(linearName) {
       const [entry, linear] = [entries.get(linearName), linears.get(linearName)];
       if (entry === undefined || linear === undefined) return null;

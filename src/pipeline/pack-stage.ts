@@ -110,7 +110,7 @@ function refuseMisfits(
     if (refused) throw misfit(linear.name, refused);
   }
   const quantized = placed.map(({ linear }) => linear);
-  const refused = target.container?.refuse(config, quantized, tokenizer);
+  const refused = target.container?.refuse({ config, quantized, tokenizer }, parameters);
   if (refused) throw misfit("the model", refused);
 }
 

@@ -92,8 +92,8 @@ export function makePlan(
     quantize ? { name: linear.name, weight: quantize.weight } : [],
   );
   for (const choice of recipe.targets) {
-    const { target } = targetOf(choice);
-    const refused = target.container?.refuse(config, quantized, tokenizer);
+    const { target, parameters } = targetOf(choice);
+    const refused = target.container?.refuse({ config, quantized, tokenizer }, parameters);
     if (refused)
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }

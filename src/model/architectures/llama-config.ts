@@ -88,6 +88,13 @@ export function ropeOf(config: Config): Rope {
   };
 }
 
+/** Which linears have biases: those of q, k and v, of attention's output, of the feed-forward layer. */
+export function biasesOf({ model_type: family, attention_bias, mlp_bias }: Config) {
+  const output = ["llama", "qwen3", "bitnet"].includes(family) && attention_bias === true;
+  const feedForward = family === "llama" && mlp_bias === true;
+  return { projections: output || family === "qwen2", output, feedForward };
+}
+
 export function hasHeadNorms(config: Config): boolean {
   return config.model_type === "qwen3";
 }

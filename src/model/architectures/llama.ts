@@ -4,6 +4,7 @@ import { checkRope } from "../rope.js";
 import { channelGroups } from "./llama-channels.js";
 import {
   activationOf,
+  biasesOf,
   type Config,
   hasHeadNorms,
   hasSubNorms,
@@ -130,16 +131,12 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
   const { heads, keyValueHeads, headSize } = headsOf(config);
   const hidden = config.hidden_size;
   const intermediate = config.intermediate_size;
-  const family = config.model_type;
-  const attentionBias =
-    (family === "llama" || family === "qwen3" || family === "bitnet") && config.attention_bias === true;
-  const queryBias = attentionBias || family === "qwen2";
-  const feedForwardBias = family === "llama" && config.mlp_bias === true;
+  const biased = biasesOf(config);
   const linear = (
     name: string,
     rows: number,
     columns: number,
-    biased: boolean,
+    hasBias: boolean,
     { norm = null, rotary = false, projection = false }: Traits = {},
   ): LinearInfo => {
     const full = `model.layers.${index}.${name}`;
@@ -148,7 +145,7 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
       rows,
       columns,
       tensor: `${full}.weight`,
-      bias: biased ? `${full}.bias` : null,
+      bias: hasBias ? `${full}.bias` : null,
       norm: norm && `model.layers.${index}.${norm}.weight`,
       rotaryHeadSize: rotary ? headSize : null,
       attention: projection
@@ -163,13 +160,13 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
     : [null, null];
   const rotated = { ...attention, rotary: true };
   return [
-    linear("self_attn.q_proj", heads * headSize, hidden, queryBias, rotated),
-    linear("self_attn.k_proj", keyValueHeads * headSize, hidden, queryBias, rotated),
-    linear("self_attn.v_proj", keyValueHeads * headSize, hidden, queryBias, attention),
-    linear("self_attn.o_proj", hidden, heads * headSize, attentionBias, { norm: attended }),
-    linear("mlp.gate_proj", intermediate, hidden, feedForwardBias, feedForward),
-    linear("mlp.up_proj", intermediate, hidden, feedForwardBias, feedForward),
-    linear("mlp.down_proj", hidden, intermediate, feedForwardBias, { norm: opened }),
+    linear("self_attn.q_proj", heads * headSize, hidden, biased.projections, rotated),
+    linear("self_attn.k_proj", keyValueHeads * headSize, hidden, biased.projections, rotated),
+    linear("self_attn.v_proj", keyValueHeads * headSize, hidden, biased.projections, attention),
+    linear("self_attn.o_proj", hidden, heads * headSize, biased.output, { norm: attended }),
+    linear("mlp.gate_proj", intermediate, hidden, biased.feedForward, feedForward),
+    linear("mlp.up_proj", intermediate, hidden, biased.feedForward, feedForward),
+    linear("mlp.down_proj", hidden, intermediate, biased.feedForward, { norm: opened }),
   ];
 }
 
