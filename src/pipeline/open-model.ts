@@ -5,6 +5,7 @@ import { readMatrix, readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import type { AttentionInput } from "../model/block-ops.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import { openObservingExecutor } from "../model/executors/observing.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
@@ -45,6 +46,8 @@ export interface OpenModelOptions {
   readonly kernels: Kernels;
   /** Sees every linear's input before it is computed. */
   readonly observe?: (linears: readonly string[], input: Matrix) => void;
+  /** Sees what each attention is computed from, right after the inputs of its linears. */
+  readonly observeAttention?: (input: AttentionInput<Matrix, Float32Array>) => void;
 }
 
 /** Opens a checkpoint or a run to be computed. @throws LuthierError when it is neither, or has no such pack. */
@@ -68,7 +71,12 @@ export async function isRun(folder: string): Promise<boolean> {
   );
 }
 
-async function openPlain({ path: folder, kernels, observe }: OpenModelOptions): Promise<OpenModel> {
+async function openPlain({
+  path: folder,
+  kernels,
+  observe,
+  observeAttention,
+}: OpenModelOptions): Promise<OpenModel> {
   const checkpoint = await openDequantized(folder);
   const { config, directory } = checkpoint;
   const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
@@ -83,6 +91,7 @@ async function openPlain({ path: folder, kernels, observe }: OpenModelOptions): 
     ops: openOps({ threads: kernels.threads }),
     kernels,
     observe,
+    observeAttention,
   });
 }
 
@@ -92,6 +101,7 @@ async function openRun({
   target,
   kernels,
   observe,
+  observeAttention,
 }: OpenModelOptions): Promise<OpenModel> {
   const directory = quantizedFolder(run);
   const { linears } = await readQuantizedIndex(run);
@@ -112,6 +122,7 @@ async function openRun({
     ops,
     kernels,
     observe,
+    observeAttention,
     run,
   });
 }
@@ -127,6 +138,7 @@ interface Parts {
   readonly ops: Ops;
   readonly kernels: Kernels;
   readonly observe: OpenModelOptions["observe"];
+  readonly observeAttention: OpenModelOptions["observeAttention"];
   readonly run?: string;
 }
 
@@ -141,6 +153,7 @@ function assemble({
   ops,
   kernels,
   observe,
+  observeAttention,
   run,
 }: Parts): OpenModel {
   const float = openFloatExecutor(
@@ -163,8 +176,20 @@ function assemble({
   const computing = packed ? openPackedExecutor(packed.unit, float) : float;
   const executor = observe ? openObservingExecutor(computing, observe) : computing;
   const headInExecutor = quantized.has(description.head.name);
-  const computed = { ...ops, ...packed?.glue };
-  const model = openModel({ config, description, source, executor, headInExecutor, ops: computed, kernels });
+  const glued = { ...ops, ...packed?.glue };
+  const attention: Ops["attention"] = (input) => {
+    observeAttention?.(input);
+    return glued.attention(input);
+  };
+  const model = openModel({
+    config,
+    description,
+    source,
+    executor,
+    headInExecutor,
+    ops: { ...glued, attention },
+    kernels,
+  });
   return {
     model,
     directory,

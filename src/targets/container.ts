@@ -32,6 +32,8 @@ export interface ModelToJudge<Outline extends WeightOutline = WeightOutline> {
   readonly quantized: readonly NamedOutline<Outline>[];
   /** Null when the checkpoint has none. */
   readonly tokenizer: TokenizerFiles | null;
+  /** Norms in its blocks whose weights are not all 1; looked for only where the target computes norms itself. */
+  readonly weightedNorms: readonly string[];
 }
 
 /** A quantized model as a container takes it in. */

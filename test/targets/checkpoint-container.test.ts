@@ -199,7 +199,10 @@ test("shards of an earlier pack are removed, other files are not", async () => {
 describe("is refused:", () => {
   test("a model without a quantized linear", async () => {
     const refuse = (quantized: ModelToWrite<GridOutline>["linears"]) =>
-      container.refuse({ config, quantized, tokenizer: null }, { checkpointFormat: "gptq" });
+      container.refuse(
+        { config, quantized, tokenizer: null, weightedNorms: [] },
+        { checkpointFormat: "gptq" },
+      );
     expect(refuse([])?.fix).toContain("as it is");
     expect(refuse((await model()).linears)).toBeNull();
   });

@@ -38,6 +38,7 @@ export const llama: Architecture = {
       tensor: config.tie_word_embeddings ? embedding : "lm_head.weight",
       bias: null,
       norm: "model.norm.weight",
+      headNorm: null,
       rotaryHeadSize: null,
       attention: null,
     };
@@ -147,6 +148,7 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
       tensor: `${full}.weight`,
       bias: hasBias ? `${full}.bias` : null,
       norm: norm && `model.layers.${index}.${norm}.weight`,
+      headNorm: rotary && hasHeadNorms(config) ? `${full.replace(/_proj$/, "_norm")}.weight` : null,
       rotaryHeadSize: rotary ? headSize : null,
       attention: projection
         ? { rows: (heads + 2 * keyValueHeads) * headSize, keyValueHeads, headSize }

@@ -11,7 +11,7 @@ import { sumOfTree } from "./sums.js";
  * the order of its loops. README.md writes it out.
  */
 
-/** The operations of a block as the kernel computes them; norms of queries and keys it does not have. */
+/** The operations of a block as the kernel computes them; what it lacks is refused before (kernel-rules.ts). */
 export const kernelGlue: BlockOps<Matrix, Float32Array> = {
   async rmsNorm(x, weight, epsilon) {
     const out = matrix(x.rows, x.columns);

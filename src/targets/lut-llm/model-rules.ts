@@ -11,7 +11,7 @@ import { type TabledOutline, tabledOutline } from "./tabled.js";
 
 /** Why a model has no images of this target, though each of its linears may fit; null when it has. */
 export function modelRefusal(
-  { config, quantized }: ModelToJudge,
+  { config, quantized, weightedNorms }: ModelToJudge,
   { fidelity }: LutLlmParameters,
 ): Refusal | null {
   if (!llama.modelTypes.includes(String(config.model_type))) {
@@ -22,7 +22,10 @@ export function modelRefusal(
   }
   try {
     const parsed = parseConfig(config);
-    return linearsRefusal(parsed, quantized) ?? (fidelity === "kernel" ? kernelRefusal(parsed) : null);
+    return (
+      linearsRefusal(parsed, quantized) ??
+      (fidelity === "kernel" ? kernelRefusal(parsed, weightedNorms) : null)
+    );
   } catch (error) {
     if (error instanceof LuthierError) return { reason: error.message, fix: error.fix };
     throw error;

@@ -121,7 +121,9 @@ describe("a model is refused", () => {
   const tokenizer = { definition, config: {}, chatTemplate: null };
 
   test("never when it is the bundled one", () => {
-    expect(ggufContainer.refuse({ config, quantized: [], tokenizer }, { type: "auto" })).toBe(null);
+    expect(
+      ggufContainer.refuse({ config, quantized: [], tokenizer, weightedNorms: [] }, { type: "auto" }),
+    ).toBe(null);
   });
 
   test.each([
@@ -141,7 +143,10 @@ describe("a model is refused", () => {
     ],
   ])("%s", (_, changed, files, reason) => {
     expect(
-      ggufContainer.refuse({ config: changed, quantized: [], tokenizer: files }, { type: "auto" })?.reason,
+      ggufContainer.refuse(
+        { config: changed, quantized: [], tokenizer: files, weightedNorms: [] },
+        { type: "auto" },
+      )?.reason,
     ).toMatch(reason);
   });
 });

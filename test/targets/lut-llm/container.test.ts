@@ -55,7 +55,7 @@ const judge = (
   config: Readonly<Record<string, unknown>>,
   quantized: readonly NamedOutline[],
   chosen = parameters(32),
-) => lutLlmContainer.refuse({ config, quantized, tokenizer: null }, chosen);
+) => lutLlmContainer.refuse({ config, quantized, tokenizer: null, weightedNorms: [] }, chosen);
 
 async function write(
   folder: string,
