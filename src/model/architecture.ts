@@ -16,6 +16,8 @@ export interface LinearInfo {
   readonly bias: string | null;
   /** The weight's tensor of the norm that its input comes out of, if it does. */
   readonly norm: string | null;
+  /** The weight's tensor of the norm over each head of its outputs, before they are rotated, if there is one. */
+  readonly headNorm: string | null;
   /** Size of the heads that its outputs make up, where these are rotated by position (queries and keys); else null. */
   readonly rotaryHeadSize: number | null;
   /** What the projections of one attention (queries, keys, values) have together; null for all other linears. */

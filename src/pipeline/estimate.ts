@@ -1,10 +1,9 @@
 import path from "node:path";
-import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { LuthierError } from "../error.js";
 import type { ModelDescription } from "../model/architecture.js";
-import { describeModel } from "../model/model.js";
 import { recipeSchema } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
+import { openDequantized } from "../schemes/stored/dequantized.js";
 import type { Sharing } from "../targets/cost.js";
 import type { Device } from "../targets/device.js";
 import { targets } from "../targets/registry.js";
@@ -15,7 +14,8 @@ import { type Estimate, type EstimatedLinear, estimateLinears } from "./estimate
 import { isRun } from "./open-model.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
 import { placeOf, sharingOf } from "./place.js";
-import { makePlan, targetOf } from "./plan.js";
+import { targetOf } from "./plan.js";
+import { describeCheckpoint, planCheckpoint } from "./plan-checkpoint.js";
 import { readQuantizedIndex } from "./quantized-files.js";
 import { readRunRecord } from "./run-directory.js";
 import { targetChoice } from "./target-choice.js";
@@ -63,18 +63,19 @@ interface Linears {
 
 async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
   const { target } = options;
-  const checkpoint = await openCheckpoint(options.path);
+  const checkpoint = await openDequantized(options.path);
   try {
-    const { config, tensors } = checkpoint;
-    const description = describeModel(config, (name) => tensors.get(name)?.shape);
+    const { tensors } = checkpoint;
     const rules = options.recipe?.recipe.rules ?? [
-      { match: description.head.name, keep: "float" },
+      { match: describeCheckpoint(checkpoint).head.name, keep: "float" },
       { match: "*", ...target.typical },
     ];
+    const transforms = options.recipe?.recipe.transforms ?? [];
     const ofRecipe = options.recipe?.recipe.targets.find((each) => each.target === target.name);
     const { target: _name, ...settings } = ofRecipe ?? {};
     const choice = targetChoice(target, { ...settings, ...options.parameters });
-    const plan = makePlan(description, config, recipeSchema.parse({ version: 1, rules, targets: [choice] }));
+    const recipe = recipeSchema.parse({ version: 1, transforms, rules, targets: [choice] });
+    const { description, plan } = await planCheckpoint(checkpoint, recipe, true);
     const shared = sharings(
       description,
       plan.linears.flatMap(({ linear, quantize }) => (quantize ? linear.name : [])),

@@ -1,7 +1,11 @@
 import { copyFile, mkdir } from "node:fs/promises";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { writeAtomically } from "../checkpoint/atomic.js";
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
+import { configFile } from "../checkpoint/checkpoint-files.js";
 import { hashFile } from "../checkpoint/file-hash.js";
+import { readJsonObject } from "../checkpoint/json-file.js";
 import { type NamedTensor, writeSafetensors } from "../checkpoint/safetensors.js";
 import { rangeOf } from "../checkpoint/tensors.js";
 import type { ModelDescription } from "../model/architecture.js";
@@ -28,7 +32,8 @@ export async function keepFloat(
   const companions = checkpoint.files.filter((file) => !/\.safetensors(\.index\.json)?$/.test(file));
   for (const file of companions) {
     const name = path.basename(file);
-    await copyFile(file, path.join(folder, name));
+    if (name === configFile) await keepConfig(file, checkpoint, path.join(folder, name));
+    else await copyFile(file, path.join(folder, name));
     entries.push({ file: name, ...(await hashFile(path.join(folder, name))) });
   }
   const kept = planned.filter(({ quantize }) => quantize === null).map(({ linear }) => linear.tensor);
@@ -38,6 +43,12 @@ export async function keepFloat(
   const tensors = names.map((name) => streamed(checkpoint, name));
   const written = await writeSafetensors(path.join(folder, keptFile), tensors, { format: "luthier-kept" });
   return [...entries, { file: keptFile, ...written }];
+}
+
+/** The file as it is, or what a transform has made of it. */
+async function keepConfig(file: string, { config }: Checkpoint, to: string): Promise<void> {
+  if (isDeepStrictEqual(await readJsonObject(file), config)) return copyFile(file, to);
+  await writeAtomically(to, [Buffer.from(`${JSON.stringify(config, null, 2)}\n`)]);
 }
 
 /** A tensor and, of an FP8 weight, the scales that belong to it. */

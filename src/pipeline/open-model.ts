@@ -5,6 +5,7 @@ import { readMatrix, readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import type { AttentionInput } from "../model/block-ops.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import { openObservingExecutor } from "../model/executors/observing.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
@@ -15,6 +16,7 @@ import type { ActivationScheme } from "../schemes/scheme.js";
 import { openDequantized } from "../schemes/stored/dequantized.js";
 import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
+import { damagedPack, type Target } from "../targets/target.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { describeRun } from "./describe-run.js";
 import { openPack, packedTargets, packFolder, readManifest } from "./pack-files.js";
@@ -44,6 +46,8 @@ export interface OpenModelOptions {
   readonly kernels: Kernels;
   /** Sees every linear's input before it is computed. */
   readonly observe?: (linears: readonly string[], input: Matrix) => void;
+  /** Sees what each attention is computed from, right after the inputs of its linears. */
+  readonly observeAttention?: (input: AttentionInput<Matrix, Float32Array>) => void;
 }
 
 /** Opens a checkpoint or a run to be computed. @throws LuthierError when it is neither, or has no such pack. */
@@ -67,7 +71,12 @@ export async function isRun(folder: string): Promise<boolean> {
   );
 }
 
-async function openPlain({ path: folder, kernels, observe }: OpenModelOptions): Promise<OpenModel> {
+async function openPlain({
+  path: folder,
+  kernels,
+  observe,
+  observeAttention,
+}: OpenModelOptions): Promise<OpenModel> {
   const checkpoint = await openDequantized(folder);
   const { config, directory } = checkpoint;
   const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
@@ -82,6 +91,7 @@ async function openPlain({ path: folder, kernels, observe }: OpenModelOptions): 
     ops: openOps({ threads: kernels.threads }),
     kernels,
     observe,
+    observeAttention,
   });
 }
 
@@ -91,6 +101,7 @@ async function openRun({
   target,
   kernels,
   observe,
+  observeAttention,
 }: OpenModelOptions): Promise<OpenModel> {
   const directory = quantizedFolder(run);
   const { linears } = await readQuantizedIndex(run);
@@ -111,6 +122,7 @@ async function openRun({
     ops,
     kernels,
     observe,
+    observeAttention,
     run,
   });
 }
@@ -126,6 +138,7 @@ interface Parts {
   readonly ops: Ops;
   readonly kernels: Kernels;
   readonly observe: OpenModelOptions["observe"];
+  readonly observeAttention: OpenModelOptions["observeAttention"];
   readonly run?: string;
 }
 
@@ -140,6 +153,7 @@ function assemble({
   ops,
   kernels,
   observe,
+  observeAttention,
   run,
 }: Parts): OpenModel {
   const float = openFloatExecutor(
@@ -162,7 +176,20 @@ function assemble({
   const computing = packed ? openPackedExecutor(packed.unit, float) : float;
   const executor = observe ? openObservingExecutor(computing, observe) : computing;
   const headInExecutor = quantized.has(description.head.name);
-  const model = openModel({ config, description, source, executor, headInExecutor, ops, kernels });
+  const glued = { ...ops, ...packed?.glue };
+  const attention: Ops["attention"] = (input) => {
+    observeAttention?.(input);
+    return glued.attention(input);
+  };
+  const model = openModel({
+    config,
+    description,
+    source,
+    executor,
+    headInExecutor,
+    ops: { ...glued, attention },
+    kernels,
+  });
   return {
     model,
     directory,
@@ -178,6 +205,8 @@ function assemble({
 interface PackedUnits {
   readonly target: string;
   unit(linear: string): Promise<PackedLinearUnit | null>;
+  /** What the target computes between the linears in its own way. */
+  readonly glue: ReturnType<NonNullable<Target["glue"]>>;
   close(): Promise<void>;
 }
 
@@ -192,13 +221,17 @@ async function openUnits(
   const name = wanted ?? (await onlyTarget(run));
   const target = findTarget(name);
   const folder = packFolder(run, name);
-  const entries = new Map((await readManifest(folder)).linears.map((entry) => [entry.name, entry]));
+  const manifest = await readManifest(folder);
+  const parameters = target.parameters.safeParse(manifest.parameters);
+  if (!parameters.success) throw damagedPack(`its parameters are none of ${name}'s`);
+  const entries = new Map(manifest.linears.map((entry) => [entry.name, entry]));
   const linears = new Map(
     [...description.blocks.flat(), description.head].map((linear) => [linear.name, linear]),
   );
   const pack = await openPack(folder, target);
   return {
     target: name,
+    glue: target.glue?.(parameters.data) ?? null,
     async unit(linearName) {
       const [entry, linear] = [entries.get(linearName), linears.get(linearName)];
       if (entry === undefined || linear === undefined) return null;

@@ -4,12 +4,11 @@ import path from "node:path";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import { readVector } from "../checkpoint/tensors.js";
-import type { TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import { openKernels } from "../kernels/open.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
-import type { Container } from "../targets/container.js";
+import type { Container, ModelToJudge } from "../targets/container.js";
 import { type PackedLinear, type Place, type Refusal, refusalOf, type Target } from "../targets/target.js";
 import { type DescribedRun, describeRun } from "./describe-run.js";
 import { type Manifest, manifestJson, manifestPath, type PackEntry, packFolder } from "./pack-files.js";
@@ -25,6 +24,7 @@ import {
 } from "./quantized-files.js";
 import { type FileEntry, writeRecord } from "./record.js";
 import type { RunRecord } from "./run-directory.js";
+import { weightedNormsFor } from "./weighted-norms.js";
 
 /**
  * Writes the pack of one target from a run's schemes, one file a linear; what an earlier process finished stays.
@@ -43,7 +43,9 @@ export async function writePack(
   try {
     const placed = inTheirPlaces(linears, described.description);
     const tokenizer = await tokenizerFor([choice], quantizedFolder(run));
-    refuseMisfits(target, parameters, placed, described.config, tokenizer);
+    const weightedNorms = await weightedNormsFor([choice], described.description, described.kept);
+    const { config } = described;
+    refuseMisfits(target, parameters, placed, { config, tokenizer, weightedNorms });
     const folder = packFolder(run, target.name);
     await rm(manifestPath(folder), { force: true }); // a pack is whole when its manifest is there
     await mkdir(folder, { recursive: true });
@@ -100,8 +102,7 @@ function refuseMisfits(
   target: Target,
   parameters: object,
   placed: readonly PlacedLinear[],
-  config: Readonly<Record<string, unknown>>,
-  tokenizer: TokenizerFiles | null,
+  model: Omit<ModelToJudge, "quantized">,
 ): void {
   const misfit = (what: string, { reason, fix }: Refusal) =>
     new LuthierError(`${what} does not fit ${target.name}: ${reason}`, fix, { usage: true });
@@ -110,7 +111,7 @@ function refuseMisfits(
     if (refused) throw misfit(linear.name, refused);
   }
   const quantized = placed.map(({ linear }) => linear);
-  const refused = target.container?.refuse(config, quantized, tokenizer);
+  const refused = target.container?.refuse({ ...model, quantized }, parameters);
   if (refused) throw misfit("the model", refused);
 }
 

@@ -13,10 +13,8 @@ export function placeOf(
 
 /** What a linear has in common with others. @param quantized the quantized linears of its block, itself included. */
 export function sharingOf(linear: LinearInfo, quantized: readonly LinearInfo[]): Sharing {
-  const { norm, rows } = linear;
+  const { norm, rows, attention } = linear;
   const sameInput = norm === null ? [linear] : quantized.filter((each) => each.norm === norm);
   const inputRows = sameInput.reduce((sum, each) => sum + each.rows, 0);
-  // Queries, keys and values come out of one norm, and queries and keys are rotated.
-  const ofAttention = sameInput.some(({ rotaryHeadSize }) => rotaryHeadSize !== null);
-  return { inputRows, attentionRows: ofAttention ? inputRows : rows };
+  return { inputRows, attentionRows: attention ? inputRows : rows };
 }

@@ -46,20 +46,30 @@ interface Given {
   readonly tokenizer?: TokenizerFiles | null;
   readonly stored?: StoredOutlines;
   readonly tensors?: TensorSource["tensors"];
+  readonly weightedNorms?: readonly string[];
+  /** Nothing will be quantized: no calibration text is asked for. */
+  readonly isEstimate?: boolean;
 }
 
 /**
  * Matches every linear to its rule and checks every shape, group and target constraint of the whole model.
  * @param config the checkpoint's config.json.
  * @param given the tokenizer, asked for only where a target keeps whole models (`tokenizerFor`), the schemes of the
- *   linears that a rule takes as they are stored (`takesStored`), and the tensors, for transforms.
+ *   linears that a rule takes as they are stored (`takesStored`), the tensors, for transforms, and norms with weights of
+ *   their own, for targets that compute norms (`weightedNormsFor`).
  * @throws LuthierError (usage) listing all that does not fit, with the linears' names and the ways out.
  */
 export function makePlan(
   description: ModelDescription,
   config: Readonly<Record<string, unknown>>,
   recipe: Recipe,
-  { tokenizer = null, stored = new Map(), tensors = new Map() }: Given = {},
+  {
+    tokenizer = null,
+    stored = new Map(),
+    tensors = new Map(),
+    weightedNorms = [],
+    isEstimate = false,
+  }: Given = {},
 ): Plan {
   const linears = [...description.blocks.flat(), description.head];
   const problems = unusedRules(linears, recipe);
@@ -86,14 +96,15 @@ export function makePlan(
     for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
   }
-  problems.push(...calibrationProblems(planned, recipe));
-  problems.push(...transformProblems(description, planned, recipe, tensors));
+  const lacksText = recipe.calibration === undefined && !isEstimate;
+  problems.push(...calibrationProblems(planned, recipe, lacksText));
+  problems.push(...transformProblems(description, planned, recipe, tensors, lacksText));
   const quantized = planned.flatMap(({ linear, quantize }) =>
     quantize ? { name: linear.name, weight: quantize.weight } : [],
   );
   for (const choice of recipe.targets) {
-    const { target } = targetOf(choice);
-    const refused = target.container?.refuse(config, quantized, tokenizer);
+    const { target, parameters } = targetOf(choice);
+    const refused = target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
     if (refused)
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
@@ -171,12 +182,16 @@ export function hasFitted(linears: readonly PlannedLinear[]): boolean {
 }
 
 /** What is wrong with rules whose methods are fitted to calibration text. */
-function calibrationProblems(planned: readonly PlannedLinear[], { calibration, rules }: Recipe): Problem[] {
+function calibrationProblems(
+  planned: readonly PlannedLinear[],
+  { rules }: Recipe,
+  lacksText: boolean,
+): Problem[] {
   const fitted = planned.filter(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
   return fitted.flatMap(({ linear, rule, quantize }) => {
     const method = quantize?.choice.method;
     const problems: Problem[] = [];
-    if (calibration === undefined) {
+    if (lacksText) {
       problems.push({
         linear: linear.name,
         reason: `${method} is fitted to what the model computes, and the recipe has no text for it`,

@@ -5,17 +5,16 @@ import { fileError } from "../checkpoint/file-error.js";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { describeModel } from "../model/model.js";
-import type { Recipe } from "../recipe/schema.js";
 import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
-import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
+import { openDequantized } from "../schemes/stored/dequantized.js";
 import { quantizeOnCalibration } from "./calibrate-stage.js";
 import { type CalibrationText, calibrationText } from "./calibration-text.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
-import { hasFitted, makePlan, needsCalibration, type Plan, tokenizerFor } from "./plan.js";
+import { hasFitted, needsCalibration, type Plan } from "./plan.js";
+import { describeCheckpoint, planCheckpoint } from "./plan-checkpoint.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
 import { indexJson, indexPath, type QuantizedEntry, type QuantizedIndex } from "./quantized-files.js";
@@ -28,7 +27,6 @@ import {
   writeRunRecord,
 } from "./run-directory.js";
 import { sealIndexes } from "./seal.js";
-import { storedOutlines } from "./stored-outlines.js";
 import { transformCheckpoint } from "./transform-stage.js";
 import { versions } from "./versions.js";
 
@@ -83,10 +81,17 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
       await writeRunRecord(out, record);
       return result;
     };
-    const given = { run: out, description, windows: text?.windows ?? [], kernels, onProgress };
+    const given = { run: out, windows: text?.windows ?? [], kernels, onProgress };
     const { checkpoint, files } =
       plan.transforms.length > 0
-        ? await stage("transform", () => transformCheckpoint({ ...given, checkpoint: source, plan }))
+        ? await stage("transform", () =>
+            transformCheckpoint({
+              ...given,
+              checkpoint: source,
+              description: describeCheckpoint(source),
+              plan,
+            }),
+          )
         : { checkpoint: source, files: [] };
     const [byWeights, kept] = await stage("quantize", () =>
       // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
@@ -100,6 +105,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
           quantizeOnCalibration({
             ...given,
             checkpoint,
+            description,
             planned: plan.linears,
             seed: recipe.recipe.seed,
           }),
@@ -127,14 +133,6 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
 function inOrder({ linears }: Plan, entries: readonly QuantizedEntry[]): readonly QuantizedEntry[] {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   return linears.flatMap(({ linear }) => byName.get(linear.name) ?? []);
-}
-
-async function planCheckpoint(checkpoint: DequantizedCheckpoint, recipe: Recipe) {
-  const { config, tensors, directory } = checkpoint;
-  const description = describeModel(config, (name) => tensors.get(name)?.shape);
-  const stored = await storedOutlines(checkpoint, description, recipe);
-  const tokenizer = await tokenizerFor(recipe.targets, directory);
-  return { description, plan: makePlan(description, config, recipe, { tokenizer, stored, tensors }) };
 }
 
 function withStage(record: RunRecord, name: string, seconds: number): RunRecord {

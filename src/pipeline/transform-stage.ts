@@ -5,9 +5,13 @@ import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { foldNorms } from "../transforms/fold-norms.js";
+import { foldedNorms } from "../transforms/folded-norms.js";
 import { addSquares, groupImportance, inputImportance } from "../transforms/importance.js";
-import { findTransform } from "../transforms/registry.js";
+import { orderTransforms } from "../transforms/registry.js";
 import { type ChannelOrders, reorderedTensors } from "../transforms/reordered-tensors.js";
+import type { OrderTransform } from "../transforms/transform.js";
+import { measureHeads } from "./measure-heads.js";
 import { openModelAt } from "./open-model.js";
 import { readOrders, writeOrders } from "./orders-file.js";
 import type { Plan } from "./plan.js";
@@ -27,21 +31,36 @@ export interface TransformOptions {
 }
 
 export interface TransformedCheckpoint {
-  /** The same names and shapes; its tensors are put in order as they are read. */
+  /** Its tensors are folded and put in order as they are read. */
   readonly checkpoint: DequantizedCheckpoint;
   /** What the run keeps of the transforms. */
   readonly files: readonly FileEntry[];
 }
 
 /**
- * Makes the plan's transforms of a checkpoint: the calibration text goes through its float model once, block after block,
- * and the orders of channels that follow from it are written; those that an earlier process wrote are taken instead.
+ * Makes the plan's transforms of a checkpoint. The calibration text goes through its float model, block after block, for
+ * the scales of heads and for the orders of channels. Orders are written; those that an earlier process wrote are taken
+ * instead.
  */
 export async function transformCheckpoint(options: TransformOptions): Promise<TransformedCheckpoint> {
-  const { run, checkpoint, description } = options;
+  const { run, description, plan } = options;
+  const folded = foldsNorms(plan)
+    ? foldedNorms(options.checkpoint, description, await measureHeads(options), options.kernels)
+    : options.checkpoint;
+  if (orderTransforms(namesOf(plan)).length === 0) return { checkpoint: folded, files: [] };
+  // What channels matter is the same before and after folding.
   const { orders, file } = (await readOrders(run, description.channels)) ?? (await makeOrders(options));
-  const { read } = reorderedTensors(checkpoint, description.channels, orders);
-  return { checkpoint: { ...checkpoint, read }, files: [file] };
+  const { read } = reorderedTensors(folded, description.channels, orders);
+  return { checkpoint: { ...folded, read }, files: [file] };
+}
+
+/** Whether the transforms of a plan or recipe leave norms without weights. */
+export function foldsNorms(chosen: Pick<Plan, "transforms">): boolean {
+  return namesOf(chosen).includes(foldNorms.name);
+}
+
+function namesOf({ transforms }: Pick<Plan, "transforms">): readonly string[] {
+  return transforms.map(({ transform }) => transform);
 }
 
 async function makeOrders(options: TransformOptions) {
@@ -53,17 +72,17 @@ async function makeOrders(options: TransformOptions) {
   const orders: ChannelOrders = new Map(
     description.channels.map((group) => {
       const importance = groupImportance(group, importances);
-      return [group.name, orderBy(plan.transforms, importance)];
+      return [group.name, orderBy(orderTransforms(namesOf(plan)), importance)];
     }),
   );
   return writeOrders(run, orders);
 }
 
 /** One transform after another, each on the channels as the one before left them. */
-function orderBy(transforms: Plan["transforms"], importance: Float64Array): Uint32Array {
+function orderBy(transforms: readonly OrderTransform[], importance: Float64Array): Uint32Array {
   let order = Uint32Array.from(importance.keys());
-  for (const { transform } of transforms) {
-    const next = findTransform(transform).order(Float64Array.from(order, (channel) => importance[channel]));
+  for (const transform of transforms) {
+    const next = transform.order(Float64Array.from(order, (channel) => importance[channel]));
     order = next.map((at) => order[at]);
   }
   return order;

@@ -47,7 +47,7 @@ export function checkpointContainer<Parameters extends object>(
   format: CheckpointFormat<Parameters>,
 ): Container<Parameters, GridOutline> {
   return {
-    refuse(_config, quantized) {
+    refuse({ quantized }) {
       if (quantized.length > 0) return null;
       return { reason: "no linear is quantized", fix: "quantize some, or take the checkpoint as it is" };
     },

@@ -2,7 +2,7 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import type { TokenizerFiles } from "../checkpoint/tokenizer.js";
 import type { WeightOutline } from "../schemes/scheme.js";
 import type { Tensors } from "../tensor/tensor.js";
-import type { PackedLinear } from "./target.js";
+import type { PackedLinear, Refusal } from "./target.js";
 
 /**
  * A format that keeps a whole model in files of its own, so that another runtime loads it: packed linears, tensors that
@@ -13,16 +13,8 @@ export interface Container<
   Parameters extends object = object,
   Outline extends WeightOutline = WeightOutline,
 > {
-  /**
-   * Why a model cannot be put into the format; null when it can. Judged before any work starts.
-   * @param quantized the linears that are packed, in the order of the model.
-   * @param tokenizer null when the checkpoint has none.
-   */
-  refuse(
-    config: Readonly<Record<string, unknown>>,
-    quantized: readonly NamedOutline<Outline>[],
-    tokenizer: TokenizerFiles | null,
-  ): { readonly reason: string; readonly fix: string } | null;
+  /** Why a model cannot be put into the format; null when it can. Judged before any work starts. */
+  refuse(model: ModelToJudge<Outline>, parameters: Parameters): Refusal | null;
   /**
    * Writes the model's files into `folder`, each one atomically. Deterministic: the same model gives the same bytes.
    * @returns the files' names inside the folder, and for every linear the file that it lies in.
@@ -30,6 +22,18 @@ export interface Container<
   write(folder: string, model: ModelToWrite<Outline>, parameters: Parameters): Promise<WrittenModel>;
   /** Opens the files of `write` for reading linears back. @throws LuthierError when they are damaged or missing. */
   open(folder: string): Promise<OpenContainer<Outline>>;
+}
+
+/** What a model is judged by before its linears are quantized. */
+export interface ModelToJudge<Outline extends WeightOutline = WeightOutline> {
+  /** config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The linears that are packed, in the order of the model. */
+  readonly quantized: readonly NamedOutline<Outline>[];
+  /** Null when the checkpoint has none. */
+  readonly tokenizer: TokenizerFiles | null;
+  /** Norms in its blocks whose weights are not all 1; looked for only where the target computes norms itself. */
+  readonly weightedNorms: readonly string[];
 }
 
 /** A quantized model as a container takes it in. */

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
+import type { BlockOps } from "../model/block-ops.js";
 import type {
   ActivationScheme,
   GridOutline,
@@ -68,6 +69,11 @@ export interface Target<
   open(packed: PackedLinear<OutlineOf<Weight>>, kernels: Kernels): Product;
   /** How a whole model is kept, where the format's readers take one; absent where the hardware reads linears. */
   readonly container?: Container<Parameters, OutlineOf<Weight>>;
+  /**
+   * What its hardware computes between the linears in its own way, as the parameters choose; null where models are
+   * computed as they define themselves. Absent where the hardware computes linears alone.
+   */
+  glue?(parameters: Parameters): BlockOps<Matrix, Float32Array> | null;
   /**
    * Every array of one token's product by the reference arithmetic, from `input` to `output`, for test benches. The
    * output has the bits of `multiply`. Absent where no hardware reads the pack.

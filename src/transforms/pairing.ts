@@ -1,4 +1,4 @@
-import type { Transform } from "./transform.js";
+import type { OrderTransform } from "./transform.js";
 
 /**
  * Puts channels that matter much beside channels that matter little. Where two consecutive inputs are one position with
@@ -7,7 +7,7 @@ import type { Transform } from "./transform.js";
  * By falling importance the i-th channel makes a pair with the i-th last, the most important pair first. Of an odd number
  * the middle one is last, alone. Equal ones keep their order.
  */
-export const pairing: Transform = {
+export const pairing: OrderTransform = {
   name: "pairing",
   summary: "each important channel beside an unimportant one, for codebooks of pairs of inputs",
   source: "made for LUT-LLM's pairs of inputs (arXiv 2511.06174); exact by the symmetry of the channels",

@@ -1,12 +1,14 @@
+import { foldNorms } from "./fold-norms.js";
 import { pairing } from "./pairing.js";
-import type { Transform } from "./transform.js";
+import type { OrderTransform, Transform } from "./transform.js";
 
 /** Every transform; a new one adds its file and a line here. */
-export const transforms: readonly Transform[] = [pairing];
+export const transforms: readonly (Transform | OrderTransform)[] = [pairing, foldNorms];
 
-/** @throws RangeError for a name that the recipe's schema does not know. */
-export function findTransform(name: string): Transform {
-  const found = transforms.find((transform) => transform.name === name);
-  if (found === undefined) throw new RangeError(`no transform ${name}`);
-  return found;
+/** Those of some names that put channels in another order, in the order of the names. */
+export function orderTransforms(names: readonly string[]): readonly OrderTransform[] {
+  return names.flatMap((name) => {
+    const found = transforms.find((transform) => transform.name === name);
+    return found && "order" in found ? found : [];
+  });
 }

@@ -1,6 +1,6 @@
 /**
- * An exact change of a model before it is quantized: the float model computes the same, but what is quantized suits its
- * scheme better. All of today are orders of channels.
+ * A change of a model before it is quantized, fitted to calibration text: the float model computes the same, or nearly,
+ * but what is quantized suits its scheme or its hardware better.
  */
 export interface Transform {
   /** The file's name, and `transform` in a recipe. */
@@ -9,6 +9,10 @@ export interface Transform {
   readonly summary: string;
   /** The paper that defines it, or what it was made for. */
   readonly source: string;
+}
+
+/** An exact one that puts channels in another order. */
+export interface OrderTransform extends Transform {
   /**
    * A new order of channels: `order[i]` is the channel that comes to place i. Deterministic.
    * @param importance of each channel, a logarithm; −∞ of one that is always zero. Never NaN.

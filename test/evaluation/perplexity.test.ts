@@ -16,6 +16,7 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
         tensor: "",
         bias: null,
         norm: null,
+        headNorm: null,
         rotaryHeadSize: null,
         attention: null,
       },

@@ -18,6 +18,7 @@ const description: ModelDescription = {
     tensor: "embedding",
     bias: null,
     norm: null,
+    headNorm: null,
     rotaryHeadSize: null,
     attention: null,
   },

@@ -143,6 +143,7 @@ test("every target with a cost model is estimated on a shipped device with its t
     "lut-tensor-core": ["a100-lut-4x", {}],
     "lut-gemm": ["a100", {}],
     "bitnet-cpp": ["m2-ultra", { kernel: "tl1" }],
+    "lut-llm": ["v80", {}],
   };
   expect(
     targets

@@ -10,6 +10,7 @@ const linear = (name: string, rows: number, columns: number) => ({
   tensor: `${name}.weight`,
   bias: null,
   norm: null,
+  headNorm: null,
   rotaryHeadSize: null,
   attention: null,
 });

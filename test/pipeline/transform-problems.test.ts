@@ -61,14 +61,14 @@ test("linears that are taken as they are stored are refused by name", () => {
   );
   const recipe = { version: 1, calibration: text, transforms: [{ transform: "pairing" }], rules };
   expect(() => makePlan(llama, config, parseRecipe(JSON.stringify(recipe), "r.yaml"), { stored })).toThrow(
-    "model.layers.0.self_attn.o_proj, model.layers.1.self_attn.o_proj: pairing changes the order of its channels, but its codes are taken as they are stored — remove `transforms`",
+    "model.layers.0.self_attn.o_proj, model.layers.1.self_attn.o_proj: pairing changes its weights, but its codes are taken as they are stored — remove `transforms`",
   );
 });
 
 test.each(["_scale_inv", "_scale"])("weights that share scales by %s are refused by name", (suffix) => {
   const name = "model.layers.0.mlp.up_proj.weight";
   expect(plan({}, { more: [name + suffix] })).toThrow(
-    `tensor ${name}: pairing changes the order of its channels, but they share scales — remove \`transforms\` from the recipe, or take the checkpoint in BF16`,
+    `tensor ${name}: pairing changes them, but they share scales — remove \`transforms\` from the recipe, or take the checkpoint in BF16`,
   );
   expect(plan({ transforms: [] }, { more: [name + suffix] })).not.toThrow();
 });

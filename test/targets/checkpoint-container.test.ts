@@ -198,7 +198,12 @@ test("shards of an earlier pack are removed, other files are not", async () => {
 
 describe("is refused:", () => {
   test("a model without a quantized linear", async () => {
-    expect(container.refuse(config, [], null)?.fix).toContain("as it is");
-    expect(container.refuse(config, (await model()).linears, null)).toBeNull();
+    const refuse = (quantized: ModelToWrite<GridOutline>["linears"]) =>
+      container.refuse(
+        { config, quantized, tokenizer: null, weightedNorms: [] },
+        { checkpointFormat: "gptq" },
+      );
+    expect(refuse([])?.fix).toContain("as it is");
+    expect(refuse((await model()).linears)).toBeNull();
   });
 });

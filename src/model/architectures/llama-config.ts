@@ -88,8 +88,32 @@ export function ropeOf(config: Config): Rope {
   };
 }
 
+/** Which linears have biases: those of q, k and v, of attention's output, of the feed-forward layer. */
+export function biasesOf({ model_type: family, attention_bias, mlp_bias }: Config) {
+  const output = ["llama", "qwen3", "bitnet"].includes(family) && attention_bias === true;
+  const feedForward = family === "llama" && mlp_bias === true;
+  return { projections: output || family === "qwen2", output, feedForward };
+}
+
 export function hasHeadNorms(config: Config): boolean {
   return config.model_type === "qwen3";
+}
+
+/**
+ * The configuration of the same model without norms of queries and keys: a Qwen3 is a Llama then. Others stay.
+ * @throws LuthierError for one whose windows slide, which a Llama's do not.
+ */
+export function withoutHeadNorms(raw: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const config = parseConfig(raw);
+  if (!hasHeadNorms(config)) return raw;
+  if (slidingLayer(config) !== null) {
+    throw new LuthierError(
+      "config.json: its windows slide, so it is no Llama when norms of queries and keys are folded",
+      "use a checkpoint without sliding windows, or do not fold its norms",
+    );
+  }
+  const { headSize } = headsOf(config);
+  return { ...raw, architectures: ["LlamaForCausalLM"], model_type: "llama", head_dim: headSize };
 }
 
 /** BitNet's: they bring what the last linear of a layer reads into the range of its INT8 inputs. */
@@ -111,4 +135,13 @@ export function slidingWindow(config: Config, layer: number): number | null {
     return null;
   const slides = types ? types[layer] === "sliding_attention" : layer >= config.max_window_layers;
   return family === "mistral" || slides ? window : null;
+}
+
+/** The first layer whose window slides; null when all layers attend to all tokens before. */
+export function slidingLayer(config: Config): { readonly layer: number; readonly window: number } | null {
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const window = slidingWindow(config, layer);
+    if (window !== null) return { layer, window };
+  }
+  return null;
 }

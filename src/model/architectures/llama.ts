@@ -4,6 +4,7 @@ import { checkRope } from "../rope.js";
 import { channelGroups } from "./llama-channels.js";
 import {
   activationOf,
+  biasesOf,
   type Config,
   hasHeadNorms,
   hasSubNorms,
@@ -37,6 +38,7 @@ export const llama: Architecture = {
       tensor: config.tie_word_embeddings ? embedding : "lm_head.weight",
       bias: null,
       norm: "model.norm.weight",
+      headNorm: null,
       rotaryHeadSize: null,
       attention: null,
     };
@@ -130,16 +132,12 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
   const { heads, keyValueHeads, headSize } = headsOf(config);
   const hidden = config.hidden_size;
   const intermediate = config.intermediate_size;
-  const family = config.model_type;
-  const attentionBias =
-    (family === "llama" || family === "qwen3" || family === "bitnet") && config.attention_bias === true;
-  const queryBias = attentionBias || family === "qwen2";
-  const feedForwardBias = family === "llama" && config.mlp_bias === true;
+  const biased = biasesOf(config);
   const linear = (
     name: string,
     rows: number,
     columns: number,
-    biased: boolean,
+    hasBias: boolean,
     { norm = null, rotary = false, projection = false }: Traits = {},
   ): LinearInfo => {
     const full = `model.layers.${index}.${name}`;
@@ -148,8 +146,9 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
       rows,
       columns,
       tensor: `${full}.weight`,
-      bias: biased ? `${full}.bias` : null,
+      bias: hasBias ? `${full}.bias` : null,
       norm: norm && `model.layers.${index}.${norm}.weight`,
+      headNorm: rotary && hasHeadNorms(config) ? `${full.replace(/_proj$/, "_norm")}.weight` : null,
       rotaryHeadSize: rotary ? headSize : null,
       attention: projection
         ? { rows: (heads + 2 * keyValueHeads) * headSize, keyValueHeads, headSize }
@@ -163,13 +162,13 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
     : [null, null];
   const rotated = { ...attention, rotary: true };
   return [
-    linear("self_attn.q_proj", heads * headSize, hidden, queryBias, rotated),
-    linear("self_attn.k_proj", keyValueHeads * headSize, hidden, queryBias, rotated),
-    linear("self_attn.v_proj", keyValueHeads * headSize, hidden, queryBias, attention),
-    linear("self_attn.o_proj", hidden, heads * headSize, attentionBias, { norm: attended }),
-    linear("mlp.gate_proj", intermediate, hidden, feedForwardBias, feedForward),
-    linear("mlp.up_proj", intermediate, hidden, feedForwardBias, feedForward),
-    linear("mlp.down_proj", hidden, intermediate, feedForwardBias, { norm: opened }),
+    linear("self_attn.q_proj", heads * headSize, hidden, biased.projections, rotated),
+    linear("self_attn.k_proj", keyValueHeads * headSize, hidden, biased.projections, rotated),
+    linear("self_attn.v_proj", keyValueHeads * headSize, hidden, biased.projections, attention),
+    linear("self_attn.o_proj", hidden, heads * headSize, biased.output, { norm: attended }),
+    linear("mlp.gate_proj", intermediate, hidden, biased.feedForward, feedForward),
+    linear("mlp.up_proj", intermediate, hidden, biased.feedForward, feedForward),
+    linear("mlp.down_proj", hidden, intermediate, biased.feedForward, { norm: opened }),
   ];
 }
 

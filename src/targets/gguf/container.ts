@@ -18,7 +18,7 @@ const modelFile = "model.gguf";
 
 /** A model as one GGUF file: what llama.cpp loads, and what the engine reads its linears from. */
 export const ggufContainer: Container<{ readonly type: BlockTypeName | "auto" }, GridOutline> = {
-  refuse(config, _quantized, tokenizer) {
+  refuse({ config, tokenizer }) {
     if (!llama.modelTypes.includes(String(config.model_type))) {
       return {
         reason: `it is of the type ${config.model_type}, this target takes ${llama.modelTypes.join(", ")}`,

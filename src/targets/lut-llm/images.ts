@@ -22,7 +22,6 @@ const some = z.int().positive();
 /** Where a linear lies in the images: its `layout` in the manifest. README.md says what each means. */
 export const imagePlace = z.strictObject({
   ports: z.union([z.literal(16), z.literal(32)]),
-  fidelity: z.literal("linears"),
   layer: count,
   projection: z.enum(projectionNames),
   projectionOutputs: some,
@@ -60,12 +59,12 @@ export function writtenLinears(
 function placeOf(
   { firstOutput, outputRun, outputStride }: Member,
   projection: Projection,
-  { ports, fidelity }: LutLlmParameters,
+  { ports }: LutLlmParameters,
 ): ImagePlace {
   const { layer, name, outputs, blocks, outputsOfScale } = projection;
   const { firstBeat, firstCodebookBeat, firstScaleWord } = projection;
   return {
-    ...{ ports, fidelity, layer, projection: name },
+    ...{ ports, layer, projection: name },
     ...{ projectionOutputs: outputs, projectionBlocks: blocks },
     ...{ firstOutput, outputRun, outputStride, outputsOfScale },
     beatBytes: beatBytes / portsOfLane(ports),

@@ -4,6 +4,8 @@ import { outlineOf } from "../../schemes/weights.js";
 import { matrix } from "../../tensor/matrix.js";
 import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
 import { lutLlmContainer } from "./container.js";
+import { lutLlmCost } from "./cost.js";
+import { kernelGlue } from "./glue.js";
 import { packWeight, unpackWeight } from "./pack.js";
 import { type LutLlmParameters, lutLlmParameters } from "./parameters.js";
 import { type TabledScheme, tabledOutline, tableProduct, unsoundNumber } from "./tabled.js";
@@ -24,7 +26,7 @@ export const lutLlm: Target<LutLlmParameters, Arithmetic, WeightScheme> = {
     const outline = tabledOutline(weight, activation);
     return "reason" in outline ? outline : null;
   },
-  pack(weight, { ports, fidelity }) {
+  pack(weight, { ports }) {
     const outline = tabledOutline(weight, float);
     if ("reason" in outline) throw misfit(outline.reason, outline.fix);
     const tabled = weight as TabledScheme; // an outline with a table has one in its scheme
@@ -32,7 +34,7 @@ export const lutLlm: Target<LutLlmParameters, Arithmetic, WeightScheme> = {
     if (unsound) throw misfit(unsound, "quantize it again, or keep it float");
     return {
       weight: outlineOf(weight),
-      layout: { ports, fidelity },
+      layout: { ports },
       tensors: packWeight(tabled, ports),
     };
   },
@@ -53,6 +55,8 @@ export const lutLlm: Target<LutLlmParameters, Arithmetic, WeightScheme> = {
     return traceToken(token, weight);
   },
   container: lutLlmContainer,
+  cost: lutLlmCost,
+  glue: ({ fidelity }) => (fidelity === "kernel" ? kernelGlue : null),
 };
 
 /** @throws LuthierError when the pack is none of this target, or its tensors do not fit it. */

@@ -1,16 +1,18 @@
 import { LuthierError } from "../../error.js";
 import { llama } from "../../model/architectures/llama.js";
 import { type Config, headsOf, parseConfig } from "../../model/architectures/llama-config.js";
-import type { NamedOutline } from "../container.js";
+import type { ModelToJudge, NamedOutline } from "../container.js";
 import type { Refusal } from "../target.js";
+import { kernelRefusal } from "./kernel-rules.js";
 import { idsOfBeat } from "./layout.js";
+import type { LutLlmParameters } from "./parameters.js";
 import { linearNames, projectionNames, projectionsOf } from "./projections.js";
 import { type TabledOutline, tabledOutline } from "./tabled.js";
 
 /** Why a model has no images of this target, though each of its linears may fit; null when it has. */
 export function modelRefusal(
-  config: Readonly<Record<string, unknown>>,
-  quantized: readonly NamedOutline[],
+  { config, quantized, weightedNorms }: ModelToJudge,
+  { fidelity }: LutLlmParameters,
 ): Refusal | null {
   if (!llama.modelTypes.includes(String(config.model_type))) {
     return {
@@ -19,7 +21,11 @@ export function modelRefusal(
     };
   }
   try {
-    return linearsRefusal(parseConfig(config), quantized);
+    const parsed = parseConfig(config);
+    return (
+      linearsRefusal(parsed, quantized) ??
+      (fidelity === "kernel" ? kernelRefusal(parsed, weightedNorms) : null)
+    );
   } catch (error) {
     if (error instanceof LuthierError) return { reason: error.message, fix: error.fix };
     throw error;

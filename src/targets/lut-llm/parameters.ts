@@ -6,9 +6,11 @@ export const lutLlmParameters = z.strictObject({
     .default(32)
     .describe("ports of tables and ids: 32 of 256 bits as in the paper, or 16 of 512 bits"),
   fidelity: z
-    .literal("linears")
+    .enum(["linears", "kernel"])
     .default("linears")
-    .describe("what is computed as the hardware does: the linears; all else as the model defines it"),
+    .describe(
+      "what is scored as the hardware computes it: the linears, all else exact; or all that the kernel does",
+    ),
 });
 
 export type LutLlmParameters = z.infer<typeof lutLlmParameters>;

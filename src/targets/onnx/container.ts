@@ -29,7 +29,7 @@ const graphBytesLimit = 2 ** 28;
 
 /** `model.onnx` with all tensors in `model.onnx.data`, configuration and tokenizer beside them. */
 export const onnxContainer: Container<OnnxParameters, GridOutline> = {
-  refuse(config) {
+  refuse({ config }) {
     try {
       findArchitecture(config);
       return null;

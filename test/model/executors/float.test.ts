@@ -16,6 +16,7 @@ const linear = (name: string, bias: string | null): LinearInfo => ({
   tensor: `${name}.weight`,
   bias,
   norm: null,
+  headNorm: null,
   rotaryHeadSize: null,
   attention: null,
 });

@@ -121,7 +121,9 @@ describe("a model is refused", () => {
   const tokenizer = { definition, config: {}, chatTemplate: null };
 
   test("never when it is the bundled one", () => {
-    expect(ggufContainer.refuse(config, [], tokenizer)).toBe(null);
+    expect(
+      ggufContainer.refuse({ config, quantized: [], tokenizer, weightedNorms: [] }, { type: "auto" }),
+    ).toBe(null);
   });
 
   test.each([
@@ -140,7 +142,12 @@ describe("a model is refused", () => {
       /dynamic/,
     ],
   ])("%s", (_, changed, files, reason) => {
-    expect(ggufContainer.refuse(changed, [], files)?.reason).toMatch(reason);
+    expect(
+      ggufContainer.refuse(
+        { config: changed, quantized: [], tokenizer: files, weightedNorms: [] },
+        { type: "auto" },
+      )?.reason,
+    ).toMatch(reason);
   });
 });
 

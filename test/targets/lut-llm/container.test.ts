@@ -14,7 +14,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { WeightOutline } from "../../../src/schemes/scheme.js";
 import { vectorsOutlineOf } from "../../../src/schemes/vectors.js";
-import type { WrittenLinear } from "../../../src/targets/container.js";
+import type { NamedOutline, WrittenLinear } from "../../../src/targets/container.js";
 import { lutLlmContainer } from "../../../src/targets/lut-llm/container.js";
 import { lutLlm } from "../../../src/targets/lut-llm/lut-llm.js";
 import { temporaryFolder } from "../../pipeline/run.js";
@@ -50,6 +50,13 @@ const models: fc.Arbitrary<ModelSizes> = fc
   })
   .filter(({ heads, keyValueHeads, headSize }) => ((heads + 2 * keyValueHeads) * headSize) % 128 === 0);
 
+/** Why a model is refused. */
+const judge = (
+  config: Readonly<Record<string, unknown>>,
+  quantized: readonly NamedOutline[],
+  chosen = parameters(32),
+) => lutLlmContainer.refuse({ config, quantized, tokenizer: null, weightedNorms: [] }, chosen);
+
 async function write(
   folder: string,
   sizes: ModelSizes,
@@ -58,7 +65,7 @@ async function write(
 ) {
   const config = configOf(sizes);
   const model = modelOf(config, linears, ports);
-  expect(lutLlmContainer.refuse(config, model.linears, null)).toBe(null);
+  expect(judge(config, model.linears)).toBe(null);
   return lutLlmContainer.write(folder, model, parameters(ports));
 }
 
@@ -166,13 +173,13 @@ describe("the images of a small model", () => {
     const layout = (name: string) => written.find((linear) => linear.name === `model.layers.${name}`)?.layout;
     // A block: qkv 64 / 16 rows of 2 · 16 + 4 beats, o 128 · (16 + 1) / 16 · …
     expect(layout("0.self_attn.q_proj")).toEqual({
-      ...{ ports: 32, fidelity: "linears", layer: 0, projection: "qkv", beatBytes: 32 },
+      ...{ ports: 32, layer: 0, projection: "qkv", beatBytes: 32 },
       ...{ projectionOutputs: 512, projectionBlocks: 2, outputsOfScale: 32 },
       ...{ firstOutput: 64, outputRun: 64, outputStride: 128 },
       ...{ firstBeat: 0, tableBeats: 32, idBeats: 4, firstCodebookBeat: 0, firstScaleWord: 0 },
     });
     expect(layout("0.mlp.gate_proj")).toEqual({
-      ...{ ports: 32, fidelity: "linears", layer: 0, projection: "up-gate", beatBytes: 32 },
+      ...{ ports: 32, layer: 0, projection: "up-gate", beatBytes: 32 },
       ...{ projectionOutputs: 384, projectionBlocks: 6, outputsOfScale: 192 },
       ...{ firstOutput: 192, outputRun: 192, outputStride: 192 },
       // qkv has 64 positions on 16 lanes, 4 rows of 36 beats; o 128 positions, 8 rows of 17 beats
@@ -339,7 +346,7 @@ describe("a model is refused, with a way out,", () => {
     weight: vectorsOutlineOf(weight) as WeightOutline,
   }));
   const refuse = (linears: readonly { name: string; weight: WeightOutline }[], changes: object = {}) =>
-    lutLlmContainer.refuse({ ...config, ...changes }, linears, null);
+    judge({ ...config, ...changes }, linears);
   const changing = (pattern: RegExp, change: object) =>
     outlines.map((linear) =>
       pattern.test(linear.name)
@@ -479,7 +486,7 @@ describe("a block of Qwen3-1.7B is packed into as many beats a port as the kerne
         pack: async () => lutLlm.pack(filled(rows, columns, blocks, bits, scales), parameters(32)),
       }));
       const config = configOf({ ...qwen, bits });
-      expect(lutLlmContainer.refuse(config, linears, null)).toBe(null);
+      expect(judge(config, linears)).toBe(null);
       const model = { ...modelOf(config, new Map(), 32), linears };
       const { files } = await lutLlmContainer.write(folder, model, parameters(32));
       for (const file of files) {
