@@ -1,8 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { quantizerOf } from "../../src/pipeline/plan.js";
-import { isStored } from "../../src/recipe/schema.js";
+import { calibratedQuantizerOf, quantizerOf } from "../../src/pipeline/plan.js";
+import { isStored, type QuantizeChoice } from "../../src/recipe/schema.js";
 import { headerOf, loadRecipe, shippedRecipeNames } from "../../src/recipe/shipped.js";
 import { bitsPerWeight } from "../../src/schemes/weights.js";
+
+/** Of a linear with 4096 inputs and outputs. */
+function outlineOf(choice: QuantizeChoice) {
+  const calibrated = calibratedQuantizerOf(choice);
+  if (calibrated)
+    return calibrated.quantizer.outline({ rows: 4096, columns: 4096, attention: null }, calibrated.options);
+  const { quantizer, options } = quantizerOf(choice);
+  return quantizer.outline(4096, 4096, options);
+}
 
 describe.each(await shippedRecipeNames())("%s", (name) => {
   test("says in its header what it is, its source, its targets, and its stored bits per weight, truly", async () => {
@@ -14,8 +23,7 @@ describe.each(await shippedRecipeNames())("%s", (name) => {
     const stated = Number(/([\d.]+) stored/.exec(header)?.[1]);
     const choice = recipe.rules.find((rule) => rule.quantize)?.quantize;
     if (choice === undefined) throw new Error("a recipe without a quantizer");
-    const { quantizer, options } = quantizerOf(choice);
-    expect(bitsPerWeight(quantizer.outline(4096, 4096, options))).toBeCloseTo(stated, 2);
+    expect(bitsPerWeight(outlineOf(choice))).toBeCloseTo(stated, 2);
   });
 });
 
