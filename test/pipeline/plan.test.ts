@@ -56,6 +56,19 @@ describe("is refused before any work, naming linears and ways out:", () => {
     expect(() => plan('{ match: "*_proj", keep: float }')).toThrow(/lm_head: no rule matches it/);
   });
 
+  test("a method that is fitted to calibration text, without one", () => {
+    expect(() => plan(`${keepHead}, { match: "*", quantize: { method: co-quantization } }`)).toThrow(
+      /co-quantization is fitted to what the model computes, and the recipe has no text for it — add `calibration/,
+    );
+  });
+
+  test("a representation of inputs where the method decides it", () => {
+    const rule = '{ match: "*", quantize: { method: co-quantization }, activation: { scheme: int8 } }';
+    expect(() => plan(`${keepHead}, ${rule}`)).toThrow(
+      /decides how the input is represented — remove `activation`/,
+    );
+  });
+
   test("a rule without a linear", () => {
     expect(() => plan('{ match: "*.qproj", keep: float }, { match: "*", keep: float }')).toThrow(
       /rule 1 \(match \*\.qproj\): matches no linear/,
