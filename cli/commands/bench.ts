@@ -84,5 +84,5 @@ function text({ path, threads, limits, rows }: BenchResult): string {
 
 function ruleText({ method, bits, planes, group }: Readonly<Record<string, unknown>>): string {
   const size = bits === undefined ? (planes === undefined ? "" : ` × ${planes}`) : ` ${bits} bits`;
-  return `${method}${size}, group ${group}`;
+  return `${method}${size}${group === undefined ? "" : `, group ${group}`}`;
 }

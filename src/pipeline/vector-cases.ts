@@ -1,21 +1,19 @@
+import type { VectorCase } from "../targets/signal.js";
 import type { Matrix } from "../tensor/matrix.js";
-
-/** One token to drive a linear with. */
-export interface VectorCase {
-  /** A folder's name. */
-  readonly name: string;
-  readonly what: string;
-  /** `[K]` */
-  readonly token: Float32Array;
-}
 
 /**
  * Tokens that reach the corners of every arithmetic here, and a few ordinary ones.
  *
  * @param weight `[N, K]`, dequantized: decides the signs that make an output as large as it can be.
  * @param activations `[tokens, K]`: what the linear was given when the model read a text.
+ * @param own the target's own corners.
  */
-export function vectorCases(weight: Matrix, activations: Matrix, seed: number): readonly VectorCase[] {
+export function vectorCases(
+  weight: Matrix,
+  activations: Matrix,
+  seed: number,
+  own: readonly VectorCase[] = [],
+): readonly VectorCase[] {
   const { columns: inputs } = weight;
   const token = (value: (k: number) => number) => Float32Array.from({ length: inputs }, (_, k) => value(k));
   const row = (index: number) => weight.data.subarray(index * inputs, (index + 1) * inputs);
@@ -23,8 +21,8 @@ export function vectorCases(weight: Matrix, activations: Matrix, seed: number): 
   const next = uniform(seed);
   const corners: VectorCase[] = [
     { name: "zero", what: "all inputs 0", token: token(() => 0) },
-    { name: "all-largest", what: "all inputs 1: every INT8 code is 127", token: token(() => 1) },
-    { name: "all-least", what: "all inputs −1: every INT8 code is −127", token: token(() => -1) },
+    { name: "all-largest", what: "all inputs 1: coded as INT8 all are 127", token: token(() => 1) },
+    { name: "all-least", what: "all inputs −1: coded as INT8 all are −127", token: token(() => -1) },
     { name: "alternating", what: "1, −1, 1, −1 …", token: token((k) => (k % 2 === 0 ? 1 : -1)) },
     { name: "first-only", what: "1, then zeros", token: token((k) => (k === 0 ? 1 : 0)) },
     { name: "last-only", what: "zeros, then 1", token: token((k) => (k === inputs - 1 ? 1 : 0)) },
@@ -40,7 +38,7 @@ export function vectorCases(weight: Matrix, activations: Matrix, seed: number): 
     },
     {
       name: "ties",
-      what: "127, then half-integers: INT8 codes that lie halfway, which rounding has to decide",
+      what: "127, then half-integers: coded as INT8 they lie halfway, which rounding has to decide",
       token: token((k) => (k === 0 ? 127 : (k % 126) + 0.5) * (k % 3 === 2 ? -1 : 1)),
     },
     {
@@ -55,7 +53,7 @@ export function vectorCases(weight: Matrix, activations: Matrix, seed: number): 
     what: "what the model gave the linear while it read a text",
     token: activations.data.slice(at * inputs, (at + 1) * inputs),
   }));
-  return [...corners, ...ordinary];
+  return [...corners, ...own, ...ordinary];
 }
 
 function largestRow({ rows, columns, data }: Matrix): number {

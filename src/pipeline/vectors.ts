@@ -10,7 +10,7 @@ import type { Kernels } from "../kernels/kernels.js";
 import { matches } from "../recipe/match.js";
 import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
-import type { Signal } from "../targets/signal.js";
+import type { Signal, VectorCase } from "../targets/signal.js";
 import { encodeSignal, type SignalEncoding } from "../targets/signal-files.js";
 import type { PackedLinear, Target } from "../targets/target.js";
 import { type Dtype, dtypeBytes } from "../tensor/dtype.js";
@@ -19,7 +19,7 @@ import { openModelAt } from "./open-model.js";
 import { openPack, type PackEntry, packFolder, readManifest } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
 import { type FileEntry, readRecord, writeRecord } from "./record.js";
-import { type VectorCase, vectorCases } from "./vector-cases.js";
+import { vectorCases } from "./vector-cases.js";
 import { vectorsReadme } from "./vectors-readme.js";
 
 export interface VectorsOptions {
@@ -95,7 +95,12 @@ export async function writeVectors(options: VectorsOptions): Promise<Vectors> {
       onProgress({ stage: "vectors", done, total: chosen.length, what: entry.name });
       const packed = await pack.read(entry);
       const weight = dequantize(target.unpack(packed));
-      const cases = vectorCases(weight, activations.get(entry.name) as Matrix, seed);
+      const cases = vectorCases(
+        weight,
+        activations.get(entry.name) as Matrix,
+        seed,
+        target.corners?.(packed),
+      );
       linears.push(await writeLinear(out, target, packed, entry.name, cases, encodings, kernels));
     }
   } finally {

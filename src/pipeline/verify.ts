@@ -86,10 +86,11 @@ async function packFaults(
     }
     const check = async () => {
       const scheme = await readScheme(path.join(quantizedFolder(run), made.file), made.weight);
-      const file = path.join(folder, entry.file);
-      return checkLinear(findTarget(target), await pack.read(entry), file, scheme, kernels);
+      return checkLinear(findTarget(target), await pack.read(entry), scheme, kernels);
     };
-    faults.push(...(await check().catch(asFault)));
+    const file = path.join(folder, entry.file);
+    const where = findTarget(target).container ? `${made.name} in ${folder}` : file;
+    faults.push(...(await check().catch(asFault)).map((fault) => named(where, fault)));
   }
   await pack.close();
   onProgress({
@@ -128,21 +129,25 @@ async function damagedFiles(
 async function checkLinear(
   target: Target,
   packed: PackedLinear,
-  file: string,
   scheme: WeightScheme,
   kernels: Kernels,
 ): Promise<readonly string[]> {
   const faults: string[] = [];
   const part = firstDifference(target.unpack(packed), scheme);
-  if (part) faults.push(`${file}: unpacked ${part} differ from the scheme`);
+  if (part) faults.push(`unpacked ${part} differ from the scheme`);
   const native = target.open(packed, kernels);
   const reference = target.open(packed, openKernels({ path: "reference" }));
   if (kernels.native && "multiply" in native && "multiply" in reference) {
     const input = probe(scheme.columns);
     if (!sameBits((await native.multiply(input)).data, (await reference.multiply(input)).data))
-      faults.push(`${file}: the ${kernels.path} engine differs from the reference`);
+      faults.push(`the ${kernels.path} engine differs from the reference`);
   }
   return faults;
+}
+
+/** A fault with the place that it is at, unless it names it itself. */
+function named(where: string, fault: string): string {
+  return fault.includes(where) ? fault : `${where}: ${fault}`;
 }
 
 /** The first stored tensor in which two schemes differ. */

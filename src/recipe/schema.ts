@@ -47,7 +47,7 @@ const transform = z
       transforms.map(({ name, summary }) => z.strictObject({ transform: z.literal(name) }).describe(summary)),
     ),
   )
-  .describe("an exact change of the float model before anything is quantized");
+  .describe("a change of the float model before anything is quantized");
 
 const target = z
   .discriminatedUnion(

@@ -19,3 +19,12 @@ export interface Signal {
 export type SignalFormat =
   | { readonly kind: "signed" | "unsigned"; readonly bits: number }
   | { readonly kind: "float"; readonly bits: 16 | 32 };
+
+/** One token to drive a linear with. */
+export interface VectorCase {
+  /** A folder's name. */
+  readonly name: string;
+  readonly what: string;
+  /** `[K]` */
+  readonly token: Float32Array;
+}

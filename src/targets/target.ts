@@ -15,7 +15,7 @@ import type { Matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
 import type { Container } from "./container.js";
 import type { CostModel } from "./cost.js";
-import type { Signal } from "./signal.js";
+import type { Signal, VectorCase } from "./signal.js";
 
 /**
  * One hardware's contract: which weights it takes, the bytes it reads, and the arithmetic it computes them with. `Product`
@@ -79,6 +79,8 @@ export interface Target<
    * output has the bits of `multiply`. Absent where no hardware reads the pack.
    */
   trace?(packed: PackedLinear<OutlineOf<Weight>>, token: Float32Array): readonly Signal[];
+  /** Tokens that reach corners of its own arithmetic, for test benches. */
+  corners?(packed: PackedLinear<OutlineOf<Weight>>): readonly VectorCase[];
   /** What its products cost on a device; absent where no formulas are known. */
   readonly cost?: CostModel<Parameters, object, OutlineOf<Weight>>;
   /** What a rule of a recipe for this target usually says: what it is shown and measured with. */

@@ -86,6 +86,18 @@ describe("a run with paired channels", async () => {
     await checkpoint.close();
   });
 
+  test("folded norms come out the same in any order of channels", async () => {
+    const [inOrder, folded] = [temporaryFolder(), temporaryFolder()];
+    const fold = { transform: "fold-norms" };
+    await run(inOrder, recipeOf([fold, ...pairing], [{ match: "*", keep: "float" }]));
+    await run(folded, recipeOf([fold], [{ match: "*", keep: "float" }]));
+    const [one, other] = [await perplexityOf(inOrder), await perplexityOf(folded)];
+    expect(one).toBeCloseTo(other, 3);
+    // Constants in place of norms of queries and keys cost something: a model without them is another one.
+    expect(other / (await perplexityOf(bundledModel))).toBeGreaterThan(1.05);
+    expect(other / (await perplexityOf(bundledModel))).toBeLessThan(1.4);
+  });
+
   test("has an order for every group of channels", async () => {
     const orders = await ordersOf(paired);
     expect(Object.keys(orders).sort().slice(0, 4)).toEqual([

@@ -4,6 +4,7 @@ import { outlineOf } from "../../schemes/weights.js";
 import { matrix } from "../../tensor/matrix.js";
 import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
 import { lutLlmContainer } from "./container.js";
+import { cornersOf } from "./corners.js";
 import { lutLlmCost } from "./cost.js";
 import { kernelGlue } from "./glue.js";
 import { packWeight, unpackWeight } from "./pack.js";
@@ -54,6 +55,7 @@ export const lutLlm: Target<LutLlmParameters, Arithmetic, WeightScheme> = {
     refuseUnsound(input, input);
     return traceToken(token, weight);
   },
+  corners: (packed) => cornersOf(weightOf(packed)),
   container: lutLlmContainer,
   cost: lutLlmCost,
   glue: ({ fidelity }) => (fidelity === "kernel" ? kernelGlue : null),

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { loadDevice } from "../../../src/recipe/device.js";
 import type { WeightOutline } from "../../../src/schemes/scheme.js";
-import { boundOf, cyclesOf, type LinearCost } from "../../../src/targets/cost.js";
+import { vectorsOutlineOf } from "../../../src/schemes/vectors.js";
+import { boundOf, cyclesOf, type LinearCost, type Product } from "../../../src/targets/cost.js";
 import { lutLlmCost } from "../../../src/targets/lut-llm/cost.js";
+import { lutLlm } from "../../../src/targets/lut-llm/lut-llm.js";
 import { cpuDevice, fpgaDevice } from "../device-of.js";
 import { layer, outlineOf, productOf } from "./qwen3.js";
+import { randomTabled } from "./schemes.js";
 
 const v80 = await loadDevice("v80");
 const costsOf = (bits: 4 | 8, tokens: number, device = v80) =>
@@ -36,6 +39,23 @@ function beatsOfLoops(bits: 4 | 8): number {
   }
   return beats;
 }
+
+test.each([4, 8] as const)(
+  "weights and scales of a linear alone are the bytes of its pack, uint%i tables",
+  (bits) => {
+    const weight = randomTabled({ rows: 512, columns: 768, blocks: 2, bits, scales: 4 }, 1);
+    const { tensors } = lutLlm.pack(weight, { ports: 32, fidelity: "linears" });
+    const packed = Object.values(tensors).reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const product = {
+      weight: vectorsOutlineOf(weight),
+      activation: { scheme: "float" },
+      parameters: {},
+      tokens: 1,
+    };
+    const { bytes } = lutLlmCost.of(product as Product, v80, {});
+    expect(bytes.weights + bytes.scales).toBe(packed);
+  },
+);
 
 describe("a layer of Qwen3-1.7B", () => {
   test.each([
