@@ -46,7 +46,7 @@ test("inputs with centroids count as their centroids, and the sample has their i
       Math.max(Math.abs(quantized.data[row * 4] - a), Math.abs(quantized.data[row * 4 + 1] - b));
     return distance(1, 1) < distance(-1, -1) ? 1 : 0;
   });
-  expect([...(sample.ids ?? []).subarray(0, 300)]).toEqual(nearest);
+  expect([...(sample.ids?.subarray(0, 300) ?? [])]).toEqual(nearest);
   expect(second[0]).toBeCloseTo(1, 6);
   expect(second[2 * 4 + 2]).toBeCloseTo(4, 6);
 });
