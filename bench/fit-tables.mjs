@@ -16,7 +16,9 @@ const rounds = 5;
 const threadCounts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1, openKernels().threads];
 
 const reference = openKernels({ path: "reference" });
-console.log(`reference: ${billions(await visitsPerSecond(reference, problem(64, 1, 8, 512), 1))} G visits/s`);
+console.log(
+  `reference: ${billions(await visitsPerSecond(reference, problem(512, 1, 8, tokens), 1))} G visits/s`,
+);
 for (const threads of new Set(threadCounts)) {
   const kernels = openKernels({ threads });
   const { readBytesPerSecond } = await measureLimits(kernels);
