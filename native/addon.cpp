@@ -1,6 +1,10 @@
 #include "bindings/bindings.hpp"
 #include "paths.hpp"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace luthier {
 namespace {
 
@@ -13,7 +17,16 @@ Napi::Value paths(const Napi::CallbackInfo& info) {
   return names;
 }
 
+/// Large arrays go back to the system as soon as they are freed. By default glibc raises its threshold with what it sees, and
+/// keeps the holes between matrices that live long: a fifth more memory at peak.
+void return_large_arrays() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+#endif
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  return_large_arrays();
   exports.Set("paths", Napi::Function::New(env, paths));
   exports.Set("widen", Napi::Function::New(env, widen));
   exports.Set("readMemory", Napi::Function::New(env, read_memory));

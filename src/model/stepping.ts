@@ -64,8 +64,10 @@ export async function stepThrough(
     },
     async resume(outputs) {
       const stop = nextStop();
+      const release = goOn;
       waiting = null;
-      goOn(outputs);
+      goOn = () => {}; // what it holds, the outputs, is let go
+      release(outputs);
       await stop;
     },
   };

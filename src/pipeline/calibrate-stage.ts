@@ -49,7 +49,7 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
     const batches = batchesOf(windows);
     const embedded: Matrix[] = [];
     for (const { tokens } of batches) embedded.push(await embed(tokens, description, checkpoint, kernels));
-    let [float, quantized] = [embedded, embedded];
+    let [float, quantized] = [embedded, [...embedded]];
     for (const [index, linears] of description.blocks.entries()) {
       if (waiting.size === 0) break; // later blocks have nothing to fit
       const products = await openBlockProducts(options, linears, ops);
@@ -112,13 +112,15 @@ async function blockOpener(
     );
 }
 
+/** @param hidden is emptied: the block keeps what it needs, and lets it go in time. */
 async function start(
   open: OpenStepped,
   batches: readonly Batch[],
-  hidden: readonly Matrix[],
+  hidden: Matrix[],
 ): Promise<readonly SteppedBlock[]> {
   const stepped: SteppedBlock[] = [];
-  for (const [at, { length }] of batches.entries()) stepped.push(await open(hidden[at], length));
+  const inTurn = hidden.splice(0).reverse();
+  for (const { length } of batches) stepped.push(await open(inTurn.pop() as Matrix, length));
   return stepped;
 }
 

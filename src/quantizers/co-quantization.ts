@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
 import type { VectorsOutline, VectorsScheme } from "../schemes/vectors.js";
-import type { CalibratedQuantizer, LinearShape } from "./calibrated-quantizer.js";
+import type { CalibratedQuantizer, CalibrationInputs, LinearShape } from "./calibrated-quantizer.js";
 import { clusterWeights } from "./clustered-weights.js";
 import { fitCodebooks } from "./fitted-codebooks.js";
 import { fitProducts, productsOfPart } from "./fitted-products.js";
@@ -69,12 +70,7 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
       const shared = sharesBlocks(linear, chosen);
       return { shared, blocks: outline.blocks, runs: outline.table?.scales ?? outline.blocks };
     });
-    const inputCodebooks =
-      chosen.inputs === "float"
-        ? null
-        : await kernels.kMeans(sampleRows(inputs.quantized, clusteredTokens), {
-            ...{ vector, centroids: chosen.inputs, seed },
-          });
+    const inputCodebooks = await clusterInputs(inputs, chosen.inputs, seed, kernels);
     const moments = await momentsOf(inputs, inputCodebooks, vector, kernels);
     const aim = compensation || refit ? await aimAtFloat(stacked, moments, kernels) : stacked.weights;
     const weights = compensation ? aim : stacked.weights;
@@ -104,6 +100,17 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
     });
   },
 };
+
+/** `[P, c_a, v]`; null where inputs stay float. */
+async function clusterInputs(
+  { quantized }: CalibrationInputs,
+  centroids: CoQuantizationOptions["inputs"],
+  seed: number,
+  kernels: Kernels,
+): Promise<Float32Array | null> {
+  if (centroids === "float") return null;
+  return kernels.kMeans(sampleRows(quantized, clusteredTokens), { vector, centroids, seed });
+}
 
 function outlineOf(linear: LinearShape, chosen: CoQuantizationOptions): VectorsOutline {
   const { rows, columns, attention } = linear;

@@ -34,7 +34,7 @@ export interface FittedProducts {
 }
 
 /** Tokens' worth of trust in the product that an entry was before it is fitted. */
-const inertia = 512;
+const inertia = 4096;
 
 /** The table of products of input and weight centroids, rounded; each entry makes up for the rounding of those before. */
 export async function fitProducts(

@@ -34,53 +34,49 @@ export async function momentsOf(
   const second = new Float64Array(size * size);
   const cross = new Float64Array(size * size);
   const float = matrix(Math.min(tokens, sampleTokens), size);
-  const quantized = matrix(float.rows, size);
+  const sampleIds = codebooks && new Uint8Array((size / vector) * float.rows);
   let [batch, seen] = [0, 0];
   for await (const x of inputs.float()) {
     const asGiven = inputs.quantized[batch++];
-    const represented = codebooks ? await throughCentroids(asGiven, codebooks, vector, kernels) : asGiven;
+    const ids = codebooks && (await kernels.nearestCentroids(asGiven, codebooks, vector));
+    const represented = codebooks && ids ? centroidsOf(ids, codebooks, asGiven, vector) : asGiven;
     await kernels.addCovariance(represented, represented, second);
     await kernels.addCovariance(x, represented, cross);
-    copySpread(x, float, seen, tokens);
-    copySpread(asGiven, quantized, seen, tokens);
+    for (const { from, to } of spreadRows(x.rows, seen, float.rows, tokens)) {
+      float.data.set(x.data.subarray(from * size, (from + 1) * size), to * size);
+      if (!ids || !sampleIds) continue;
+      for (let position = 0; position < size / vector; position++)
+        sampleIds[position * float.rows + to] = ids[position * x.rows + from];
+    }
     seen += x.rows;
   }
   for (let i = 0; i < second.length; i++) {
     second[i] /= tokens;
     cross[i] /= tokens;
   }
-  const ids = codebooks && (await kernels.nearestCentroids(quantized, codebooks, vector));
-  return { second, cross, sample: { float, ids } };
-}
-
-async function throughCentroids(
-  input: Matrix,
-  codebooks: Float32Array,
-  vector: number,
-  kernels: Kernels,
-): Promise<Matrix> {
-  return centroidsOf(await kernels.nearestCentroids(input, codebooks, vector), codebooks, input, vector);
+  return { second, cross, sample: { float, ids: sampleIds } };
 }
 
 /** Evenly spread rows of some batches, `[at most rows, K]`. */
 export function sampleRows(batches: readonly Matrix[], most: number): Matrix {
   const tokens = batches.reduce((sum, { rows }) => sum + rows, 0);
   const out = matrix(Math.min(tokens, most), batches[0].columns);
+  const { columns } = out;
   let seen = 0;
-  for (const batch of batches) {
-    copySpread(batch, out, seen, tokens);
-    seen += batch.rows;
+  for (const { rows, data } of batches) {
+    for (const { from, to } of spreadRows(rows, seen, out.rows, tokens))
+      out.data.set(data.subarray(from * columns, (from + 1) * columns), to * columns);
+    seen += rows;
   }
   return out;
 }
 
-/** Copies those rows of a batch that belong to an even spread over `tokens`; the batch begins at token `seen`. */
-function copySpread(batch: Matrix, out: Matrix, seen: number, tokens: number): void {
-  const { columns } = out;
-  for (let at = Math.ceil((seen * out.rows) / tokens); at < out.rows; at++) {
-    const row = Math.floor((at * tokens) / out.rows) - seen;
-    if (row >= batch.rows) return;
-    out.data.set(batch.data.subarray(row * columns, (row + 1) * columns), at * columns);
+/** The rows of a batch that belong to `count` evenly spread ones of all `tokens`; the batch begins at token `seen`. */
+function* spreadRows(batchRows: number, seen: number, count: number, tokens: number) {
+  for (let to = Math.ceil((seen * count) / tokens); to < count; to++) {
+    const from = Math.floor((to * tokens) / count) - seen;
+    if (from >= batchRows) return;
+    yield { from, to };
   }
 }
 

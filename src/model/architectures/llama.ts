@@ -88,9 +88,8 @@ export const llama: Architecture = {
     const [q, k, v, o, gate, up, down] = blockLinears(index, config).map((linear) => linear.name);
     const { heads, keyValueHeads, headSize } = headsOf(config);
 
-    return async (hidden: Value, length: number) => {
-      const normed = await norm(hidden, inputNorm);
-      const [query, key, value] = await executor.run([q, k, v], normed);
+    const attend = async (hidden: Value, length: number) => {
+      const [query, key, value] = await executor.run([q, k, v], await norm(hidden, inputNorm));
       const attended = await ops.attention({
         query,
         key,
@@ -103,17 +102,23 @@ export const llama: Architecture = {
         norms: headNorms,
         window: slidingWindow(config, index),
       });
-      const mixed = subNorms ? await norm(attended, subNorms.attention) : attended;
-      const [attentionOut] = await executor.run([o], mixed);
-      const middle = await ops.add(hidden, attentionOut);
-
-      const normedMiddle = await norm(middle, postAttentionNorm);
-      const [gated, upped] = await executor.run([gate, up], normedMiddle);
-      const opened = await ops.gatedActivation(gated, upped, activationOf(config));
-      const widened = subNorms ? await norm(opened, subNorms.feedForward) : opened;
-      const [feedForwardOut] = await executor.run([down], widened);
-      return ops.add(middle, feedForwardOut);
+      return subNorms ? norm(attended, subNorms.attention) : attended;
     };
+    const widen = async (middle: Value) => {
+      const [gated, upped] = await executor.run([gate, up], await norm(middle, postAttentionNorm));
+      const opened = await ops.gatedActivation(gated, upped, activationOf(config));
+      return subNorms ? norm(opened, subNorms.feedForward) : opened;
+    };
+    // Each step ends before the next linear is asked for, so that a block that waits there holds no more than it needs.
+    const attention = async (hidden: Value, length: number) => {
+      const [out] = await executor.run([o], await attend(hidden, length));
+      return ops.add(hidden, out);
+    };
+    const feedForward = async (middle: Value) => {
+      const [out] = await executor.run([down], await widen(middle));
+      return ops.add(middle, out);
+    };
+    return (hidden: Value, length: number) => attention(hidden, length).then(feedForward);
   },
 
   async finalNorm(hidden, { config, ops, vector }) {
