@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 MODEL = Path(__file__).parent / "../models/tiny"
-WINDOWS, LENGTH = 130, 256
+WINDOWS, LENGTH = 520, 256
 
 
 def read_tensors(file):

@@ -23,6 +23,9 @@ export interface CalibrationText {
 /** Tokens a window where the recipe names no length and the model takes more. */
 const longestByDefault = 512;
 
+/** Tokens of all windows where the recipe does not say how many there are. */
+const tokensByDefault = 65536;
+
 /**
  * Reads and cuts the text that a recipe names; a file is looked for in the recipe's folder.
  * @throws LuthierError when it is missing or too short, or the windows are longer than the model's context.
@@ -42,8 +45,9 @@ export async function calibrationText(
       { usage: true },
     );
   }
+  const samples = calibration.samples ?? Math.ceil(tokensByDefault / length);
   const { text, name, sha256 } = await readText(textSourceOf(calibration, path.dirname(file)));
   const tokens = (await openTokenizer(directory)).encode(text);
-  const windows = calibrationWindows(tokens, calibration.samples, length);
+  const windows = calibrationWindows(tokens, samples, length);
   return { source: { name, sha256, windows: windows.length, length }, windows };
 }

@@ -68,7 +68,11 @@ const calibration = z
   .strictObject({
     ...text,
     split: z.string().default("train"),
-    samples: z.int().min(1).default(128).describe("windows of the text, evenly spread"),
+    samples: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("windows of the text, evenly spread; by default as many as have 65,536 tokens: 128 of 512"),
     length: z
       .int()
       .min(2)

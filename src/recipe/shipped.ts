@@ -16,7 +16,7 @@ export interface LoadedRecipe {
 
 /** The recipe with another calibration text: a file, by its path from the working directory. */
 export function calibratedOn(loaded: LoadedRecipe, file: string): LoadedRecipe {
-  const { samples = 128, length, split = "train" } = loaded.recipe.calibration ?? {};
+  const { samples, length, split = "train" } = loaded.recipe.calibration ?? {};
   const calibration = { text: path.resolve(file), split, samples, length };
   return { ...loaded, recipe: { ...loaded.recipe, calibration } };
 }
