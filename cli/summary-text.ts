@@ -1,5 +1,5 @@
 import { scoreSubject } from "../src/report/markdown.js";
-import type { RunSummary } from "../src/report/summary.js";
+import type { RunSummary, Score } from "../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../src/report/text.js";
 import { facts, table, title } from "./output.js";
 
@@ -49,16 +49,25 @@ export function summaryText(summary: RunSummary): string {
   ].join("\n");
 }
 
+/** A table for each text: perplexities of different texts do not compare. */
 function scoresText({ scores }: RunSummary): string {
+  const texts = new Map<string, Score[]>();
+  for (const score of scores) {
+    const key = JSON.stringify([score.text, score.context]);
+    texts.set(key, [...(texts.get(key) ?? []), score]);
+  }
+  return [...texts.values()].map(scoresOfText).join("\n\n");
+}
+
+function scoresOfText(scores: readonly Score[]): string {
   const baseline = scores.find(({ of }) => of === "checkpoint")?.perplexity;
-  const [first] = scores;
+  const [{ text, context, stride, predictions }] = scores;
   const rows = scores.map((score) => [
     scoreSubject(score),
     score.perplexity.toFixed(3),
     baseline ? `${(score.perplexity / baseline).toFixed(4)} ×` : "",
     secondsText(score.seconds),
   ]);
-  const { text, context, stride, predictions } = first;
   return [
     table(["perplexity of", "value", "to float", "time"], rows),
     `${text.name}${text.split ? ` (${text.split})` : ""}: context ${context}, stride ${stride}, ${predictions} predictions`,
@@ -69,7 +78,7 @@ function schemesText({ linears }: RunSummary): string {
   const counts = new Map<string, number>();
   for (const { scheme } of linears) counts.set(scheme, (counts.get(scheme) ?? 0) + 1);
   const kinds = [...counts].map(([scheme, count]) => (counts.size === 1 ? scheme : `${count} × ${scheme}`));
-  return kinds.join(", ") || "none";
+  return kinds.join("; ") || "none";
 }
 
 function mean(values: readonly number[]): number {

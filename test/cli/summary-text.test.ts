@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { summaryText } from "../../cli/summary-text.js";
+import type { RunSummary, Score } from "../../src/report/summary.js";
+
+const score = (name: string, of: Score["of"], perplexity: number): Score => ({
+  ...{ task: "perplexity", of, perplexity, seconds: 1, target: null, engine: "float", negativeLogLikelihood: 1 },
+  ...{ predictions: 9, tokens: 10, windows: 1, context: 10, stride: 10 },
+  text: { name, split: null, sha256: "" },
+});
+
+test("each text has its own table, and is compared with the float model on the same text", () => {
+  const summary: RunSummary = {
+    ...{ run: "r", model: "m", recipe: "x", linears: [], packs: [], stages: [] },
+    ...{ quantizedWeights: 0, quantizedBytes: 0, quantizedBitsPerWeight: 0 },
+    scores: [
+      score("one.txt", "checkpoint", 10),
+      score("one.txt", "run", 11),
+      score("two.txt", "checkpoint", 20),
+      score("two.txt", "run", 30),
+    ],
+  };
+  const lines = summaryText(summary).split("\n");
+  const after = (text: string) =>
+    lines
+      .slice(
+        0,
+        lines.findIndex((line) => line.startsWith(text)),
+      )
+      .slice(-1)[0];
+  expect(after("one.txt")).toContain("1.1000 ×");
+  expect(after("two.txt")).toContain("1.5000 ×");
+});
