@@ -34,8 +34,9 @@ export interface StackShape {
 }
 
 /**
- * Stacks linears, those that share blocks in the same blocks and all others in blocks of their own. Rows are brought to one magnitude run by run, so that what shares a codebook
- * is alike: a head or a linear where there are scales for it, else a block.
+ * Stacks linears, those that share blocks in the same blocks and all others in blocks of their own. Rows are brought to one
+ * magnitude run by run, so that what shares a codebook is alike: a head or a linear where there are scales for it, else a
+ * block.
  */
 export function stack(
   linears: readonly LinearToFit[],

@@ -3,7 +3,15 @@ import { summaryText } from "../../cli/summary-text.js";
 import type { RunSummary, Score } from "../../src/report/summary.js";
 
 const score = (name: string, of: Score["of"], perplexity: number): Score => ({
-  ...{ task: "perplexity", of, perplexity, seconds: 1, target: null, engine: "float", negativeLogLikelihood: 1 },
+  ...{
+    task: "perplexity",
+    of,
+    perplexity,
+    seconds: 1,
+    target: null,
+    engine: "float",
+    negativeLogLikelihood: 1,
+  },
   ...{ predictions: 9, tokens: 10, windows: 1, context: 10, stride: 10 },
   text: { name, split: null, sha256: "" },
 });
