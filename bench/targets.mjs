@@ -1,5 +1,5 @@
 // The bundled model through every target, each with the rule that it is typically used with: one table, in Markdown.
-//   npm run build && node bench/targets.mjs
+//   npm run build && node bench/targets.mjs [target …]
 //
 // "stored" are the bits a weight of the scheme, "pack" those of the bytes that the hardware reads, scales included. Both
 // perplexities are on the bundled evaluation text, the second by the target's own arithmetic on the pack's bytes. Cycles
@@ -23,9 +23,12 @@ const devices = {
   tellme: "kv260",
   "lut-tensor-core": "a100-lut-4x",
   "lut-gemm": "a100",
+  "lut-llm": "v80",
 };
 
 const model = packagePath("models/tiny");
+const calibration = { text: packagePath("calibration/sampled-from-tiny.txt") };
+const chosen = process.argv.slice(2);
 const text = { text: packagePath("calibration/the-fiddle-maker.txt") };
 const kernels = openKernels();
 const scratch = await mkdtemp(path.join(tmpdir(), "luthier-targets-"));
@@ -38,7 +41,8 @@ try {
     "| target | scheme | input | stored bits | pack bits | pack bytes | quantized, float | pack, engine | cycles a token |",
   );
   console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-  for (const target of targets) console.log(`| ${(await rowOf(target)).join(" | ")} |`);
+  for (const target of targets.filter(({ name }) => chosen.length === 0 || chosen.includes(name)))
+    console.log(`| ${(await rowOf(target)).join(" | ")} |`);
 } finally {
   await rm(scratch, { recursive: true });
 }
@@ -49,7 +53,10 @@ async function rowOf(target) {
     { match: "*", ...target.typical },
   ];
   const name = `typical-${target.name}`;
-  const recipe = parseRecipe(JSON.stringify({ version: 1, rules, targets: [{ target: target.name }] }), name);
+  const recipe = parseRecipe(
+    JSON.stringify({ version: 1, calibration, rules, targets: [{ target: target.name }] }),
+    name,
+  );
   const out = path.join(scratch, target.name);
   const { index, packs } = await quantize({ model, out, kernels, recipe: { name, file: name, recipe } });
   const { linears } = index;
