@@ -12,7 +12,7 @@ import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
 import { fitLinears } from "./fit-linears.js";
-import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
+import { isFitted, type PlannedLinear } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
 
@@ -39,7 +39,7 @@ export interface CalibrationOptions {
 export async function quantizeOnCalibration(options: CalibrationOptions): Promise<readonly QuantizedEntry[]> {
   const { run, checkpoint, description, planned, windows, kernels, onProgress } = options;
   await mkdir(path.join(quantizedFolder(run), "linears"), { recursive: true });
-  const fitted = planned.filter(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
+  const fitted = planned.filter(isFitted);
   const waiting = new Set(fitted.map(({ linear }) => linear.name));
   const entries: QuantizedEntry[] = [];
   const progress = (what: string) =>

@@ -178,7 +178,12 @@ export function needsCalibration({ transforms, linears }: Plan): boolean {
 
 /** Whether a linear's method is fitted to calibration text. */
 export function hasFitted(linears: readonly PlannedLinear[]): boolean {
-  return linears.some(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
+  return linears.some(isFitted);
+}
+
+/** Whether this linear's method is fitted to calibration text. */
+export function isFitted({ quantize }: PlannedLinear): boolean {
+  return quantize !== null && calibratedQuantizerOf(quantize.choice) !== null;
 }
 
 /** What is wrong with rules whose methods are fitted to calibration text. */
@@ -187,7 +192,7 @@ function calibrationProblems(
   { rules }: Recipe,
   lacksText: boolean,
 ): Problem[] {
-  const fitted = planned.filter(({ quantize }) => quantize && calibratedQuantizerOf(quantize.choice));
+  const fitted = planned.filter(isFitted);
   return fitted.flatMap(({ linear, rule, quantize }) => {
     const method = quantize?.choice.method;
     const problems: Problem[] = [];

@@ -10,7 +10,7 @@ import type { WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { calibratedQuantizerOf, type PlannedLinear, quantizerOf } from "./plan.js";
+import { isFitted, type PlannedLinear, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   type QuantizedEntry,
@@ -34,9 +34,7 @@ export async function quantizeLinears(
   kernels: Kernels,
   onProgress: OnProgress,
 ): Promise<readonly QuantizedEntry[]> {
-  const linears = planned.filter(
-    (each): each is ToQuantize => each.quantize !== null && !calibratedQuantizerOf(each.quantize.choice),
-  );
+  const linears = planned.filter((each): each is ToQuantize => each.quantize !== null && !isFitted(each));
   const folder = quantizedFolder(run);
   await mkdir(path.join(folder, "linears"), { recursive: true });
   const entries = new Map<string, QuantizedEntry>();
