@@ -1,4 +1,4 @@
-import { roundHalfToEven } from "./round-to-nearest.js";
+import { nearestLevel } from "./round-to-nearest.js";
 
 /** Which entry of the tables `[P, blocks, c_a, c_w]` a token and an output meet at each position. */
 export interface TableLookups {
@@ -187,10 +187,9 @@ function fitEntries(
   });
 }
 
-/** The level nearest to an entry, half to even. */
+/** The value of the level nearest to an entry. */
 function onGrid(entry: number, block: number, { minimums, steps, levels }: Grid): number {
-  const level = roundHalfToEven((entry - minimums[block]) / steps[block]);
-  return minimums[block] + steps[block] * Math.max(0, Math.min(levels, level));
+  return minimums[block] + steps[block] * nearestLevel(entry, minimums[block], steps[block], levels);
 }
 
 /** Takes what a position's table adds to each output off the residual. */

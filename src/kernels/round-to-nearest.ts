@@ -126,6 +126,11 @@ export function roundHalfToEven(x: number): number {
   return Math.fround(Math.fround(x + 12582912) - 12582912); // 1.5 · 2^23
 }
 
+/** Which of the levels `minimum + step · k`, k = 0 … `levels`, is nearest to a value, half to even. */
+export function nearestLevel(value: number, minimum: number, step: number, levels: number): number {
+  return Math.max(0, Math.min(levels, roundHalfToEven((value - minimum) / step)));
+}
+
 function clamp(x: number, low: number, high: number): number {
   return Math.min(Math.max(x, low), high);
 }

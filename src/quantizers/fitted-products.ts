@@ -1,7 +1,7 @@
 import type { CompensatedVectors } from "../kernels/compensated-vectors.js";
 import type { FitTablesTask, Grid } from "../kernels/fit-tables.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { roundHalfToEven } from "../kernels/round-to-nearest.js";
+import { nearestLevel } from "../kernels/round-to-nearest.js";
 import type { Products } from "../schemes/vectors.js";
 import { type Matrix, rowsOf } from "../tensor/matrix.js";
 import { type InputMoments, transposed } from "./input-moments.js";
@@ -97,7 +97,7 @@ async function outputsOf(stacked: StackedLinears, x: Matrix, kernels: Kernels): 
   return out;
 }
 
-/** Each entry's nearest level, half to even. */
+/** Each entry's nearest level. */
 function levelsOf(
   tables: Float32Array,
   { minimums, steps, levels }: Grid,
@@ -108,10 +108,7 @@ function levelsOf(
   for (let first = 0; first < tables.length; first += size) {
     const block = (first / size) % blocks;
     const [minimum, step] = [minimums[block], steps[block]];
-    for (let at = first; at < first + size; at++) {
-      const level = roundHalfToEven((tables[at] - minimum) / step);
-      out[at] = Math.max(0, Math.min(levels, level));
-    }
+    for (let at = first; at < first + size; at++) out[at] = nearestLevel(tables[at], minimum, step, levels);
   }
   return out;
 }

@@ -1,4 +1,4 @@
-import { roundHalfToEven } from "../kernels/round-to-nearest.js";
+import { nearestLevel } from "../kernels/round-to-nearest.js";
 
 /** Levels `minimum + step · k`. */
 export interface Range {
@@ -53,7 +53,7 @@ function errorOf(
   for (let cell = 0; cell < cells; cell++) {
     if (histogram[cell] === 0) continue;
     const value = least + (cell + 0.5) * width;
-    const level = Math.max(0, Math.min(levels, roundHalfToEven((value - minimum) / step)));
+    const level = nearestLevel(value, minimum, step, levels);
     const difference = value - minimum - step * level;
     error += histogram[cell] * difference * difference;
   }
