@@ -164,6 +164,20 @@ function sumsOfCells(perToken: Float32Array, position: number, lookups: TableLoo
   return out;
 }
 
+/** How many tokens have each input id at a position, `[c_a]`, and how many outputs each weight id, `[blocks, c_w]`. */
+export function usesAt(
+  position: number,
+  lookups: TableLookups,
+): { readonly ofInput: Float64Array; readonly ofWeight: Float64Array } {
+  const { inputs, centroids, inputIds, ids, blockOfRow, blocks } = lookups;
+  const { rows, tokens } = sizesOf(lookups);
+  const ofInput = new Float64Array(inputs);
+  const ofWeight = new Float64Array(blocks * centroids);
+  for (let token = 0; token < tokens; token++) ofInput[inputIds[position * tokens + token]]++;
+  for (let row = 0; row < rows; row++) ofWeight[blockOfRow[row] * centroids + ids[position * rows + row]]++;
+  return { ofInput, ofWeight };
+}
+
 /** Fits the entries of a position; gives how each changes. */
 function fitEntries(
   table: Float32Array,
@@ -171,12 +185,8 @@ function fitEntries(
   position: number,
   task: FitTablesTask,
 ): Float32Array {
-  const { inputs, centroids, inputIds, ids, blockOfRow, inertia, grid } = task;
-  const { rows, tokens } = sizesOf(task);
-  const ofInput = new Float64Array(inputs); // tokens
-  const ofWeight = new Float64Array(task.blocks * centroids); // outputs
-  for (let token = 0; token < tokens; token++) ofInput[inputIds[position * tokens + token]]++;
-  for (let row = 0; row < rows; row++) ofWeight[blockOfRow[row] * centroids + ids[position * rows + row]]++;
+  const { inputs, centroids, inertia, grid } = task;
+  const { ofInput, ofWeight } = usesAt(position, task);
   return table.map((entry, at) => {
     const block = Math.floor(at / (inputs * centroids));
     const input = Math.floor(at / centroids) % inputs;

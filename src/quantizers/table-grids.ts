@@ -1,4 +1,4 @@
-import type { FitTablesTask, Grid } from "../kernels/fit-tables.js";
+import { type FitTablesTask, type Grid, usesAt } from "../kernels/fit-tables.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { leastErrorRange } from "./least-error-range.js";
 import type { StackedLinears } from "./stacked-linears.js";
@@ -107,16 +107,12 @@ function ofBlocks(
 }
 
 /** `[P, blocks, c_a, c_w]`: how many outputs of the sample meet each entry. */
-function usesOf({ inputs, centroids, inputIds, ids, blockOfRow, blocks }: FitTablesTask): Float32Array {
-  const rows = blockOfRow.length;
-  const positions = ids.length / rows;
-  const tokens = inputIds.length / positions;
+function usesOf(fit: FitTablesTask): Float32Array {
+  const { inputs, centroids, blocks } = fit;
+  const positions = fit.ids.length / fit.blockOfRow.length;
   const out = new Float32Array(positions * blocks * inputs * centroids);
   for (let position = 0, at = 0; position < positions; position++) {
-    const ofInput = new Float64Array(inputs);
-    const ofWeight = new Float64Array(blocks * centroids);
-    for (let token = 0; token < tokens; token++) ofInput[inputIds[position * tokens + token]]++;
-    for (let row = 0; row < rows; row++) ofWeight[blockOfRow[row] * centroids + ids[position * rows + row]]++;
+    const { ofInput, ofWeight } = usesAt(position, fit);
     for (let block = 0; block < blocks; block++) {
       for (let input = 0; input < inputs; input++) {
         for (let id = 0; id < centroids; id++) out[at++] = ofInput[input] * ofWeight[block * centroids + id];
