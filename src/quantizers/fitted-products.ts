@@ -3,8 +3,8 @@ import type { FitTablesTask, Grid } from "../kernels/fit-tables.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { nearestLevel } from "../kernels/round-to-nearest.js";
 import type { Products } from "../schemes/vectors.js";
-import { type Matrix, rowsOf } from "../tensor/matrix.js";
-import { type InputMoments, transposed } from "./input-moments.js";
+import { type Matrix, rowsOf, transposed } from "../tensor/matrix.js";
+import type { InputMoments } from "./input-moments.js";
 import { blocksOfPart, type StackedLinears, type StackedPart } from "./stacked-linears.js";
 import { tableGrids } from "./table-grids.js";
 
@@ -85,13 +85,13 @@ const outputsAtATime = 1024;
 /** The outputs of the float model on the sample, `[N, T]`, in the stacked weights' magnitudes. */
 async function outputsOf(stacked: StackedLinears, x: Matrix, kernels: Kernels): Promise<Float32Array> {
   const { rows, columns, weights } = stacked;
-  const input = transposed(x.data, x.rows, x.columns); // [K, T]
+  const input = transposed(x); // [K, T]
   const out = new Float32Array(rows * x.rows);
   for (let first = 0; first < rows; first += outputsAtATime) {
     const last = Math.min(first + outputsAtATime, rows);
     const some = rowsOf({ rows, columns, data: weights }, first, last);
     const sums = new Float64Array((last - first) * x.rows);
-    await kernels.addCovariance(transposed(some.data, some.rows, columns), input, sums);
+    await kernels.addCovariance(transposed(some), input, sums);
     out.set(sums, first * x.rows);
   }
   return out;

@@ -1,6 +1,6 @@
 import type { Kernels } from "../kernels/kernels.js";
 import { centroidsOf } from "../schemes/represent.js";
-import { type Matrix, matrix } from "../tensor/matrix.js";
+import { type Matrix, matrix, transposed } from "../tensor/matrix.js";
 import type { CalibrationInputs } from "./calibrated-quantizer.js";
 import type { StackedLinears } from "./stacked-linears.js";
 
@@ -95,26 +95,7 @@ export async function aimAtFloat(
   const difference = matrix(columns, columns);
   for (let i = 0; i < second.length; i++) difference.data[i] = cross[i] - second[i];
   const missing = new Float64Array(rows * columns);
-  await kernels.addCovariance(transposed(weights, rows, columns), difference, missing);
+  await kernels.addCovariance(transposed({ rows, columns, data: weights }), difference, missing);
   await kernels.solveRight(second, columns, ridge, missing);
   return weights.map((weight, i) => weight + missing[i]);
-}
-
-/** Sides of the squares that are transposed at once: one of both sides is walked at its stride. */
-const square = 16;
-
-/** `[rows, columns]` → `[columns, rows]`. */
-export function transposed(values: Float32Array, rows: number, columns: number): Matrix {
-  const out = matrix(columns, rows);
-  for (let firstRow = 0; firstRow < rows; firstRow += square) {
-    const lastRow = Math.min(firstRow + square, rows);
-    for (let first = 0; first < columns; first += square) {
-      const last = Math.min(first + square, columns);
-      for (let column = first; column < last; column++) {
-        for (let row = firstRow; row < lastRow; row++)
-          out.data[column * rows + row] = values[row * columns + column];
-      }
-    }
-  }
-  return out;
 }

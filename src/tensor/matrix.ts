@@ -26,3 +26,22 @@ export function rowsOf(source: Matrix, first: number, last: number): Matrix {
   const { columns, data } = source;
   return { rows: last - first, columns, data: data.subarray(first * columns, last * columns) };
 }
+
+/** Sides of the squares that are transposed at once: one of both sides is walked at its stride. */
+const square = 16;
+
+/** `[rows, columns]` → `[columns, rows]`. */
+export function transposed({ rows, columns, data }: Matrix): Matrix {
+  const out = matrix(columns, rows);
+  for (let firstRow = 0; firstRow < rows; firstRow += square) {
+    const lastRow = Math.min(firstRow + square, rows);
+    for (let first = 0; first < columns; first += square) {
+      const last = Math.min(first + square, columns);
+      for (let column = first; column < last; column++) {
+        for (let row = firstRow; row < lastRow; row++)
+          out.data[column * rows + row] = data[row * columns + column];
+      }
+    }
+  }
+  return out;
+}
