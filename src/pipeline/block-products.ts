@@ -7,7 +7,7 @@ import { represent } from "../schemes/represent.js";
 import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { tableOf } from "../schemes/vectors.js";
-import { dequantize } from "../schemes/weights.js";
+import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
 import { quantizedFolder, readScheme, schemeFile } from "./quantized-files.js";
@@ -82,7 +82,7 @@ async function openProduct(
       return output;
     };
   }
-  const codebooks = scheme.scheme === "vectors" ? scheme.inputCodebooks : null;
+  const codebooks = inputCodebooksOf(scheme);
   const weight = dequantize(scheme);
   return async (input) => ops.linear(await represent(input, activation, codebooks, kernels), weight, bias);
 }

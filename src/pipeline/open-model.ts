@@ -14,7 +14,7 @@ import { type Ops, openOps } from "../model/ops.js";
 import { represent } from "../schemes/represent.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { openDequantized } from "../schemes/stored/dequantized.js";
-import { dequantize } from "../schemes/weights.js";
+import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import { damagedPack, type Target } from "../targets/target.js";
 import type { Matrix } from "../tensor/matrix.js";
@@ -164,8 +164,7 @@ function assemble({
         if (entry === undefined || run === undefined)
           return { weight: await readMatrix(source, linear.tensor, kernels), inputCodebooks: null };
         const scheme = await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight);
-        const inputCodebooks = scheme.scheme === "vectors" ? scheme.inputCodebooks : null;
-        return { weight: dequantize(scheme), inputCodebooks };
+        return { weight: dequantize(scheme), inputCodebooks: inputCodebooksOf(scheme) };
       },
       bias: (linear) => biasOf(linear, source, kernels),
       activation,

@@ -108,6 +108,10 @@ export function inputOf({ vector, inputs }: VectorsOutline): ActivationScheme {
 }
 
 /** A scheme as its table is computed; null without one. */
+export function tableOf(
+  weight: VectorsScheme & Pick<TableProduct, "inputs" | "inputCodebooks"> & { readonly products: Products },
+): TableProduct;
+export function tableOf(weight: VectorsScheme): TableProduct | null;
 export function tableOf({ products, inputCodebooks, inputs, ...weight }: VectorsScheme): TableProduct | null {
   if (products === null || inputCodebooks === null || inputs === undefined) return null;
   return { ...weight, ...products, inputs, inputCodebooks };

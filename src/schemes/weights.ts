@@ -28,6 +28,11 @@ export function dequantize(weight: WeightScheme): Matrix {
   return weight.scheme === "int" ? dequantizeInt(weight) : dequantizePlanes(weight);
 }
 
+/** Codebooks of the linear's input `[P, c_a, v]`; null where it is not represented by centroids. */
+export function inputCodebooksOf(weight: WeightScheme): Float32Array | null {
+  return weight.scheme === "vectors" ? weight.inputCodebooks : null;
+}
+
 /** Bytes that the scheme takes in a run's `quantized/`, file header aside. */
 export function storedBytes(outline: WeightOutline): number {
   if (outline.scheme === "vectors") return vectorsBytes(outline);

@@ -1,5 +1,6 @@
 import { LuthierError } from "../../error.js";
 import type { WeightScheme } from "../../schemes/scheme.js";
+import { tableOf } from "../../schemes/vectors.js";
 import { outlineOf } from "../../schemes/weights.js";
 import { matrix } from "../../tensor/matrix.js";
 import { type Arithmetic, damagedPack, type PackedLinear, refuseUnsound, type Target } from "../target.js";
@@ -9,7 +10,7 @@ import { lutLlmCost } from "./cost.js";
 import { kernelGlue } from "./glue.js";
 import { packWeight, unpackWeight } from "./pack.js";
 import { type LutLlmParameters, lutLlmParameters } from "./parameters.js";
-import { type TabledScheme, tabledOutline, tableProduct, unsoundNumber } from "./tabled.js";
+import { type TabledScheme, tabledOutline, unsoundNumber } from "./tabled.js";
 import { traceToken } from "./trace.js";
 
 const float = { scheme: "float" } as const;
@@ -41,7 +42,7 @@ export const lutLlm: Target<LutLlmParameters, Arithmetic, WeightScheme> = {
   },
   unpack: weightOf,
   open(packed, kernels) {
-    const product = tableProduct(weightOf(packed));
+    const product = tableOf(weightOf(packed));
     return {
       async multiply(input) {
         refuseUnsound(input, input); // a lookup would hide it: NaN is next to the first centroid

@@ -1,4 +1,3 @@
-import type { TableProduct } from "../../kernels/table-product.js";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
 import {
   type Products,
@@ -93,9 +92,4 @@ export function unsoundNumber(weight: TabledScheme): string | null {
       return `scale ${scale} and bias ${products.biases[i]} give no finite outputs`;
   }
   return null;
-}
-
-/** What the kernels compute. */
-export function tableProduct(weight: TabledScheme): TableProduct {
-  return { ...weight, ...weight.products };
 }

@@ -1,7 +1,8 @@
+import { tableOf } from "../../schemes/vectors.js";
 import type { Signal, SignalFormat } from "../signal.js";
 import { tokenSteps } from "./arithmetic.js";
 import { lanes, sumBits } from "./layout.js";
-import { type TabledScheme, tableProduct } from "./tabled.js";
+import type { TabledScheme } from "./tabled.js";
 
 const float32 = { kind: "float", bits: 32 } as const;
 const unsigned = (bits: number): SignalFormat => ({ kind: "unsigned", bits });
@@ -9,7 +10,7 @@ const unsigned = (bits: number): SignalFormat => ({ kind: "unsigned", bits });
 /** Every array of one token's product, in the order in which they arise. */
 export function traceToken(x: Float32Array, weight: TabledScheme): readonly Signal[] {
   const { rows, columns, blocks, centroids, table } = weight;
-  const steps = tokenSteps(x, tableProduct(weight));
+  const steps = tokenSteps(x, tableOf(weight));
   const positions = steps.inputIds.length;
   const { rowSum, accumulator } = sumBits[table.bits];
   return [
