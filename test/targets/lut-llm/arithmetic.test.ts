@@ -6,24 +6,12 @@ import { lutLlm } from "../../../src/targets/lut-llm/lut-llm.js";
 import type { Signal } from "../../../src/targets/signal.js";
 import { type Matrix, matrix } from "../../../src/tensor/matrix.js";
 import { randomInput, seeds } from "../random-weights.js";
-import { randomTabled, type TabledShape } from "./schemes.js";
+import { randomTabled, shapesUpTo } from "./schemes.js";
 
 const reference = openKernels({ path: "reference" });
 const parameters = { ports: 16, fidelity: "linears" } as const;
 
-const shapes: fc.Arbitrary<TabledShape> = fc
-  .record({
-    blocks: fc.integer({ min: 1, max: 3 }),
-    blockRows: fc.integer({ min: 1, max: 40 }),
-    rowsOfLanes: fc.integer({ min: 1, max: 2 }),
-    bits: fc.constantFrom(4 as const, 8 as const),
-    scalesOfBlock: fc.boolean(),
-  })
-  .map(({ blocks, blockRows, rowsOfLanes, bits, scalesOfBlock }) => ({
-    rows: blocks * blockRows,
-    columns: 32 * rowsOfLanes,
-    ...{ blocks, bits, scales: scalesOfBlock ? blocks : 1 },
-  }));
+const shapes = shapesUpTo({ blocks: 3, blockRows: 40, rowsOfLanes: 2 });
 
 /** As the paper says it (arXiv 2511.06174): for every output the entry of its block, the nearest centroid and its id. */
 function bruteForce(input: Matrix, weight: ReturnType<typeof randomTabled>): Float32Array {

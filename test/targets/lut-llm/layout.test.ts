@@ -7,25 +7,13 @@ import { lutLlm } from "../../../src/targets/lut-llm/lut-llm.js";
 import type { PackedLinear } from "../../../src/targets/target.js";
 import type { Tensors } from "../../../src/tensor/tensor.js";
 import { seeds } from "../random-weights.js";
-import { expectSameWeight, randomTabled, type TabledShape } from "./schemes.js";
+import { expectSameWeight, randomTabled, shapesUpTo } from "./schemes.js";
 
 const kernels = openKernels({ path: "reference" });
 const on = (ports: 16 | 32) => ({ ports, fidelity: "linears" }) as const;
 const centroids = { scheme: "centroids", vector: 2, centroids: 64 } as const;
 
-const shapes: fc.Arbitrary<TabledShape> = fc
-  .record({
-    blocks: fc.integer({ min: 1, max: 4 }),
-    blockRows: fc.integer({ min: 1, max: 90 }),
-    rowsOfLanes: fc.integer({ min: 1, max: 3 }),
-    bits: fc.constantFrom(4 as const, 8 as const),
-    scalesOfBlock: fc.boolean(),
-  })
-  .map(({ blocks, blockRows, rowsOfLanes, bits, scalesOfBlock }) => ({
-    rows: blocks * blockRows,
-    columns: 32 * rowsOfLanes,
-    ...{ blocks, bits, scales: scalesOfBlock ? blocks : 1 },
-  }));
+const shapes = shapesUpTo({ blocks: 4, blockRows: 90, rowsOfLanes: 3 });
 
 test("unpack gives back what was packed, field by field", () => {
   fc.assert(

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect } from "vitest";
 import type { WeightScheme } from "../../../src/schemes/scheme.js";
 import type { VectorsScheme } from "../../../src/schemes/vectors.js";
@@ -10,6 +11,25 @@ export interface TabledShape {
   readonly blocks: number;
   readonly bits: 4 | 8;
   readonly scales: number;
+}
+
+/** Sizes of few blocks of any number of rows; a row of lanes is 32 inputs. */
+export function shapesUpTo(
+  most: Readonly<Record<"blocks" | "blockRows" | "rowsOfLanes", number>>,
+): fc.Arbitrary<TabledShape> {
+  return fc
+    .record({
+      blocks: fc.integer({ min: 1, max: most.blocks }),
+      blockRows: fc.integer({ min: 1, max: most.blockRows }),
+      rowsOfLanes: fc.integer({ min: 1, max: most.rowsOfLanes }),
+      bits: fc.constantFrom(4 as const, 8 as const),
+      scalesOfBlock: fc.boolean(),
+    })
+    .map(({ blocks, blockRows, rowsOfLanes, bits, scalesOfBlock }) => ({
+      rows: blocks * blockRows,
+      columns: 32 * rowsOfLanes,
+      ...{ blocks, bits, scales: scalesOfBlock ? blocks : 1 },
+    }));
 }
 
 /** A weight with tables: every id, entry, centroid and scale at random. */
