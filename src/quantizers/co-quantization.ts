@@ -54,8 +54,13 @@ const clusteredTokens = 16384;
  *    earlier layers is made up for as far as other inputs know of it.
  * 3. A codebook of weights for each pair and block of outputs, pairs with the largest inputs first; the error of each is
  *    made up for by the later ones (GPTVQ).
- * 4. The table: products of both codebooks, fitted cell by cell to the float model's outputs, then rounded pair after pair,
- *    each making up for the rounding of those before.
+ * 4. Those codebooks fitted to the float model's outputs by least squares, pair by pair; ids stay.
+ * 5. The table: products of both codebooks, then, on a grid of levels for each linear (of queries, keys and values: each
+ *    head), the entries that give the float model's outputs best, pair by pair, each making up for the rounding of those
+ *    before.
+ *
+ * Without `compensation` weights are clustered as they are, not as 2 has them; without `refit` there is no 4, and entries
+ * are the rounded products.
  */
 export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
   name: "co-quantization",
@@ -65,8 +70,9 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
   outline: outlineOf,
   async quantize(linears, inputs, chosen, { seed, kernels }) {
     const { centroids, compensation, refit, table } = chosen;
-    const stacked = stack(linears, (linear) => {
-      const outline = outlineOf(linear, chosen);
+    const outlines = linears.map((linear) => outlineOf(linear, chosen));
+    const stacked = stack(linears, (linear, at) => {
+      const outline = outlines[at];
       const shared = sharesBlocks(linear, chosen);
       return { shared, blocks: outline.blocks, runs: outline.table?.scales ?? outline.blocks };
     });
@@ -88,10 +94,10 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
             kernels,
           )
         : null;
-    return linears.map((linear, at): VectorsScheme => {
+    return outlines.map((outline, at): VectorsScheme => {
       const part = stacked.parts[at];
       return {
-        ...outlineOf(linear, chosen),
+        ...outline,
         ids: idsOfPart(stacked, part, ids),
         codebooks: products ? null : codebooksOfPart(stacked, part, codebooks, vector),
         inputCodebooks,

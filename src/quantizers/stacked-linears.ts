@@ -40,7 +40,7 @@ export interface StackShape {
  */
 export function stack(
   linears: readonly LinearToFit[],
-  shapeOf: (linear: LinearToFit) => StackShape,
+  shapeOf: (linear: LinearToFit, at: number) => StackShape,
 ): StackedLinears {
   const { columns } = linears[0];
   const rows = linears.reduce((sum, linear) => sum + linear.rows, 0);
@@ -48,8 +48,8 @@ export function stack(
   const blockOfRow = new Int32Array(rows);
   const parts: StackedPart[] = [];
   let [firstRow, nextBlock] = [0, 0];
-  for (const linear of linears) {
-    const { blocks, shared, runs } = shapeOf(linear);
+  for (const [at, linear] of linears.entries()) {
+    const { blocks, shared, runs } = shapeOf(linear, at);
     const firstBlock = shared && parts.length > 0 ? parts[0].firstBlock : nextBlock;
     for (let row = 0; row < linear.rows; row++)
       blockOfRow[firstRow + row] = firstBlock + Math.floor(row / (linear.rows / blocks));
