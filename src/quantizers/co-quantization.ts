@@ -56,11 +56,11 @@ const clusteredTokens = 16384;
  *    made up for by the later ones (GPTVQ).
  * 4. Those codebooks fitted to the float model's outputs by least squares, pair by pair; ids stay.
  * 5. The table: products of both codebooks, then, on a grid of levels for each linear (of queries, keys and values: each
- *    head), the entries that give the float model's outputs best, pair by pair, each making up for the rounding of those
+ *    block), the entries that give the float model's outputs best, pair by pair, each making up for the rounding of those
  *    before.
  *
- * Without `compensation` weights are clustered as they are, not as 2 has them; without `refit` there is no 4, and entries
- * are the rounded products.
+ * Without `compensation` weights are clustered as they are, and errors stay where they are; without `refit` there is no 4,
+ * and entries are the rounded products.
  */
 export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
   name: "co-quantization",
