@@ -1,4 +1,5 @@
 import { LuthierError } from "../error.js";
+import { damped } from "./damping.js";
 
 /** Second moments `[K, K]` factored for error compensation. */
 export interface InverseFactor {
@@ -34,9 +35,8 @@ const attempts = 100;
  * The authors' code factors H, inverts it, and factors the inverse. Here H with its order reversed is factored once and the
  * factor inverted: `JHJ = RᵀR` gives `U = J R⁻ᵀ J`, the same matrix with a third of the work and no inverse in between.
  *
- * λ starts as `damping`, times the mean of the diagonal; where a pivot is not positive it is raised by 0.01 at a time (as
- * AngelSlim does). An input that never was other than zero gets a diagonal of 1, and no part in the mean: with it (the
- * authors' code) λ would depend on the unit of the inputs.
+ * λ starts as `damping`, times the mean of the diagonal (damping.ts); where a pivot is not positive it is raised by 0.01 at
+ * a time (as AngelSlim does).
  *
  * @param hessian `[K, K]`, symmetric; left as it is.
  * @throws LuthierError when no damping helps: values that are not finite, or no covariance.
@@ -47,7 +47,7 @@ export async function inverseFactor(
   damping: number,
   steps: CholeskySteps,
 ): Promise<InverseFactor> {
-  const { factor, damping: used } = await damped(hessian, size, damping, steps, true);
+  const { factor, damping: used } = await dampedFactor(hessian, size, damping, steps, true);
   const inverse = await steps.invert(factor, size);
   return { factor: inverse.reverse(), damping: used };
 }
@@ -69,13 +69,13 @@ export async function solveRight(
   steps: CholeskySteps,
 ): Promise<number> {
   if (right.length % size !== 0) throw new RangeError(`${right.length} values are no rows of ${size}`);
-  const { factor, damping: used } = await damped(hessian, size, damping, steps, false);
+  const { factor, damping: used } = await dampedFactor(hessian, size, damping, steps, false);
   await steps.solve(factor, size, right);
   return used;
 }
 
 /** R of `RᵀR = H + λ·mean·I`, its order reversed or not, with the first λ that works. */
-async function damped(
+async function dampedFactor(
   hessian: Float64Array,
   size: number,
   damping: number,
@@ -85,20 +85,9 @@ async function damped(
   if (!Number.isSafeInteger(size) || size < 1 || hessian.length !== size * size)
     throw new RangeError(`${hessian.length} values are no ${size} × ${size} matrix`);
   if (!(damping >= 0)) throw new RangeError(`a damping of ${damping}`);
-  let [sum, live] = [0, 0];
-  for (let i = 0; i < size; i++) {
-    const value = hessian[i * size + i];
-    sum += value;
-    if (value !== 0) live++;
-  }
-  const mean = live === 0 ? 1 : sum / live;
-  for (let attempt = 0; attempt < attempts && Number.isFinite(mean); attempt++) {
+  for (let attempt = 0; attempt < attempts; attempt++) {
     const used = damping + attempt * raise;
-    const factor = hessian.slice();
-    for (let i = 0; i < size; i++) {
-      const at = i * size + i;
-      factor[at] = (hessian[at] === 0 ? 1 : hessian[at]) + used * mean;
-    }
+    const factor = damped(hessian, size, used);
     if (reversed) factor.reverse(); // of a symmetric matrix: rows and columns in reverse order
     if (await steps.factorize(factor, size)) return { factor, damping: used };
     if (attempt === 0 && !hessian.every(Number.isFinite)) break;

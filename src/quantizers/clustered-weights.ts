@@ -1,4 +1,5 @@
 import type { CompensatedVectors } from "../kernels/compensated-vectors.js";
+import { dampedDiagonal, usualDamping } from "../kernels/damping.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { InputMoments } from "./input-moments.js";
 import type { StackedLinears } from "./stacked-linears.js";
@@ -13,9 +14,6 @@ export interface Clustering {
 
 /** Starts of k-means for each codebook: between one and several lies more than between several and many. */
 const restarts = 8;
-
-/** As GPTQ has it: a share of the mean second moment is added to each. */
-const damping = 0.01;
 
 /**
  * Ids and codebooks of weights `[N, K]`. Positions are gone through by falling second moment of their inputs, GPTQ's
@@ -45,7 +43,7 @@ export async function clusterWeights(
   const found = await kernels.compensatedVectors(ordered, columns, {
     ...{ vector, centroids, blockOfRow, blocks, seed, restarts },
     metric: compensation
-      ? { factor: (await kernels.inverseFactor(moments, columns, damping)).factor }
+      ? { factor: (await kernels.inverseFactor(moments, columns, usualDamping)).factor }
       : { moments: momentsWithin(moments, columns, vector) },
   });
   return { ids: inPlace(found.ids, order), codebooks: inPlace(found.codebooks, order) };
@@ -63,13 +61,12 @@ function positionsByMoment(second: Float64Array, columns: number, vector: number
 
 /** The second moments within each position, damped: `[P, v, v]`. */
 function momentsWithin(second: Float64Array, columns: number, vector: number): Float64Array {
-  let mean = 0;
-  for (let i = 0; i < columns; i++) mean += second[i * columns + i] / columns;
+  const diagonal = dampedDiagonal(second, columns, usualDamping);
   const out = new Float64Array(columns * vector);
   for (let i = 0; i < columns; i++) {
     const first = i - (i % vector);
     for (let j = 0; j < vector; j++)
-      out[i * vector + j] = second[i * columns + first + j] + (i === first + j ? damping * mean : 0);
+      out[i * vector + j] = i === first + j ? diagonal[i] : second[i * columns + first + j];
   }
   return out;
 }

@@ -1,10 +1,8 @@
 import type { CompensatedVectors } from "../kernels/compensated-vectors.js";
+import { damped, usualDamping } from "../kernels/damping.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { StackedLinears } from "./stacked-linears.js";
-
-/** A share of the mean second moment is added to each, as in GPTQ. */
-const damping = 0.01;
 
 /** Times that every codebook is fitted. */
 const sweeps = 2;
@@ -31,7 +29,7 @@ export async function fitCodebooks(
 ): Promise<Float32Array> {
   const { columns } = stacked;
   const fit: Fit = {
-    ...{ stacked, second: damped(second, columns), ids, vector, kernels },
+    ...{ stacked, second: damped(second, columns, usualDamping), ids, vector, kernels },
     codebooks: codebooks.slice(),
     errors: errorsOf(aim, stacked, ids, codebooks, vector),
   };
@@ -53,12 +51,6 @@ interface Fit {
   readonly codebooks: Float32Array;
   /** `(aim − q)ᵀ`, `[K, N]`. */
   readonly errors: Matrix;
-}
-
-function damped(second: Float64Array, columns: number): Float64Array {
-  let mean = 0;
-  for (let i = 0; i < columns; i++) mean += second[i * columns + i] / columns;
-  return second.map((value, at) => (at % (columns + 1) === 0 ? value + damping * mean || 1 : value));
 }
 
 function errorsOf(
