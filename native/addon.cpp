@@ -17,8 +17,8 @@ Napi::Value paths(const Napi::CallbackInfo& info) {
   return names;
 }
 
-/// Large arrays go back to the system as soon as they are freed. By default glibc raises its threshold with what it sees, and
-/// keeps the holes between matrices that live long: a fifth more memory at peak.
+/// Large arrays go back to the system as soon as they are freed. By default glibc raises its threshold with what it
+/// sees, and keeps the holes between matrices that live long: a fifth more memory at peak.
 void return_large_arrays() {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 4 << 20);

@@ -1,6 +1,6 @@
-// GPTVQ as seen from JavaScript; the reference is src/kernels/compensated-vectors.ts. Columns go in batches: a block's rows are
-// independent of all others within one, and what a batch asks of the columns after it is one product (GPTQ's lazy batches,
-// arXiv 2210.17323 §3.3).
+// GPTVQ as seen from JavaScript; the reference is src/kernels/compensated-vectors.ts. Columns go in batches: a block's
+// rows are independent of all others within one, and what a batch asks of the columns after it is one product (GPTQ's
+// lazy batches, arXiv 2210.17323 §3.3).
 #include "bind.hpp"
 #include "bindings.hpp"
 #include "pool.hpp"

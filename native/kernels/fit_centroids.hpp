@@ -1,4 +1,5 @@
-// k-means of points whose coordinates are lanes. The reference, with the order of every sum, is src/kernels/fit-centroids.ts.
+// k-means of points whose coordinates are lanes. The reference, with the order of every sum, is
+// src/kernels/fit-centroids.ts.
 
 constexpr std::size_t centroid_strands = 16;
 

@@ -1,6 +1,7 @@
 // Products of ternary weights and INT8 tokens on one thread. The references, with the source of each step, are
-// src/targets/bitnet-cpp and src/targets/tellme. Their sums are exact integers, so all formats are computed alike here: 2-bit codes trit + 1, four a byte as I2_S lays them,
-// times INT8 inputs that lie in the order in which a register of codes holds them. Σ trit · x = Σ code · x − Σ x.
+// src/targets/bitnet-cpp and src/targets/tellme. Their sums are exact integers, so all formats are computed alike here:
+// 2-bit codes trit + 1, four a byte as I2_S lays them, times INT8 inputs that lie in the order in which a register of
+// codes holds them. Σ trit · x = Σ code · x − Σ x.
 
 typedef float TernaryOutputs __attribute__((vector_size(16)));
 

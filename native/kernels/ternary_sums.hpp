@@ -1,5 +1,6 @@
-// The sums of ternary_multiply.hpp, which depend on the instruction set: of four rows of 2-bit codes as they lie in memory and a few
-// tokens (`ternary_stream`), and of four rows of codes of a byte each and more tokens, all in registers (`ternary_tile`).
+// The sums of ternary_multiply.hpp, which depend on the instruction set: of four rows of 2-bit codes as they lie in
+// memory and a few tokens (`ternary_stream`), and of four rows of codes of a byte each and more tokens, all in
+// registers (`ternary_tile`).
 
 /// Bytes of codes that are taken at a time: a register. Inputs come in groups of four times as many. Up to
 /// `ternary_few_tokens` tokens codes are not decoded to bytes.

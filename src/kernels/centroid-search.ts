@@ -1,6 +1,9 @@
 import type { Matrix } from "../tensor/matrix.js";
 
-/** Where hardware's search begins: centroids as far as this are never found, and the first is meant (LUT-LLM's `ccu_fp32.h`). */
+/**
+ * Where hardware's search begins: centroids as far as this are never found, and the first is meant (LUT-LLM's
+ * `ccu_fp32.h`).
+ */
 export const farthest = Math.fround(3e20);
 
 /**

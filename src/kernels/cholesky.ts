@@ -53,8 +53,8 @@ export async function inverseFactor(
 }
 
 /**
- * Replaces B by the X of `X · (H + λ·mean·I) = B`: least squares from its normal equations, each row on its own. λ and inputs
- * that are always zero as with `inverseFactor`.
+ * Replaces B by the X of `X · (H + λ·mean·I) = B`: least squares from its normal equations, each row on its own. λ and
+ * inputs that are always zero as with `inverseFactor`.
  *
  * @param hessian `[K, K]`, symmetric; left as it is.
  * @param right B, `[N, K]`.

@@ -34,9 +34,9 @@ export interface CompensatedVectors {
 /**
  * Vector quantization with the error of each position made up for by the later ones: GPTVQ (van Baalen et al., arXiv
  * 2402.15319, algorithm 1), with each codebook fitted when its position's turn comes. For each position p in order: k-means
- * of each block's sub-vectors as they are by then, in the metric `(U_ppᵀ U_pp)⁻¹`, which is what remains of an error when all
- * later columns have done their best; every sub-vector takes its nearest centroid; the error `E = (w − q) · U_pp⁻¹` goes to
- * the columns after: `W_j −= E · U_pj`.
+ * of each block's sub-vectors as they are by then, in the metric `(U_ppᵀ U_pp)⁻¹`, which is what remains of an error
+ * when all later columns have done their best; every sub-vector takes its nearest centroid; the error
+ * `E = (w − q) · U_pp⁻¹` goes to the columns after: `W_j −= E · U_pj`.
  *
  * In the coordinates `z = w · U_pp⁻¹` the metric is Euclid's: k-means works on z, rounded to float32, and E is a difference
  * of two z. All else is float64; ids are chosen once codebooks are rounded to float32. A weight takes the errors in the

@@ -42,7 +42,10 @@ export interface Kernels {
   fitTables(tables: Float32Array, residual: Float32Array, task: FitTablesTask): Promise<void>;
   subtractTables(tables: Float32Array, residual: Float32Array, lookups: TableLookups): Promise<void>;
   nearestCentroids(input: Matrix, codebooks: Float32Array, vector: number): Promise<Uint8Array>;
-  /** The first product with an object lays its ids out anew and keeps them as long as the object lives: it must not change. */
+  /**
+   * The first product with an object lays its ids out anew and keeps them as long as the object lives: it must not
+   * change.
+   */
   tableProduct(input: Matrix, product: TableProduct): Promise<Matrix>;
 }
 

@@ -19,7 +19,10 @@ const manifestSchema = z.strictObject({
   version: z.literal(2),
   target: z.string(),
   parameters: z.record(z.string(), z.unknown()),
-  /** sha256 of what of the recipe decides the weights (`quantizingPart`), of every input file, and of the calibration text. */
+  /**
+   * sha256 of what of the recipe decides the weights (`quantizingPart`), of every input file, and of the calibration
+   * text.
+   */
   source: z.strictObject({
     recipe: z.string(),
     inputs: z.record(z.string(), z.string()),

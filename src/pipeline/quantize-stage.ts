@@ -23,9 +23,9 @@ import {
 export type ToQuantize = PlannedLinear & { readonly quantize: NonNullable<PlannedLinear["quantize"]> };
 
 /**
- * Quantizes every planned linear whose method looks at weights alone and that has no finished file yet, one file a linear. The next weight is read and the last
- * file written while one is quantized, so at most three linears are in memory. A linear that is taken as the checkpoint
- * stores it is only unpacked.
+ * Quantizes every planned linear whose method looks at weights alone and that has no finished file yet, one file a
+ * linear. The next weight is read and the last file written while one is quantized, so at most three linears are in
+ * memory. A linear that is taken as the checkpoint stores it is only unpacked.
  */
 export async function quantizeLinears(
   run: string,

@@ -5,7 +5,11 @@ import { orderTransforms } from "../transforms/registry.js";
 import type { PlannedLinear } from "./plan.js";
 import { addCalibration, type Problem } from "./problems.js";
 
-/** Why the recipe's transforms cannot be made of a model. @param tensors the checkpoint's. @param lacksText no calibration text, and it is needed. */
+/**
+ * Why the recipe's transforms cannot be made of a model.
+ * @param tensors the checkpoint's.
+ * @param lacksText no calibration text, and it is needed.
+ */
 export function transformProblems(
   { channels, modelType }: ModelDescription,
   planned: readonly PlannedLinear[],

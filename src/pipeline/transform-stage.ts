@@ -95,7 +95,10 @@ interface ObservedInput {
   readonly squares: Float64Array;
 }
 
-/** The importance of the channels of every input in the blocks, by the tensor of the first linear that it is quantized for. */
+/**
+ * The importance of the channels of every input in the blocks, by the tensor of the first linear that it is quantized
+ * for.
+ */
 async function importancesOfInputs({
   checkpoint,
   plan,

@@ -12,8 +12,8 @@ const batchColumns = 64;
 
 /**
  * Codebooks fitted to outputs while ids stay: given all other positions, the centroids of a position that bring the outputs
- * nearest to those of `aim` by least squares, `min Σ (aim − q) H (aim − q)ᵀ` (GPTVQ's codebook update, arXiv 2402.15319 §3.3, in closed
- * form position by position). It never raises that error.
+ * nearest to those of `aim` by least squares, `min Σ (aim − q) H (aim − q)ᵀ` (GPTVQ's codebook update, arXiv 2402.15319
+ * §3.3, in closed form position by position). It never raises that error.
  *
  * @param aim `[N, K]`.
  * @param second H, `[K, K]`.
@@ -73,7 +73,10 @@ function errorsOf(
   return errors;
 }
 
-/** Columns `first` to `last`, whole positions, one after another; what each changes reaches the gradients of those after it. */
+/**
+ * Columns `first` to `last`, whole positions, one after another; what each changes reaches the gradients of those after
+ * it.
+ */
 async function fitBatch(fit: Fit, first: number, last: number): Promise<void> {
   const { vector, errors, second, stacked, kernels } = fit;
   const { rows, columns } = stacked;
@@ -97,7 +100,10 @@ async function fitBatch(fit: Fit, first: number, last: number): Promise<void> {
   }
 }
 
-/** How the centroids of the position at `column` change: `[blocks, c_w, v]`, the mean gradient of a centroid's rows times H_pp⁻¹. */
+/**
+ * How the centroids of the position at `column` change: `[blocks, c_w, v]`, the mean gradient of a centroid's rows
+ * times H_pp⁻¹.
+ */
 async function changesOf(fit: Fit, column: number, gradients: Float64Array): Promise<Float64Array> {
   const { vector, second, ids, stacked, kernels } = fit;
   const { rows, columns, blocks, blockOfRow } = stacked;

@@ -15,13 +15,19 @@ export interface TablesToRound {
   readonly bits: number;
 }
 
-/** Blocks that share their levels, as hardware scales them: those of a linear with one scale; of attention each on its own. */
+/**
+ * Blocks that share their levels, as hardware scales them: those of a linear with one scale; of attention each on its
+ * own.
+ */
 interface SharedBlocks {
   readonly first: number;
   readonly count: number;
 }
 
-/** How far the range of least error is narrowed, at most, and by what each time: a narrower one may be better made up for. */
+/**
+ * How far the range of least error is narrowed, at most, and by what each time: a narrower one may be better made up
+ * for.
+ */
 const narrowings = 6;
 const narrowing = 0.75;
 

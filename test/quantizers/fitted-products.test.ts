@@ -117,7 +117,10 @@ function energy(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value * value, 0);
 }
 
-/** A linear of one scale in two blocks, and one of two blocks with a scale each; ids as they come, so that fits have work. */
+/**
+ * A linear of one scale in two blocks, and one of two blocks with a scale each; ids as they come, so that fits have
+ * work.
+ */
 function randomFactors(seed: number): Factors {
   const next = integers(seed);
   const values = (length: number) => Float32Array.from({ length }, () => (next(2001) - 1000) / 500);

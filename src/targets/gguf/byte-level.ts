@@ -16,7 +16,8 @@ export function byteLevelKind(
   if (last?.type !== "ByteLevel") return null;
   if (last.add_prefix_space === true)
     throw unlike("it puts a blank before a text, llama.cpp's byte-level BPE does not");
-  // llama.cpp normalizes nothing; NFC changes only texts that are not composed already, and is let pass as its own converter does.
+  // llama.cpp normalizes nothing; NFC changes only texts that are not composed already, and is let pass as its own
+  // converter does.
   if (isJsonObject(normalizer) && normalizer.type !== "NFC")
     throw unlike(`its normalizer is ${normalizer.type}, llama.cpp has none`);
   const words = [...steps.slice(0, -1), ...(last.use_regex === false ? [] : [gpt2Split])];

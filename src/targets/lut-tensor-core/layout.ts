@@ -173,8 +173,8 @@ function trits(passes: readonly Pass[], geometry: Geometry): Int8Array {
 }
 
 /**
- * Inversion done offline (the paper's table symmetrization): where bit 3 of an index is set, bits 2..0 are stored inverted, so that the hardware
- * reads entry W'2..0 of its eight and only negates. The same step takes a selector back.
+ * Inversion done offline (the paper's table symmetrization): where bit 3 of an index is set, bits 2..0 are stored
+ * inverted, so that the hardware reads entry W'2..0 of its eight and only negates. The same step takes a selector back.
  */
 export function remapped(index: number): number {
   return index & 8 ? index ^ 7 : index;

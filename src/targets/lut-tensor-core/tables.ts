@@ -4,8 +4,8 @@ import { roundToFloat8, roundToFloat16 } from "../../tensor/float.js";
 import { type InputFormat, inputsPerTable, type Layout } from "./layout.js";
 
 /*
- * The tables of one token (arXiv 2408.06003, precompute and symmetrization): for every four inputs the eight sums in which the last one is
- * subtracted; the other eight are their negations.
+ * The tables of one token (arXiv 2408.06003, precompute and symmetrization): for every four inputs the eight sums in
+ * which the last one is subtracted; the other eight are their negations.
  */
 
 /** Entries of a half table. */
