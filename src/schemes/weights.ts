@@ -12,6 +12,7 @@ import {
   vectorsBytes,
   vectorsFault,
   vectorsFromTensors,
+  vectorsNumbers,
   vectorsOutline,
   vectorsOutlineOf,
   vectorsTensors,
@@ -61,6 +62,13 @@ export function outlineOf(weight: WeightScheme): WeightOutline {
     return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
   const { alphabet, planes, offset } = weight;
   return { scheme: "planes", alphabet, planes, ...grid, ...(offset && { offset }) };
+}
+
+/** All float numbers that a scheme holds: they are finite where the weight could be represented. */
+export function numbersOf(weight: WeightScheme): readonly Float32Array[] {
+  if (weight.scheme === "vectors") return vectorsNumbers(weight);
+  const offsets = weight.scheme === "planes" ? weight.offsets : undefined;
+  return offsets ? [weight.scales, offsets] : [weight.scales];
 }
 
 /** Whether two outlines describe the same scheme. */
