@@ -39,6 +39,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("subtractTables", Napi::Function::New(env, subtract_tables));
   exports.Set("compensatedVectors", Napi::Function::New(env, compensated_vectors));
   exports.Set("kMeans", Napi::Function::New(env, k_means));
+  exports.Set("ownTables", Napi::Function::New(env, own_tables));
+  exports.Set("sharedTables", Napi::Function::New(env, shared_tables));
   exports.Set("roundToNearest", Napi::Function::New(env, round_to_nearest));
   exports.Set("planesErrors", Napi::Function::New(env, planes_errors));
   exports.Set("ggmlMultiply", Napi::Function::New(env, ggml_multiply));

@@ -32,6 +32,8 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/ggml.hpp"
 #include "kernels/lut_gemm.hpp"
 #include "kernels/round_to_nearest.hpp"
+#include "kernels/shared_tables.hpp"
+#include "kernels/own_tables.hpp"
 #include "kernels/t_mac.hpp"
 #include "kernels/table_product.hpp"
 #include "kernels/lut_tensor_core.hpp"
@@ -44,6 +46,8 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::round_to_nearest,
     LUTHIER_PATH::trit_planes,
     LUTHIER_PATH::bcq,
+    LUTHIER_PATH::shared_tables,
+    LUTHIER_PATH::own_tables,
     LUTHIER_PATH::t_mac_tables,
     LUTHIER_PATH::t_mac_multiply,
     LUTHIER_PATH::lut_tensor_core_tables,

@@ -15,6 +15,23 @@ struct RoundToNearest {
   bool clip;
 };
 
+/// Runs by a scale times one of some tables; see src/kernels/shared-tables.ts.
+struct SharedTables {
+  std::size_t group, tables;
+  bool powers_of_two;
+  const float* values;          // of all tables, one after another
+  const std::uint32_t* starts;  // [tables + 1], in `values`
+};
+
+/// Runs by a table each; see src/kernels/own-tables.ts.
+struct OwnTables {
+  std::size_t group, values, columns;
+  const double* importance;  // [columns]
+};
+
+/// Values of a table, at most.
+constexpr std::size_t most_values = 256;
+
 /// One pass of a T-MAC product; see src/targets/t-mac.
 struct TMac {
   std::size_t rows, columns, group, bits, tile_rows, k_factor, activation_group;
@@ -163,6 +180,14 @@ struct Path {
   /// Runs [first, last) of `runs`; codes [planes][runs × group], scales [planes][runs], offsets [runs] or null.
   void (*bcq)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
               std::size_t last, std::int8_t* codes, float* scales, float* offsets);
+
+  /// Runs [first, last); codes [runs × group], scales and selectors [runs].
+  void (*shared_tables)(const SharedTables& task, const float* weights, std::size_t first, std::size_t last,
+                        std::uint8_t* codes, float* scales, std::uint8_t* selectors);
+
+  /// Runs [first, last); codes [runs × group], tables [runs][values].
+  void (*own_tables)(const OwnTables& task, const float* weights, std::size_t first, std::size_t last,
+                     std::uint8_t* codes, float* tables);
 
   /// The tables of one token.
   void (*t_mac_tables)(const float* x, std::size_t columns, std::size_t activation_group, const TMacTables& tables);

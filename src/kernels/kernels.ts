@@ -5,7 +5,9 @@ import type { InverseFactor } from "./cholesky.js";
 import type { CompensatedVectors, CompensatedVectorsTask } from "./compensated-vectors.js";
 import type { FitTablesTask, TableLookups } from "./fit-tables.js";
 import type { KMeansTask } from "./k-means.js";
+import type { OwnTablesResult, OwnTablesTask } from "./own-tables.js";
 import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
+import type { SharedTablesResult, SharedTablesTask } from "./shared-tables.js";
 import type { TableProduct } from "./table-product.js";
 import type { TernaryResult, TernaryRule } from "./ternary.js";
 import type { TritPlanesResult } from "./trit-planes.js";
@@ -27,6 +29,8 @@ export interface Kernels {
   ternary(weights: Float32Array, group: number, rule: TernaryRule): Promise<TernaryResult>;
   tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
   bcq(weights: Float32Array, task: BcqTask): Promise<BcqResult>;
+  sharedTables(weights: Float32Array, task: SharedTablesTask): Promise<SharedTablesResult>;
+  ownTables(weights: Float32Array, task: OwnTablesTask): Promise<OwnTablesResult>;
   kMeans(points: Matrix, task: KMeansTask): Promise<Float32Array>;
   /** Adds second moments to `sums`. */
   addCovariance(left: Matrix, right: Matrix, sums: Float64Array): Promise<void>;
@@ -96,6 +100,27 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
     offsets: Float32Array,
+  ): Promise<void>;
+  /** `shape`: group, powersOfTwo, then where in `values` each table starts, and the end of the last. */
+  sharedTables(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    values: Float32Array,
+    weights: Float32Array,
+    codes: Uint8Array,
+    scales: Float32Array,
+    selectors: Uint8Array,
+  ): Promise<void>;
+  ownTables(
+    path: KernelPath,
+    threads: number,
+    weights: Float32Array,
+    group: number,
+    values: number,
+    importance: Float64Array,
+    codes: Uint8Array,
+    tables: Float32Array,
   ): Promise<void>;
   addCovariance(
     path: KernelPath,

@@ -15,7 +15,9 @@ import { checkTables, fitTables, subtractTables } from "./fit-tables.js";
 import { checkKMeans, kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { nativeTableProduct } from "./native-table-product.js";
+import { checkOwnTables, ownTables } from "./own-tables.js";
 import { roundToNearest } from "./round-to-nearest.js";
+import { sharedTables } from "./shared-tables.js";
 import { tableProduct } from "./table-product.js";
 import { ternary } from "./ternary.js";
 import { tritPlanes } from "./trit-planes.js";
@@ -95,6 +97,8 @@ function referenceKernels(): Kernels {
     ternary: async (weights, group, rule) => ternary(weights, group, rule),
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
     bcq: async (weights, task) => bcq(weights, task),
+    sharedTables: async (weights, task) => sharedTables(weights, task),
+    ownTables: async (weights, task) => ownTables(weights, task),
     kMeans: async (points, task) => kMeans(points, task),
     compensatedVectors,
     async fitTables(tables, residual, task) {
@@ -165,6 +169,25 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       const offsets = new Float32Array(offset ? runs : 0);
       await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
       return { codes, scales, offsets: offset ? offsets : null };
+    },
+    async sharedTables(weights, { group, tables, powersOfTwo }) {
+      const runs = weights.length / group;
+      const codes = new Uint8Array(weights.length);
+      const scales = new Float32Array(runs);
+      const selectors = new Uint8Array(runs);
+      const ends = tables.map((_, at) => tables.slice(0, at + 1).flat().length);
+      const shape = Uint32Array.of(group, Number(powersOfTwo), 0, ...ends);
+      const values = Float32Array.from(tables.flat());
+      await addon.sharedTables(path, threads, shape, values, weights, codes, scales, selectors);
+      return { codes, scales, selectors };
+    },
+    async ownTables(weights, task) {
+      checkOwnTables(weights, task);
+      const { group, values, importance } = task;
+      const codes = new Uint8Array(weights.length);
+      const tables = new Float32Array((weights.length / group) * values);
+      await addon.ownTables(path, threads, weights, group, values, importance, codes, tables);
+      return { codes, tables };
     },
     async fitTables(tables, residual, task) {
       const { inputs, centroids, blocks, inputIds, ids, blockOfRow, sweeps, inertia, grid } = task;

@@ -4,7 +4,7 @@ import { relativeError } from "../schemes/relative-error.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
 import { calibratedQuantizerOf } from "./plan.js";
-import { entryOf, finishedEntry, type ToQuantize } from "./quantize-stage.js";
+import { entryOf, expectFinite, finishedEntry, type ToQuantize } from "./quantize-stage.js";
 import {
   type QuantizedEntry,
   quantizedFolder,
@@ -41,6 +41,7 @@ export async function fitLinears(
     );
     const schemes = await choice.quantizer.quantize(linears, inputs, choice.options, { seed, kernels });
     for (const [at, each] of together.entries()) {
+      expectFinite(each.linear, schemes[at]);
       const error = await relativeError(linears[at].weight, schemes[at], kernels);
       const { name } = each.linear;
       const written = await writeScheme(path.join(folder, schemeFile(name)), schemes[at], error);

@@ -62,7 +62,8 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
 }
 
 function scalesOf(weight: WeightScheme): Float32Array {
-  return weight.scheme === "vectors" ? (weight.products?.scales ?? new Float32Array()) : weight.scales;
+  const scales = weight.scheme === "vectors" ? weight.products?.scales : weight.scales;
+  return scales ?? new Float32Array();
 }
 
 function rangeOf(scales: Float32Array): LinearInspection["scales"] {

@@ -8,7 +8,7 @@ import { isStored } from "../recipe/schema.js";
 import { relativeError } from "../schemes/relative-error.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
-import { sameOutline } from "../schemes/weights.js";
+import { describeWeight, numbersOf, sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { isFitted, type PlannedLinear, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
@@ -96,9 +96,15 @@ async function quantizeOne(
 ): Promise<WeightScheme> {
   const { quantizer, options } = quantizerOf(quantize.choice);
   const scheme = await quantizer.quantize(weight, options, kernels);
-  if (scheme.scales.every((scale) => Number.isFinite(scale))) return scheme;
+  expectFinite(linear, scheme);
+  return scheme;
+}
+
+/** @throws LuthierError when a number of the scheme is not finite: float16, or the method, could not hold the weight. */
+export function expectFinite({ name, tensor }: PlannedLinear["linear"], scheme: WeightScheme): void {
+  if (numbersOf(scheme).every((numbers) => numbers.every(Number.isFinite))) return;
   throw new LuthierError(
-    `${linear.name} (tensor ${linear.tensor}) has weights too large for a float16 scale`,
+    `${name} (tensor ${tensor}), quantized as ${describeWeight(scheme)}, has a value that is not finite`,
     "keep this linear float: add a rule for it with `keep: float` before the one that matches it",
   );
 }

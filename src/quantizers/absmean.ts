@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { tritsOutline } from "../schemes/planes.js";
+import { type PlanesScheme, tritsOutline } from "../schemes/planes.js";
 import { scaleGrid } from "../schemes/scale-grid.js";
 import { granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
@@ -11,7 +11,7 @@ const options = z.strictObject({ group: granularity.default("tensor") });
  * BitNet b1.58: one ternary plane with the mean magnitude as scale. Made for weights trained that way, given as float
  * masters or as already ternary values, which are then kept exactly.
  */
-export const absmean: Quantizer<z.infer<typeof options>> = {
+export const absmean: Quantizer<z.infer<typeof options>, PlanesScheme> = {
   name: "absmean",
   summary: "ternary by mean magnitude, for ternary-trained checkpoints",
   source: "BitNet b1.58, arXiv 2402.17764 §2",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { signsOutline } from "../schemes/planes.js";
+import { type PlanesScheme, signsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import type { Quantizer } from "./quantizer.js";
 
@@ -13,7 +13,7 @@ const options = z.strictObject({
 });
 
 /** Binary coding: a sum of sign planes with scales, fitted by alternating least squares, without calibration data. */
-export const bcq: Quantizer<z.infer<typeof options>> = {
+export const bcq: Quantizer<z.infer<typeof options>, PlanesScheme> = {
   name: "bcq",
   summary: "binary coding: one to four sign planes added, group-wise scales, optional offset",
   source: "LUT-GEMM, arXiv 2206.09557 §3.1 and naver-aics/lut-gemm examples/bcq.py",

@@ -1,10 +1,10 @@
 import type { z } from "zod";
 import type { Kernels } from "../kernels/kernels.js";
-import type { GridOutline, GridScheme } from "../schemes/scheme.js";
+import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import type { Matrix } from "../tensor/matrix.js";
 
 /** An algorithm that turns a linear's weight into a scheme. */
-export interface Quantizer<Options extends object = object> {
+export interface Quantizer<Options extends object = object, Scheme extends WeightScheme = WeightScheme> {
   /** The file's name, and `method` in a recipe. */
   readonly name: string;
   /** One line for people who choose. */
@@ -17,7 +17,7 @@ export interface Quantizer<Options extends object = object> {
    * The scheme it will make of an `[N, K]` weight, known before any work.
    * @throws RangeError when the group does not divide K; LuthierError when the options contradict each other.
    */
-  outline(rows: number, columns: number, options: Options): GridOutline;
+  outline(rows: number, columns: number, options: Options): WeightOutline;
   /** Quantizes one weight `[N, K]`. Deterministic; the same codes on any kernel path and number of threads. */
-  quantize(weight: Matrix, options: Options, kernels: Kernels): Promise<GridScheme>;
+  quantize(weight: Matrix, options: Options, kernels: Kernels): Promise<Scheme>;
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../error.js";
+import type { IntScheme } from "../schemes/int.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import { granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
@@ -15,7 +16,7 @@ const options = z.strictObject({
 });
 
 /** Round-to-nearest: uniform codes over the range of each group, optionally clipped where the error is least. */
-export const rtn: Quantizer<z.infer<typeof options>> = {
+export const rtn: Quantizer<z.infer<typeof options>, IntScheme> = {
   name: "rtn",
   summary: "uniform INT-1…8, round to nearest, optional MSE clip search",
   source: "IST-DASLab/gptq, Quantizer.find_params; GPTQ, arXiv 2210.17323 §4 (the RTN baseline)",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { tritsOutline } from "../schemes/planes.js";
+import { type PlanesScheme, tritsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import type { Quantizer } from "./quantizer.js";
 
@@ -12,7 +12,7 @@ const options = z.strictObject({
 });
 
 /** PTQTP: a sum of ternary planes fitted by alternating least squares, without calibration data. */
-export const tritPlanes: Quantizer<z.infer<typeof options>> = {
+export const tritPlanes: Quantizer<z.infer<typeof options>, PlanesScheme> = {
   name: "trit-planes",
   summary: "PTQTP: one to three ternary planes added, group-wise scales",
   source: "PTQTP, arXiv 2509.16989; tie-breaks and rounding as documented in src/kernels/trit-planes.ts",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { tritsOutline } from "../schemes/planes.js";
+import { type PlanesScheme, tritsOutline } from "../schemes/planes.js";
 import { scaleGrid } from "../schemes/scale-grid.js";
 import { granularity } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
@@ -14,7 +14,7 @@ const options = z.strictObject({
 });
 
 /** Ternary Weight Networks: one ternary plane whose threshold and scale minimise the squared error. */
-export const twn: Quantizer<z.infer<typeof options>> = {
+export const twn: Quantizer<z.infer<typeof options>, PlanesScheme> = {
   name: "twn",
   summary: "ternary with the least squared error, per tensor, row or group",
   source: "Ternary Weight Networks, arXiv 1605.04711 §2.2",

@@ -6,7 +6,7 @@ import { dequantize } from "./weights.js";
 /** `‖W − Ŵ‖ / ‖W‖`, Frobenius; 0 for a weight of zeros that stayed zeros. */
 export async function relativeError(weight: Matrix, scheme: WeightScheme, kernels: Kernels): Promise<number> {
   const rows =
-    kernels.native && scheme.scheme !== "vectors"
+    kernels.native && (scheme.scheme === "int" || scheme.scheme === "planes")
       ? await nativeRowErrors(weight, scheme, kernels)
       : rowErrors(weight, scheme);
   let error = 0;

@@ -1,15 +1,16 @@
 import type { IntOutline, IntScheme } from "./int.js";
 import type { PlanesOutline, PlanesScheme } from "./planes.js";
+import type { ValuesOutline, ValuesScheme } from "./values.js";
 import type { VectorsOutline, VectorsScheme } from "./vectors.js";
 
 /**
  * What is known of a quantized weight before it is computed: its representation and every parameter that a target's
  * layout depends on. The plan checks outlines; a scheme is an outline with its data.
  */
-export type WeightOutline = IntOutline | PlanesOutline | VectorsOutline;
+export type WeightOutline = IntOutline | PlanesOutline | ValuesOutline | VectorsOutline;
 
 /** A quantized weight `[N, K]`, in one of the representations of docs/formats.md. */
-export type WeightScheme = IntScheme | PlanesScheme | VectorsScheme;
+export type WeightScheme = IntScheme | PlanesScheme | ValuesScheme | VectorsScheme;
 
 /** Those of codes on a grid of scales. */
 export type GridOutline = IntOutline | PlanesOutline;

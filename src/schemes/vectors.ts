@@ -122,6 +122,16 @@ export function positionsOf({ columns, vector }: Pick<VectorsOutline, "columns" 
   return columns / vector;
 }
 
+/** Its float numbers. */
+export function vectorsNumbers({
+  codebooks,
+  inputCodebooks,
+  products,
+}: VectorsScheme): readonly Float32Array[] {
+  const arrays = [codebooks, inputCodebooks, products?.scales, products?.biases];
+  return arrays.filter((numbers) => numbers instanceof Float32Array);
+}
+
 /** Bits of an id of a weight's centroid. */
 export function idBits({ centroids }: Pick<VectorsOutline, "centroids">): number {
   return Math.ceil(Math.log2(centroids));

@@ -7,11 +7,23 @@ import { dequantizePlanes, planesBytes, planesFromTensors, planesOutline, planes
 import { granularityName } from "./scale-grid.js";
 import type { GridOutline, GridScheme, WeightOutline, WeightScheme } from "./scheme.js";
 import {
+  dequantizeValues,
+  describeValues,
+  valuesBytes,
+  valuesFault,
+  valuesFromTensors,
+  valuesNumbers,
+  valuesOutline,
+  valuesOutlineOf,
+  valuesTensors,
+} from "./values.js";
+import {
   dequantizeVectors,
   describeVectors,
   vectorsBytes,
   vectorsFault,
   vectorsFromTensors,
+  vectorsNumbers,
   vectorsOutline,
   vectorsOutlineOf,
   vectorsTensors,
@@ -25,6 +37,7 @@ import {
 /** The float32 weight `[N, K]` that a scheme stands for. */
 export function dequantize(weight: WeightScheme): Matrix {
   if (weight.scheme === "vectors") return dequantizeVectors(weight);
+  if (weight.scheme === "values") return dequantizeValues(weight);
   return weight.scheme === "int" ? dequantizeInt(weight) : dequantizePlanes(weight);
 }
 
@@ -36,6 +49,7 @@ export function inputCodebooksOf(weight: WeightScheme): Float32Array | null {
 /** Bytes that the scheme takes in a run's `quantized/`, file header aside. */
 export function storedBytes(outline: WeightOutline): number {
   if (outline.scheme === "vectors") return vectorsBytes(outline);
+  if (outline.scheme === "values") return valuesBytes(outline);
   return outline.scheme === "int" ? intBytes(outline) : planesBytes(outline);
 }
 
@@ -47,6 +61,7 @@ export function bitsPerWeight(outline: WeightOutline): number {
 /** A scheme in a few words, for tables: `int4 g128`, `2 trit planes g128`, `binary with offset row`. */
 export function describeWeight(outline: WeightOutline): string {
   if (outline.scheme === "vectors") return describeVectors(outline);
+  if (outline.scheme === "values") return describeValues(outline);
   const scope = `${granularityName(outline)}${outline.scaleDtype ? ", float32 scales" : ""}`;
   if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
   const { alphabet, planes, offset } = outline;
@@ -60,12 +75,21 @@ export function outlineOf(weight: GridScheme): GridOutline;
 export function outlineOf(weight: WeightScheme): WeightOutline;
 export function outlineOf(weight: WeightScheme): WeightOutline {
   if (weight.scheme === "vectors") return vectorsOutlineOf(weight);
+  if (weight.scheme === "values") return valuesOutlineOf(weight);
   const { rows, columns, group, scaleRows, scaleDtype } = weight;
   const grid = { rows, columns, group, scaleRows, ...(scaleDtype && { scaleDtype }) };
   if (weight.scheme === "int")
     return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
   const { alphabet, planes, offset } = weight;
   return { scheme: "planes", alphabet, planes, ...grid, ...(offset && { offset }) };
+}
+
+/** All float numbers that a scheme holds: they are finite where the weight could be represented. */
+export function numbersOf(weight: WeightScheme): readonly Float32Array[] {
+  if (weight.scheme === "vectors") return vectorsNumbers(weight);
+  if (weight.scheme === "values") return valuesNumbers(weight);
+  const offsets = weight.scheme === "planes" ? weight.offsets : undefined;
+  return offsets ? [weight.scales, offsets] : [weight.scales];
 }
 
 /** Whether two outlines describe the same scheme. */
@@ -77,10 +101,11 @@ export function sameOutline(a: WeightOutline, b: WeightOutline): boolean {
 /** The tensors of a scheme's file. */
 export function weightTensors(weight: WeightScheme): Tensors {
   if (weight.scheme === "vectors") return vectorsTensors(weight);
+  if (weight.scheme === "values") return valuesTensors(weight);
   return weight.scheme === "int" ? intTensors(weight) : planesTensors(weight);
 }
 
-const outlines = z.discriminatedUnion("scheme", [intOutline, planesOutline, vectorsOutline]);
+const outlines = z.discriminatedUnion("scheme", [intOutline, planesOutline, valuesOutline, vectorsOutline]);
 
 /**
  * An outline read from a file.
@@ -101,6 +126,8 @@ export function parseOutline(value: unknown, where: string): WeightOutline {
   if (columns % group !== 0) throw damaged(where, `a group of ${group} does not divide ${columns} columns`);
   if (scaleRows !== rows && scaleRows !== 1)
     throw damaged(where, `${scaleRows} rows of scales for ${rows} rows`);
+  const fault = parsed.data.scheme === "values" ? valuesFault(parsed.data) : null;
+  if (fault) throw damaged(where, fault);
   return parsed.data;
 }
 
@@ -115,6 +142,7 @@ export function weightFromTensors(
 ): WeightScheme {
   try {
     if (outline.scheme === "vectors") return vectorsFromTensors(outline, bytesOf);
+    if (outline.scheme === "values") return valuesFromTensors(outline, bytesOf);
     return outline.scheme === "int" ? intFromTensors(outline, bytesOf) : planesFromTensors(outline, bytesOf);
   } catch (error) {
     if (error instanceof RangeError) throw damaged(where, error.message);

@@ -133,6 +133,12 @@ export function refusalOf(
       fix: "use a quantizer of such codes, as `rtn` or `trit-planes`, or the target `lut-llm`",
     };
   }
+  if (weight.scheme === "values") {
+    return {
+      reason: "its weights are codes into tables of values, which no target reads so far",
+      fix: "use a quantizer of uniform codes or planes, as `rtn` or `trit-planes`, or score it without this target",
+    };
+  }
   if (weight.scheme !== "vectors" && weight.scaleDtype === "F32" && !target.takesFloat32Scales) {
     return {
       reason: "it has float32 scales that float16 cannot hold, this target takes float16 ones",

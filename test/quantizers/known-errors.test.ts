@@ -5,7 +5,7 @@ import { bcq } from "../../src/quantizers/bcq.js";
 import { rtn } from "../../src/quantizers/rtn.js";
 import { tritPlanes } from "../../src/quantizers/trit-planes.js";
 import { twn } from "../../src/quantizers/twn.js";
-import type { GridScheme } from "../../src/schemes/scheme.js";
+import type { WeightScheme } from "../../src/schemes/scheme.js";
 import { dequantize } from "../../src/schemes/weights.js";
 import { type Matrix, matrix } from "../../src/tensor/matrix.js";
 
@@ -116,7 +116,7 @@ describe("relative error on random weights", () => {
   });
 });
 
-function relativeError(weight: Matrix, scheme: GridScheme): number {
+function relativeError(weight: Matrix, scheme: WeightScheme): number {
   const approximation = dequantize(scheme).data;
   let error = 0;
   let norm = 0;
@@ -127,7 +127,7 @@ function relativeError(weight: Matrix, scheme: GridScheme): number {
   return Math.sqrt(error / norm);
 }
 
-function signPlanes(weight: Matrix, planes: number): Promise<GridScheme> {
+function signPlanes(weight: Matrix, planes: number): Promise<WeightScheme> {
   return bcq.quantize(weight, { planes, group: 128, offset: false }, kernels);
 }
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { IntScheme } from "../../src/schemes/int.js";
 import { type PlanesScheme, signsOutline } from "../../src/schemes/planes.js";
 import { type Granularity, scaleCount, scaleDtype, scaleGrid } from "../../src/schemes/scale-grid.js";
+import type { ValuesScheme } from "../../src/schemes/values.js";
 import { roundToFloat16 } from "../../src/tensor/float.js";
 import { type Matrix, matrix } from "../../src/tensor/matrix.js";
 
@@ -66,6 +67,37 @@ export function randomSigns(
     ...(shape.offset && {
       offsets: Float32Array.from({ length: count }, () => round((next(1000) - 500) / 3000)),
     }),
+  };
+}
+
+/** @param tables how many shared ones; 0: each cell has its own. */
+export function randomTabled(
+  shape: { rows: number; columns: number; granularity: Granularity; bits: number; tables: number },
+  seed: number,
+): ValuesScheme {
+  const next = integers(seed);
+  const { rows, columns, granularity, bits } = shape;
+  const grid = scaleGrid(rows, columns, granularity);
+  const round = scaleDtype(grid) === "F16" ? roundToFloat16 : Math.fround;
+  const count = scaleCount(grid);
+  const tables = Array.from({ length: shape.tables }, (_, at) =>
+    // The first table may be shorter than the codes reach.
+    Array.from({ length: at === 0 ? 2 + next(2 ** bits - 1) : 2 ** bits }, (_, i) => i * (i + at) - 3),
+  );
+  const selectors = Uint8Array.from({ length: count }, () => next(Math.max(1, tables.length)));
+  const longest = (i: number) => {
+    const [row, column] = [Math.floor(i / columns), Math.floor((i % columns) / grid.group)];
+    const cell = (grid.scaleRows === 1 ? 0 : row) * (columns / grid.group) + column;
+    return tables[selectors[cell]]?.length ?? 2 ** bits;
+  };
+  const numbers = (length: number) => Float32Array.from({ length }, () => round((next(1000) - 300) / 7000));
+  const isShared = tables.length > 0;
+  return {
+    ...{ scheme: "values", bits, ...grid, ...(isShared && { tables }) },
+    codes: Uint8Array.from({ length: rows * columns }, (_, i) => next(longest(i))),
+    scales: isShared ? numbers(count) : null,
+    selectors: isShared ? selectors : null,
+    ownTables: isShared ? null : numbers(count * 2 ** bits),
   };
 }
 

@@ -1,0 +1,74 @@
+// Tables of values as seen from JavaScript; the references are src/kernels/shared-tables.ts and own-tables.ts.
+#include "bind.hpp"
+#include "bindings.hpp"
+#include "pool.hpp"
+
+#include <algorithm>
+
+namespace luthier {
+namespace {
+
+/// Runs a task of a thread takes: enough work to be worth a wake-up, a multiple of the lanes of every path.
+constexpr std::size_t shared_runs = 256;
+constexpr std::size_t own_weights = 16384;
+
+bool sound(const SharedTables& task, std::size_t values) {
+  bool sound = task.group >= 1 && task.tables >= 1 && task.tables <= 256 && task.starts[0] == 0 && task.starts[task.tables] == values;
+  for (std::size_t i = 0; sound && i < task.tables; ++i) {
+    const std::size_t length = std::size_t{task.starts[i + 1]} - task.starts[i];
+    sound = task.starts[i + 1] > task.starts[i] && length <= most_values && task.starts[i + 1] <= values;
+  }
+  return sound;
+}
+
+}  // namespace
+
+/// sharedTables(path, threads, shape, values, weights, codes, scales, selectors); shape as in src/kernels/kernels.ts
+Napi::Value shared_tables(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Path& path = arguments.path();
+  const unsigned threads = arguments.threads();
+  std::size_t numbers, values, length;
+  const auto* shape = arguments.array<std::uint32_t>("shape", numbers);
+  const auto* table_values = arguments.array<float>("values", values);
+  if (numbers < 4) throw Napi::RangeError::New(info.Env(), "shape is none of tables");
+  const SharedTables task{shape[0], numbers - 3, shape[1] != 0, table_values, shape + 2};
+  if (!sound(task, values)) throw Napi::RangeError::New(info.Env(), "shape is none of tables");
+  const float* weights = arguments.array<float>("weights", length);
+  const std::size_t runs = length / task.group;
+  auto* codes = arguments.array<std::uint8_t>(runs * task.group, "codes");
+  auto* scales = arguments.array<float>(runs, "scales");
+  auto* selectors = arguments.array<std::uint8_t>(runs, "selectors");
+  return run_async(info, [=, &path] {
+    parallel_for((runs + shared_runs - 1) / shared_runs, threads, [&](std::size_t at) {
+      path.shared_tables(task, weights, at * shared_runs, std::min(runs, (at + 1) * shared_runs), codes, scales, selectors);
+    });
+  });
+}
+
+/// ownTables(path, threads, weights, group, values, importance, codes, tables)
+Napi::Value own_tables(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Path& path = arguments.path();
+  const unsigned threads = arguments.threads();
+  std::size_t length;
+  const float* weights = arguments.array<float>("weights", length);
+  OwnTables task{};
+  task.group = arguments.count("group", 1, std::max<std::size_t>(length, 1));
+  task.values = arguments.count("values", 2, most_values);
+  task.importance = arguments.array<double>("importance", task.columns);
+  if (task.columns < 1 || task.columns % task.group != 0 || length % task.columns != 0 || task.group > 1u << 30) {
+    throw Napi::RangeError::New(info.Env(), "importance is none of whole groups and rows");
+  }
+  const std::size_t runs = length / task.group;
+  auto* codes = arguments.array<std::uint8_t>(length, "codes");
+  auto* tables = arguments.array<float>(runs * task.values, "tables");
+  return run_async(info, [=, &path] {
+    const std::size_t some = std::max<std::size_t>(1, own_weights / task.group);
+    parallel_for((runs + some - 1) / some, threads, [&](std::size_t at) {
+      path.own_tables(task, weights, at * some, std::min(runs, (at + 1) * some), codes, tables);
+    });
+  });
+}
+
+}  // namespace luthier
