@@ -21,11 +21,17 @@ export interface Model {
     windows: readonly Int32Array[],
     onProgress?: (done: number, total: number) => void,
   ): Promise<Float32Array[]>;
-  /** Computes the blocks on windows and gives nothing: for who observes the executor. As `score`, without the head. */
-  run(windows: readonly Int32Array[], onProgress?: (done: number, total: number) => void): Promise<void>;
+  /**
+   * Computes the blocks on windows and gives nothing: for who observes the executor. Without the head, and in one pass,
+   * whatever the hidden states take: after a block no linear of it is observed again. `afterBlock` is waited for.
+   */
+  run(windows: readonly Int32Array[], afterBlock?: OnBlock): Promise<void>;
   /** Logits `[tokens, vocabulary]` of one short sequence. */
   logits(tokens: Int32Array): Promise<Matrix>;
 }
+
+/** What is done when a block has been computed on all windows. */
+type OnBlock = (done: number, total: number) => Promise<void> | void;
 
 /** What a model is made of. @throws LuthierError when its family is not known or a tensor does not fit, by name. */
 export function describeModel(config: Readonly<Record<string, unknown>>, shapeOf: ShapeOf): ModelDescription {
@@ -41,14 +47,14 @@ export function openModel(parts: ModelParts): Model {
   const { hiddenSize, vocabularySize } = description;
 
   /** Hidden states after the last block and norm, for each batch of equally long windows. */
-  async function forward(batches: readonly Batch[], onBlock: () => void): Promise<Matrix[]> {
+  async function forward(batches: readonly Batch[], onBlock: () => Promise<void> | void): Promise<Matrix[]> {
     const hidden: Matrix[] = [];
     for (const { tokens } of batches) hidden.push(await embed(tokens, description, source, kernels));
     for (const [index, linears] of description.blocks.entries()) {
       await executor.enter(linears.map((linear) => linear.name));
       const block = await architecture.openBlock(index, context);
       for (const [at, batch] of batches.entries()) hidden[at] = await block(hidden[at], batch.length);
-      onBlock();
+      await onBlock();
     }
     await executor.enter([]);
     for (const [at, states] of hidden.entries()) hidden[at] = await architecture.finalNorm(states, context);
@@ -75,11 +81,9 @@ export function openModel(parts: ModelParts): Model {
       }
       return scores;
     },
-    async run(windows, onProgress) {
-      const passes = passesOf(batchesOf(windows), hiddenSize, activationBytes);
+    async run(windows, afterBlock) {
       let done = 0;
-      for (const pass of passes)
-        await forward(pass, () => onProgress?.(++done, passes.length * description.blocks.length));
+      await forward(batchesOf(windows), () => afterBlock?.(++done, description.blocks.length));
     },
     async logits(tokens) {
       const hidden = await forward([{ tokens, length: tokens.length }], () => {});

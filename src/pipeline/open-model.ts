@@ -13,7 +13,7 @@ import { describeModel, type Model, openModel } from "../model/model.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { represent } from "../schemes/represent.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
-import { openDequantized } from "../schemes/stored/dequantized.js";
+import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
 import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import { damagedPack, type Target } from "../targets/target.js";
@@ -37,17 +37,21 @@ export interface OpenModel {
   close(): Promise<void>;
 }
 
-export interface OpenModelOptions {
+export interface OpenModelOptions extends Observer {
   /** A checkpoint's or a run's folder. */
   readonly path: string;
   readonly engine: Engine;
   /** Which pack of a run; needed only when it has several. */
   readonly target?: string;
   readonly kernels: Kernels;
-  /** Sees every linear's input before it is computed. */
-  readonly observe?: (linears: readonly string[], input: Matrix) => void;
+}
+
+/** Who sees what a model computes. */
+export interface Observer {
+  /** Sees every linear's input before it is computed; is waited for. */
+  observe?(linears: readonly string[], input: Matrix): Promise<void> | void;
   /** Sees what each attention is computed from, right after the inputs of its linears. */
-  readonly observeAttention?: (input: AttentionInput<Matrix, Float32Array>) => void;
+  observeAttention?(input: AttentionInput<Matrix, Float32Array>): void;
 }
 
 /** Opens a checkpoint or a run to be computed. @throws LuthierError when it is neither, or has no such pack. */
@@ -60,24 +64,15 @@ export async function openModelAt(options: OpenModelOptions): Promise<OpenModel>
       { usage: true },
     );
   }
-  return openPlain(options);
+  return openCheckpointModel(await openDequantized(options.path), options.kernels, options);
 }
 
-/** Whether a folder holds a run rather than a checkpoint. */
-export async function isRun(folder: string): Promise<boolean> {
-  return stat(path.join(folder, "run.json")).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-}
-
-async function openPlain({
-  path: folder,
-  kernels,
-  observe,
-  observeAttention,
-}: OpenModelOptions): Promise<OpenModel> {
-  const checkpoint = await openDequantized(folder);
+/** Opens the float model of a checkpoint, as it is or as transforms have left it; closing the model closes it. */
+export function openCheckpointModel(
+  checkpoint: DequantizedCheckpoint,
+  kernels: Kernels,
+  { observe, observeAttention }: Observer = {},
+): OpenModel {
   const { config, directory } = checkpoint;
   const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
   return assemble({
@@ -93,6 +88,14 @@ async function openPlain({
     observe,
     observeAttention,
   });
+}
+
+/** Whether a folder holds a run rather than a checkpoint. */
+export async function isRun(folder: string): Promise<boolean> {
+  return stat(path.join(folder, "run.json")).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 async function openRun({
@@ -137,8 +140,8 @@ interface Parts {
   readonly packed: PackedUnits | null;
   readonly ops: Ops;
   readonly kernels: Kernels;
-  readonly observe: OpenModelOptions["observe"];
-  readonly observeAttention: OpenModelOptions["observeAttention"];
+  readonly observe: Observer["observe"];
+  readonly observeAttention: Observer["observeAttention"];
   readonly run?: string;
 }
 

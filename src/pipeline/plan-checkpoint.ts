@@ -3,10 +3,10 @@ import type { ModelDescription } from "../model/architecture.js";
 import { describeModel } from "../model/model.js";
 import type { Recipe } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { foldsNorms } from "../transforms/fold-norms.js";
 import { foldedNorms } from "../transforms/folded-norms.js";
 import { makePlan, type Plan, tokenizerFor } from "./plan.js";
 import { storedOutlines } from "./stored-outlines.js";
-import { foldsNorms } from "./transform-stage.js";
 import { weightedNormsFor } from "./weighted-norms.js";
 
 /** A plan, and the model that it is of: as the recipe's transforms will have left it. */

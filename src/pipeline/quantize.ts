@@ -14,7 +14,7 @@ import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
 import { hasFitted, needsCalibration, type Plan } from "./plan.js";
-import { describeCheckpoint, planCheckpoint } from "./plan-checkpoint.js";
+import { planCheckpoint } from "./plan-checkpoint.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
 import { indexJson, indexPath, type QuantizedEntry, type QuantizedIndex } from "./quantized-files.js";
@@ -27,6 +27,7 @@ import {
   writeRunRecord,
 } from "./run-directory.js";
 import { sealIndexes } from "./seal.js";
+import { sourceOf } from "./statistics-stage.js";
 import { transformCheckpoint } from "./transform-stage.js";
 import { versions } from "./versions.js";
 
@@ -88,8 +89,8 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
             transformCheckpoint({
               ...given,
               checkpoint: source,
-              description: describeCheckpoint(source),
               plan,
+              source: sourceOf(record, []),
             }),
           )
         : { checkpoint: source, files: [] };

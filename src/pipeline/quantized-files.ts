@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import type { WrittenFile } from "../checkpoint/atomic.js";
@@ -51,6 +52,11 @@ export function quantizedFolder(run: string): string {
 
 export function indexPath(run: string): string {
   return path.join(quantizedFolder(run), indexFile);
+}
+
+/** What was quantized of a checkpoint that was changed in a way that is lost is of no use. */
+export async function deleteSchemes(run: string): Promise<void> {
+  await rm(path.join(quantizedFolder(run), "linears"), { recursive: true, force: true });
 }
 
 /** Where a linear's scheme lies, relative to `quantized/`. */

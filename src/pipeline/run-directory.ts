@@ -11,6 +11,7 @@ import { readRecord, writeRecord } from "./record.js";
  *
  *   run.json           recipe as resolved, versions, sha256 of every input, stages with their times
  *   quantized/         schemes, the tensors kept float, configuration and tokenizer
+ *   statistics/        what calibration text says of the inputs of linears, where a method asks for it
  *   packs/<target>/
  *   reports/
  */
@@ -45,7 +46,7 @@ export type InputFile = z.infer<typeof inputFile>;
 
 const recordFile = "run.json";
 /** What a run writes, and `--fresh` deletes. */
-const contents = [recordFile, "quantized", "packs", "reports"];
+const contents = [recordFile, "quantized", "statistics", "packs", "reports"];
 
 /** @throws LuthierError when the folder holds no run, or one of another version. */
 export async function readRunRecord(directory: string): Promise<RunRecord> {

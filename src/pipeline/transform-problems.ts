@@ -1,7 +1,7 @@
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import type { ModelDescription } from "../model/architecture.js";
 import { isStored, type Recipe } from "../recipe/schema.js";
-import { orderTransforms } from "../transforms/registry.js";
+import { findOrderTransform } from "../transforms/registry.js";
 import type { PlannedLinear } from "./plan.js";
 import { addCalibration, type Problem } from "./problems.js";
 
@@ -26,7 +26,7 @@ export function transformProblems(
     const reason = "it is fitted to what the model computes, and the recipe has no text for it";
     problems.push(ofTransform(reason, addCalibration));
   }
-  if (channels.length === 0 && orderTransforms(transforms.map((each) => each.transform)).length > 0) {
+  if (channels.length === 0 && transforms.some((each) => findOrderTransform(each.transform))) {
     const reason = `it is not known which tensors of a ${modelType} share their channels`;
     problems.push(ofTransform(reason, `${remove}, or say it in src/model/architectures (CONTRIBUTING.md)`));
   }

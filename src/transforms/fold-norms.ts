@@ -12,3 +12,12 @@ export const foldNorms: Transform = {
   source:
     "made for LUT-LLM's kernel (arXiv 2511.06174), which shares one vector among all norms and has none of heads",
 };
+
+/** Whether the transforms of a plan or recipe leave norms without weights. */
+export function foldsNorms({
+  transforms,
+}: {
+  readonly transforms: readonly { readonly transform: string }[];
+}): boolean {
+  return transforms.some(({ transform }) => transform === foldNorms.name);
+}

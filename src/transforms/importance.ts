@@ -7,16 +7,20 @@ import type { Matrix } from "../tensor/matrix.js";
  * others being unrelated to it. (Wanda, arXiv 2306.11695, weighs single weights so.)
  */
 
-/** Adds the squares of each column of `[rows, K]` to `sums`, in float64, in the order of the rows. */
+/** Adds the squares of each column of a weight `[N, K]` to `sums`, in float64, in the order of the rows. */
 export function addSquares({ rows, columns, data }: Matrix, sums: Float64Array): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) sums[column] += data[row * columns + column] ** 2;
   }
 }
 
-/** The logarithm of each channel's importance. @param inputs, weights sums of squares `[K]`. */
-export function inputImportance(inputs: Float64Array, weights: Float64Array): Float64Array {
-  return inputs.map((moment, channel) => Math.log(moment * weights[channel]));
+/**
+ * The logarithm of each channel's importance.
+ * @param inputs second moments `[K]`.
+ * @param weights sums of squares `[K]`.
+ */
+export function inputImportance(inputs: Float32Array, weights: Float64Array): Float64Array {
+  return weights.map((sum, channel) => Math.log(inputs[channel] * sum));
 }
 
 /**

@@ -9,7 +9,7 @@ test("squares of each column are added to those before", () => {
 });
 
 test("a channel matters by its inputs and by the weights that they meet", () => {
-  const importance = inputImportance(Float64Array.of(4, 1, 0), Float64Array.of(2, 8, 5));
+  const importance = inputImportance(Float32Array.of(4, 1, 0), Float64Array.of(2, 8, 5));
   expect(Math.exp(importance[0])).toBeCloseTo(8, 12);
   expect(importance[0]).toBe(importance[1]);
   expect(importance[2]).toBe(Number.NEGATIVE_INFINITY);

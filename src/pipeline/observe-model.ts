@@ -1,0 +1,28 @@
+import type { Kernels } from "../kernels/kernels.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { type Observer, openCheckpointModel } from "./open-model.js";
+
+export interface ObservedModel {
+  /** As it is or as transforms have left it; it stays open. */
+  readonly checkpoint: DequantizedCheckpoint;
+  /** Equally long windows of the calibration text. */
+  readonly windows: readonly Int32Array[];
+  readonly kernels: Kernels;
+}
+
+/**
+ * Sends calibration text through the blocks of a checkpoint's float model, for who observes. Blocks are the outer loop.
+ * @param afterBlock waited for when a block has been computed on the whole text: nothing of it is observed again.
+ */
+export async function observeModel(
+  { checkpoint, windows, kernels }: ObservedModel,
+  afterBlock: (done: number, total: number) => Promise<void> | void,
+  observer: Observer,
+): Promise<void> {
+  const { model, close } = openCheckpointModel({ ...checkpoint, close: async () => {} }, kernels, observer);
+  try {
+    await model.run(windows, afterBlock);
+  } finally {
+    await close();
+  }
+}

@@ -1,0 +1,161 @@
+import { mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import type { InputStatistics } from "../calibration/input-statistics.js";
+import { hashFile } from "../checkpoint/file-hash.js";
+import { readHeader, type TensorInfo, writeSafetensors } from "../checkpoint/safetensors.js";
+import { openTensors } from "../checkpoint/tensors.js";
+import { LuthierError } from "../error.js";
+import { matrix } from "../tensor/matrix.js";
+import { named } from "./quantized-files.js";
+import { expectInside, fileEntry, readRecord, writeRecord } from "./record.js";
+
+/* The files under `statistics/`: docs/formats.md describes them. */
+
+const statisticsSource = z.strictObject({
+  /** Of this package and of what computes the float model. */
+  versions: z.record(z.string(), z.string()),
+  /** sha256 of every file of the checkpoint, by name. */
+  model: z.record(z.string(), z.string()),
+  text: z.strictObject({ sha256: z.string(), windows: z.int(), length: z.int() }),
+  /** What the checkpoint was changed by before, in order: each with its options, and the sha256 of what it was fitted to. */
+  transforms: z.array(z.looseObject({ transform: z.string() })),
+});
+
+const storedInput = fileEntry.extend({
+  /** Every linear that reads this input, in the order in which they are computed. */
+  linears: z.array(z.string()).min(1),
+  tokens: z.int().min(1),
+  /** Whether the file has second moments. */
+  second: z.boolean(),
+});
+
+const indexSchema = z.strictObject({
+  format: z.literal("luthier-statistics"),
+  version: z.literal(1),
+  source: statisticsSource,
+  inputs: z.array(storedInput),
+});
+
+/** What made statistics: with the same they are the same. */
+export type StatisticsSource = z.infer<typeof statisticsSource>;
+export type StoredInput = z.infer<typeof storedInput>;
+
+/** One folder for the checkpoint as it is, one for each list of transforms before. */
+export function statisticsFolder(run: string, { transforms }: Pick<StatisticsSource, "transforms">): string {
+  const names = transforms.map(({ transform }) => transform);
+  return path.join(run, "statistics", names.length === 0 ? "checkpoint" : `after-${names.join("-")}`);
+}
+
+const indexFile = "statistics.json";
+
+/**
+ * The inputs whose statistics lie in a folder, made by the same, each file as it was written. What is of another source
+ * is deleted.
+ */
+export async function soundInputs(folder: string, source: StatisticsSource): Promise<readonly StoredInput[]> {
+  try {
+    const file = path.join(folder, indexFile);
+    const index = await readRecord(file, indexSchema, "delete it");
+    if (index !== null && isDeepStrictEqual(index.source, source)) {
+      expectInside(index.inputs, file);
+      const inputs: StoredInput[] = [];
+      for (const input of index.inputs) if (await isSound(folder, input)) inputs.push(input);
+      return inputs;
+    }
+  } catch (error) {
+    if (!(error instanceof LuthierError)) throw error; // damaged: all is measured anew
+  }
+  await rm(folder, { recursive: true, force: true });
+  return [];
+}
+
+export async function writeInputs(
+  folder: string,
+  source: StatisticsSource,
+  inputs: readonly StoredInput[],
+): Promise<void> {
+  await writeRecord(path.join(folder, indexFile), {
+    format: "luthier-statistics",
+    version: 1,
+    source,
+    inputs,
+  });
+}
+
+/** Writes what was measured of one input. */
+export async function writeInput(
+  folder: string,
+  linears: readonly string[],
+  { tokens, second, ...means }: InputStatistics,
+): Promise<StoredInput> {
+  await mkdir(folder, { recursive: true });
+  const file = `${linears[0]}.safetensors`;
+  const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  const vector = (values: Float32Array) =>
+    ({ dtype: "F32", shape: [values.length], bytes: bytesOf(values) }) as const;
+  const tensors = {
+    mean: vector(means.mean),
+    mean_magnitude: vector(means.meanMagnitude),
+    mean_square: vector(means.meanSquare),
+    largest: vector(means.largest),
+    ...(second && {
+      second: { dtype: "F32", shape: [second.rows, second.columns], bytes: bytesOf(second.data) } as const,
+    }),
+  };
+  const written = await writeSafetensors(path.join(folder, file), named(tensors), {
+    format: "luthier-input-statistics",
+    version: "1",
+    linears: JSON.stringify(linears),
+    tokens: String(tokens),
+  });
+  return { file, ...written, linears: [...linears], tokens, second: second !== null };
+}
+
+/** @param second whether second moments are read; they must be there then. */
+export async function readInput(
+  folder: string,
+  { file, tokens }: StoredInput,
+  second: boolean,
+): Promise<InputStatistics> {
+  const source = await openTensors([path.join(folder, file)]);
+  try {
+    const read = async (name: string) => new Float32Array((await source.read(name)).buffer as ArrayBuffer);
+    const mean = await read("mean");
+    return {
+      tokens,
+      mean,
+      meanMagnitude: await read("mean_magnitude"),
+      meanSquare: await read("mean_square"),
+      largest: await read("largest"),
+      second: second ? matrix(mean.length, mean.length, await read("second")) : null,
+    };
+  } finally {
+    await source.close();
+  }
+}
+
+/** Whether a file is as its index says, with tensors of one K. */
+async function isSound(folder: string, { file, bytes, sha256, second }: StoredInput): Promise<boolean> {
+  const full = path.join(folder, file);
+  try {
+    const found = await hashFile(full);
+    if (found.bytes !== bytes || found.sha256 !== sha256) return false;
+    const { tensors } = await readHeader(full);
+    const size = tensors.get("mean")?.shape[0] ?? 0;
+    const vectors = ["mean", "mean_magnitude", "mean_square", "largest"];
+    return (
+      vectors.every((name) => isFloat32(tensors.get(name), [size])) &&
+      (!second || isFloat32(tensors.get("second"), [size, size]))
+    );
+  } catch (error) {
+    if (error instanceof LuthierError) return false;
+    throw error;
+  }
+}
+
+function isFloat32(info: TensorInfo | undefined, shape: readonly number[]): boolean {
+  return info?.dtype === "F32" && info.shape.join() === shape.join();
+}
