@@ -235,6 +235,17 @@ struct Compensation {
   float* codebooks;            // [positions][blocks][centroids][vector]
 };
 
+/// GPTQ's loop; see src/kernels/compensated-codes.ts. Columns count from the first that is rounded.
+struct CompensatedCodes {
+  std::size_t rows, columns, levels;
+  const double* factor;          // U: its diagonal from that column on, rows [columns] apart
+  const float* tables;           // [tables][levels][rows]
+  const std::int32_t* table_of;  // a table for each column
+  double* rest;                  // [columns][rows]: weights as they are by now
+  double* errors;                // [columns of a batch][rows]
+  std::uint8_t* codes;           // [columns][rows]
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -336,6 +347,10 @@ struct Path {
 
   /// Ids, codebooks and errors of columns [first, last), whole positions, for the rows of one block.
   void (*compensate_batch)(const Compensation& task, std::size_t first, std::size_t last, std::size_t block);
+
+  /// Codes and errors of columns [first, last), at most a batch, for the rows [row, row_end).
+  void (*compensated_codes)(const CompensatedCodes& task, std::size_t first, std::size_t last, std::size_t row,
+                            std::size_t row_end);
 };
 
 constexpr std::size_t no_run = ~std::size_t{0};
