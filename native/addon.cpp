@@ -37,6 +37,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve));
   exports.Set("fitTables", Napi::Function::New(env, fit_tables));
   exports.Set("subtractTables", Napi::Function::New(env, subtract_tables));
+  exports.Set("compensatedCodes", Napi::Function::New(env, compensated_codes));
   exports.Set("compensatedVectors", Napi::Function::New(env, compensated_vectors));
   exports.Set("kMeans", Napi::Function::New(env, k_means));
   exports.Set("ownTables", Napi::Function::New(env, own_tables));

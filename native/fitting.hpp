@@ -96,4 +96,15 @@ struct Compensation {
   float* codebooks;            // [positions][blocks][centroids][vector]
 };
 
+/// GPTQ's loop; see src/kernels/compensated-codes.ts. Columns count from the first that is rounded.
+struct CompensatedCodes {
+  std::size_t rows, columns, levels;
+  const double* factor;          // U: its diagonal from that column on, rows [columns] apart
+  const float* tables;           // [tables][levels][rows]
+  const std::int32_t* table_of;  // a table for each column
+  double* rest;                  // [columns][rows]: weights as they are by now
+  double* errors;                // [columns of a batch][rows]
+  std::uint8_t* codes;           // [columns][rows]
+};
+
 }  // namespace luthier

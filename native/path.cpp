@@ -27,6 +27,7 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/random.hpp"
 #include "kernels/fit_centroids.hpp"
 #include "kernels/k_means.hpp"
+#include "kernels/compensated_codes.hpp"
 #include "kernels/compensated_vectors.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
@@ -72,5 +73,6 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::subtract_product,
     LUTHIER_PATH::k_means,
     LUTHIER_PATH::compensate_batch,
+    LUTHIER_PATH::compensated_codes,
 };
 }  // namespace luthier

@@ -272,6 +272,10 @@ struct Path {
 
   /// Ids, codebooks and errors of columns [first, last), whole positions, for the rows of one block.
   void (*compensate_batch)(const Compensation& task, std::size_t first, std::size_t last, std::size_t block);
+
+  /// Codes and errors of columns [first, last), at most a batch, for the rows [row, row_end).
+  void (*compensated_codes)(const CompensatedCodes& task, std::size_t first, std::size_t last, std::size_t row,
+                            std::size_t row_end);
 };
 
 constexpr std::size_t no_run = ~std::size_t{0};

@@ -3,6 +3,7 @@
 // lazy batches, arXiv 2210.17323 §3.3).
 #include "bind.hpp"
 #include "bindings.hpp"
+#include "compensation.hpp"
 #include "pool.hpp"
 
 #include <algorithm>
@@ -10,15 +11,8 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t batch_columns = 128;
-
-/// Columns and rows of a task of the product.
-constexpr std::size_t task_columns = 128, task_rows = 384;
-
 /// Rows that are transposed at once.
 constexpr std::size_t transposed_rows = 32;
-
-std::size_t tasks_of(std::size_t length, std::size_t each) { return (length + each - 1) / each; }
 
 /// What the loop works on besides the arrays of the call.
 struct Work {
@@ -47,18 +41,6 @@ void transpose(const Compensation& task, const float* weight, unsigned threads) 
         task.rest[column * task.rows + n] = weight[task.order[n] * task.columns + column];
       }
     }
-  });
-}
-
-/// What the errors of columns [first, last) ask of those after.
-void compensate_later(const Compensation& task, const Path& path, unsigned threads, std::size_t first, std::size_t last) {
-  const std::size_t across = tasks_of(task.rows, task_rows);
-  const auto columns = static_cast<std::ptrdiff_t>(task.columns), rows = static_cast<std::ptrdiff_t>(task.rows);
-  parallel_for(tasks_of(task.columns - last, task_columns) * across, threads, [&](std::size_t index) {
-    const std::size_t column = last + index / across * task_columns, row = index % across * task_rows;
-    path.subtract_product({task.factor + first * task.columns + column, columns, 1, task.errors + row, rows,
-                           task.rest + column * task.rows + row, task.rows, last - first,
-                           std::min(task_columns, task.columns - column), std::min(task_rows, task.rows - row)});
   });
 }
 
@@ -112,7 +94,9 @@ Napi::Value compensated_vectors(const Napi::CallbackInfo& info) {
       parallel_for(task.blocks, threads, [&](std::size_t block) {
         if (task.starts[block] < task.starts[block + 1]) path.compensate_batch(task, first, last, block);
       });
-      if (task.factor) compensate_later(task, path, threads, first, last);
+      if (task.factor) {
+        compensate_later(path, threads, {task.rows, task.columns, task.factor, task.errors, task.rest}, first, last);
+      }
     }
   });
 }

@@ -2,6 +2,7 @@ import type { FloatDtype } from "../tensor/dtype.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { BcqResult, BcqTask } from "./bcq.js";
 import type { InverseFactor } from "./cholesky.js";
+import type { CompensatedCodesTask } from "./compensated-codes.js";
 import type { CompensatedVectors, CompensatedVectorsTask } from "./compensated-vectors.js";
 import type { FitTablesTask, TableLookups } from "./fit-tables.js";
 import type { KMeansTask } from "./k-means.js";
@@ -37,6 +38,8 @@ export interface Kernels {
   inverseFactor(hessian: Float64Array, size: number, damping: number): Promise<InverseFactor>;
   /** Solves in place; gives the damping that was needed. */
   solveRight(hessian: Float64Array, size: number, damping: number, right: Float64Array): Promise<number>;
+  /** Changes `rest` in place. */
+  compensatedCodes(rest: Float64Array, task: CompensatedCodesTask): Promise<Uint8Array>;
   compensatedVectors(
     weight: Float32Array,
     columns: number,
@@ -186,6 +189,17 @@ export interface NativeAddon {
     shape: Uint32Array,
     points: Float32Array,
     codebooks: Float32Array,
+  ): Promise<void>;
+  /** `shape`: rows, columns, first, last, levels, tables. */
+  compensatedCodes(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    factor: Float64Array,
+    tables: Float32Array,
+    tableOf: Int32Array,
+    rest: Float64Array,
+    codes: Uint8Array,
   ): Promise<void>;
   /**
    * `shape`: rows, columns, blocks, vector, centroids, rounds, restarts, seed. `factor` is empty without compensation;

@@ -8,6 +8,7 @@ import { widen } from "../tensor/float.js";
 import { bcq } from "./bcq.js";
 import { nearestCentroids } from "./centroid-search.js";
 import { type CholeskySteps, inverseFactor, referenceSteps, solveRight } from "./cholesky.js";
+import { checkCompensatedCodes, compensatedCodes } from "./compensated-codes.js";
 import { compensatedVectors, squaresOf } from "./compensated-vectors.js";
 import { addCovariance, checkCovariance } from "./covariance.js";
 import { mostRounds } from "./fit-centroids.js";
@@ -100,6 +101,10 @@ function referenceKernels(): Kernels {
     sharedTables: async (weights, task) => sharedTables(weights, task),
     ownTables: async (weights, task) => ownTables(weights, task),
     kMeans: async (points, task) => kMeans(points, task),
+    async compensatedCodes(rest, task) {
+      checkCompensatedCodes(rest, task);
+      return compensatedCodes(rest, task);
+    },
     compensatedVectors,
     async fitTables(tables, residual, task) {
       checkTables(tables, residual, task);
@@ -220,6 +225,15 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       const shape = Uint32Array.of(points.columns, vector, centroids, mostRounds, restarts, seed);
       await addon.kMeans(path, threads, shape, points.data, codebooks);
       return codebooks;
+    },
+    async compensatedCodes(rest, task) {
+      checkCompensatedCodes(rest, task);
+      const { columns, first, last, factor, levels, tables, tableOf } = task;
+      const rows = rest.length / columns;
+      const codes = new Uint8Array((last - first) * rows);
+      const shape = Uint32Array.of(rows, columns, first, last, levels, tables.length / (levels * rows));
+      await addon.compensatedCodes(path, threads, shape, factor, tables, tableOf, rest, codes);
+      return codes;
     },
     async compensatedVectors(weight, columns, task) {
       const { vector, centroids, blockOfRow, blocks, metric, seed, restarts } = task;

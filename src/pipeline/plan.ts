@@ -97,7 +97,7 @@ export function makePlan(
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
   }
   const lacksText = recipe.calibration === undefined && !isEstimate;
-  problems.push(...calibrationProblems(planned, recipe, lacksText));
+  problems.push(...calibrationProblems(planned, recipe, description.head, lacksText));
   problems.push(...transformProblems(description, planned, recipe, tensors, lacksText));
   const quantized = planned.flatMap(({ linear, quantize }) =>
     quantize ? { name: linear.name, weight: quantize.weight } : [],
@@ -190,6 +190,7 @@ export function isFitted({ quantize }: PlannedLinear): boolean {
 function calibrationProblems(
   planned: readonly PlannedLinear[],
   { rules }: Recipe,
+  head: LinearInfo,
   lacksText: boolean,
 ): Problem[] {
   const fitted = planned.filter(isFitted);
@@ -203,7 +204,14 @@ function calibrationProblems(
         fix: addCalibration,
       });
     }
-    if (rules[rule - 1].activation) {
+    if (linear.name === head.name) {
+      problems.push({
+        linear: linear.name,
+        reason: `${method} is fitted block after block, and the head belongs to none`,
+        fix: "give it a rule of its own before this one: `keep: float`, or a method that looks at weights alone",
+      });
+    }
+    if (rules[rule - 1].activation && quantize?.weight.scheme === "vectors") {
       problems.push({
         linear: linear.name,
         reason: `${method} decides how the input is represented`,

@@ -57,6 +57,31 @@ export async function momentsOf(
   return { second, cross, sample: { float, ids: sampleIds } };
 }
 
+/** `Σ x̂ x̂ᵀ / tokens` of inputs that stay float, `[K, K]`. */
+export async function secondMoments(
+  { quantized }: CalibrationInputs,
+  kernels: Kernels,
+): Promise<Float64Array> {
+  const second = new Float64Array(quantized[0].columns ** 2);
+  for (const batch of quantized) await kernels.addCovariance(batch, batch, second);
+  return overTokens(second, quantized);
+}
+
+/** `Σ x x̂ᵀ / tokens` of inputs that stay float, `[K, K]`. Goes through the float model's inputs. */
+export async function crossMoments(inputs: CalibrationInputs, kernels: Kernels): Promise<Float64Array> {
+  const { quantized } = inputs;
+  const cross = new Float64Array(quantized[0].columns ** 2);
+  let batch = 0;
+  for await (const x of inputs.float()) await kernels.addCovariance(x, quantized[batch++], cross);
+  return overTokens(cross, quantized);
+}
+
+function overTokens(sums: Float64Array, batches: readonly Matrix[]): Float64Array {
+  const tokens = batches.reduce((sum, { rows }) => sum + rows, 0);
+  for (let i = 0; i < sums.length; i++) sums[i] /= tokens;
+  return sums;
+}
+
 /** Evenly spread rows of some batches, `[at most rows, K]`. */
 export function sampleRows(batches: readonly Matrix[], most: number): Matrix {
   const tokens = batches.reduce((sum, { rows }) => sum + rows, 0);
@@ -88,8 +113,8 @@ const ridge = 1e-3;
  * `W + W (C − H) (H + λI)⁻¹` with the second moments H of x̂ and the cross moments C.
  */
 export async function aimAtFloat(
-  { weights, rows, columns }: StackedLinears,
-  { second, cross }: InputMoments,
+  { weights, rows, columns }: Pick<StackedLinears, "weights" | "rows" | "columns">,
+  { second, cross }: Pick<InputMoments, "second" | "cross">,
   kernels: Kernels,
 ): Promise<Float32Array> {
   const difference = matrix(columns, columns);

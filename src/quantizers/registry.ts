@@ -2,6 +2,9 @@ import { absmean } from "./absmean.js";
 import { bcq } from "./bcq.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
 import { coQuantization } from "./co-quantization.js";
+import { compensatedBcq } from "./compensated-bcq.js";
+import { compensatedTritPlanes } from "./compensated-trit-planes.js";
+import { gptq } from "./gptq.js";
 import type { Quantizer } from "./quantizer.js";
 import { rtn } from "./rtn.js";
 import { tritPlanes } from "./trit-planes.js";
@@ -11,4 +14,9 @@ import { twn } from "./twn.js";
 export const quantizers: readonly Quantizer[] = [rtn, absmean, twn, tritPlanes, bcq];
 
 /** Every quantizer that is fitted to calibration text; a new one adds its file and a line here. */
-export const calibratedQuantizers: readonly CalibratedQuantizer[] = [coQuantization];
+export const calibratedQuantizers: readonly CalibratedQuantizer[] = [
+  coQuantization,
+  gptq,
+  compensatedTritPlanes,
+  compensatedBcq,
+];

@@ -62,6 +62,12 @@ describe("is refused before any work, naming linears and ways out:", () => {
     );
   });
 
+  test("a head for a method that goes through blocks", () => {
+    expect(() => plan('{ match: "*", quantize: { method: gptq, group: row } }')).toThrow(
+      /lm_head: gptq is fitted block after block, and the head belongs to none — give it a rule of its own/,
+    );
+  });
+
   test("a representation of inputs where the method decides it", () => {
     const rule = '{ match: "*", quantize: { method: co-quantization }, activation: { scheme: int8 } }';
     expect(() => plan(`${keepHead}, ${rule}`)).toThrow(
@@ -78,6 +84,12 @@ describe("is refused before any work, naming linears and ways out:", () => {
   test("a group that does not divide, once for all linears that share the reason", () => {
     expect(() => plan(`${keepHead}, { match: "*", quantize: { method: rtn, group: 128 } }`)).toThrow(
       /model\.layers\.0\.down_proj, model\.layers\.1\.down_proj: a group of 128 does not divide its 172 inputs — use `group: row`/,
+    );
+  });
+
+  test("the same for a method that is fitted to calibration text", () => {
+    expect(() => plan(`${keepHead}, { match: "*", quantize: { method: gptq, group: 128 } }`)).toThrow(
+      /a group of 128 does not divide its 172 inputs — use `group: row`/,
     );
   });
 

@@ -1,0 +1,39 @@
+import { z } from "zod";
+import { signsOutline } from "../schemes/planes.js";
+import { bcq } from "./bcq.js";
+import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
+import { compensatedWeights, compensation, groupOrRow } from "./compensated-weights.js";
+import type { LevelGrid } from "./level-grid.js";
+import { type PlanesLevels, planesLevels, planesScheme } from "./planes-grid.js";
+
+const options = z.strictObject({
+  planes: z.int().min(1).max(4).default(3).describe("sign planes that are added up: the bits of a weight"),
+  group: groupOrRow,
+  offset: z.boolean().default(false).describe("a fitted offset beside the scales of each group"),
+  ...compensation,
+});
+
+/** Sign planes, each column's error made up for by the later ones: binary coding's levels in GPTQ's loop. */
+export const compensatedBcq: CalibratedQuantizer<z.infer<typeof options>> = {
+  name: "compensated-bcq",
+  summary: "one to four sign planes added, the error of each column made up for by the later ones",
+  source: "LUT-GEMM, arXiv 2206.09557 §3.1 (levels); GPTQ, arXiv 2210.17323 (compensation)",
+  options,
+  outline: ({ rows, columns }, chosen) => bcq.outline(rows, columns, chosen),
+  quantize: (linears, inputs, chosen, { kernels }) =>
+    compensatedWeights(linears, inputs, chosen, signGrid(chosen), kernels),
+};
+
+function signGrid({
+  planes,
+  offset,
+}: Pick<z.infer<typeof options>, "planes" | "offset">): LevelGrid<PlanesLevels> {
+  return {
+    async fit(weights, _importance, kernels) {
+      const task = { group: weights.columns, planes, offset };
+      const { scales, offsets } = await kernels.bcq(weights.data, task);
+      return planesLevels("signs", planes, scales, offsets);
+    },
+    scheme: (grid, codes, groups) => planesScheme(signsOutline(planes, offset, grid), codes, groups),
+  };
+}
