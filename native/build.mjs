@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -47,14 +48,19 @@ const sources = ["", "bindings"].flatMap((folder) =>
     .map((name) => path.join(here, folder, name)),
 );
 
+/** The longest first. */
 const units = [
-  ...sources.map((source) => ({ source, name: path.basename(source, ".cpp"), extra: x64PathsDefined() })),
   ...Object.entries(paths).map(([name, extra]) => ({
     source: path.join(here, "path.cpp"),
     name: `path_${name}`,
     extra: [`-DLUTHIER_PATH=${name}`, ...extra],
   })),
+  ...sources.map((source) => ({ source, name: path.basename(source, ".cpp"), extra: x64PathsDefined() })),
 ];
+
+function objectOf({ name }) {
+  return path.join(out, `${name}.o`);
+}
 
 function x64PathsDefined() {
   return "avx512" in paths ? ["-DLUTHIER_X64"] : [];
@@ -76,13 +82,13 @@ if (upToDate() && !process.env.LUTHIER_NATIVE_FLAGS) {
   console.log("native addon: up to date");
 } else {
   try {
-    const objects = await Promise.all(
-      units.map(async ({ source, name, extra }) => {
-        const object = path.join(out, `${name}.o`);
-        await run(compiler, [...flags, ...extra, "-c", source, "-o", object]);
-        return object;
-      }),
-    );
+    const waiting = [...units];
+    const compileInTurn = async () => {
+      for (let unit = waiting.shift(); unit; unit = waiting.shift()) {
+        await run(compiler, [...flags, ...unit.extra, "-c", unit.source, "-o", objectOf(unit)]);
+      }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, compileInTurn));
     const fresh = `${addon}.${process.pid}.tmp`;
     const undefinedSymbols = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
     const sanitizers = process.env.LUTHIER_NATIVE_FLAGS?.split(" ").filter((flag) =>
@@ -93,7 +99,7 @@ if (upToDate() && !process.env.LUTHIER_NATIVE_FLAGS) {
       "-pthread",
       ...undefinedSymbols,
       ...(sanitizers ?? []),
-      ...objects,
+      ...units.map(objectOf),
       "-o",
       fresh,
     ]);
