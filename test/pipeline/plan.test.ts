@@ -51,6 +51,13 @@ test("every linear has the first rule that matches it", () => {
   ]);
 });
 
+test("inputs are rounded beside weights that are fitted to calibration text", () => {
+  const rule = '{ match: "*", quantize: { method: gptq, group: row }, activation: { scheme: int8 } }';
+  const recipe = `version: 1\ncalibration: { text: a.txt }\nrules: [${keepHead}, ${rule}]`;
+  const { linears } = makePlan(description, {}, parseRecipe(recipe, "r.yaml"));
+  expect(linears[0].quantize?.activation).toEqual({ scheme: "int8", per: "token" });
+});
+
 describe("is refused before any work, naming linears and ways out:", () => {
   test("a linear without a rule", () => {
     expect(() => plan('{ match: "*_proj", keep: float }')).toThrow(/lm_head: no rule matches it/);
