@@ -2,14 +2,17 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
-import { shippedRecipeNames } from "../../src/recipe/shipped.js";
+import { loadRecipe, shippedRecipeNames } from "../../src/recipe/shipped.js";
 import { hashesOf, quantizeBundled, temporaryFolder } from "./run.js";
 
 /**
- * `stored` recipes want a checkpoint that is quantized already: test/pipeline/stored.test.ts. Those of `lut-llm` want a
- * calibration text: test/pipeline/lut-llm.test.ts.
+ * `stored` recipes want a checkpoint that is quantized already: test/pipeline/stored.test.ts. Others want a calibration text:
+ * test/pipeline/lut-llm.test.ts.
  */
-const quantizing = (await shippedRecipeNames()).filter((name) => !/^(stored|lut-llm)/.test(name));
+const shipped = await Promise.all((await shippedRecipeNames()).map(loadRecipe));
+const quantizing = shipped
+  .filter(({ name, recipe }) => !name.startsWith("stored") && !recipe.calibration)
+  .map(({ name }) => name);
 
 test.each(quantizing)(
   "%s gives the same bytes twice, with one thread, and by the reference kernels",
