@@ -19,7 +19,8 @@ export interface CalibratedQuantizer<Options extends object = object> {
   readonly options: z.ZodObject & z.ZodType<Options>;
   /**
    * The scheme it will make of a linear, known before any work.
-   * @throws LuthierError when it can make none, or the options contradict each other.
+   * @throws RangeError when the group does not divide K; LuthierError when it can make none, or the options contradict each
+   *   other.
    */
   outline(linear: LinearShape, options: Options): WeightOutline;
   /**

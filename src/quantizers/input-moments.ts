@@ -67,6 +67,16 @@ export async function secondMoments(
   return overTokens(second, quantized);
 }
 
+/** `Σ x̂² / tokens` of inputs that stay float, `[K]`: the second moments of each alone. */
+export function meanSquares({ quantized }: CalibrationInputs): Float64Array {
+  const sums = new Float64Array(quantized[0].columns);
+  for (const { rows, columns, data } of quantized) {
+    for (let token = 0, at = 0; token < rows; token++)
+      for (let channel = 0; channel < columns; channel++, at++) sums[channel] += data[at] * data[at];
+  }
+  return overTokens(sums, quantized);
+}
+
 /** `Σ x x̂ᵀ / tokens` of inputs that stay float, `[K, K]`. Goes through the float model's inputs. */
 export async function crossMoments(inputs: CalibrationInputs, kernels: Kernels): Promise<Float64Array> {
   const { quantized } = inputs;

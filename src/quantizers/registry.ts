@@ -1,17 +1,33 @@
 import { absmean } from "./absmean.js";
 import { bcq } from "./bcq.js";
+import { bitmod } from "./bitmod.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
 import { coQuantization } from "./co-quantization.js";
 import { compensatedBcq } from "./compensated-bcq.js";
 import { compensatedTritPlanes } from "./compensated-trit-planes.js";
+import { compensatedValues } from "./compensated-values.js";
 import { gptq } from "./gptq.js";
+import { kMeans } from "./k-means.js";
+import { nf4 } from "./nf4.js";
+import { powerOfTwo } from "./power-of-two.js";
 import type { Quantizer } from "./quantizer.js";
 import { rtn } from "./rtn.js";
+import { squeeze } from "./squeeze.js";
 import { tritPlanes } from "./trit-planes.js";
 import { twn } from "./twn.js";
 
 /** Every quantizer that looks at weights alone; a new one adds its file and a line here. */
-export const quantizers: readonly Quantizer[] = [rtn, absmean, twn, tritPlanes, bcq];
+export const quantizers: readonly Quantizer[] = [
+  rtn,
+  absmean,
+  twn,
+  tritPlanes,
+  bcq,
+  bitmod,
+  nf4,
+  powerOfTwo,
+  kMeans,
+];
 
 /** Every quantizer that is fitted to calibration text; a new one adds its file and a line here. */
 export const calibratedQuantizers: readonly CalibratedQuantizer[] = [
@@ -19,4 +35,6 @@ export const calibratedQuantizers: readonly CalibratedQuantizer[] = [
   gptq,
   compensatedTritPlanes,
   compensatedBcq,
+  compensatedValues,
+  squeeze,
 ];

@@ -38,6 +38,15 @@ function quarters(length: number, next: (below: number) => number): Float32Array
   return Float32Array.from({ length }, () => next(33) / 4 - 4);
 }
 
+/** A table of rising values around zero. */
+function rising(length: number, next: (below: number) => number): readonly number[] {
+  let value = -next(length) / 4;
+  return Array.from({ length }, () => {
+    value += (1 + next(8)) / 16;
+    return value;
+  });
+}
+
 const seed = fc.integer({ min: 0, max: 2 ** 31 });
 const vector = fc.integer({ min: 1, max: 8 });
 
@@ -135,6 +144,41 @@ describe.each(each)("native $path with $threads threads gives the reference's bi
         expect(await native.bcq(w, all)).toEqual(await reference.bcq(w, all));
       }),
       { numRuns: 150, seed: 4 },
+    );
+  });
+
+  test("shared tables of any number and length, with scales of all kinds", async () => {
+    const task = fc.record({ seed, count: fc.integer({ min: 1, max: 5 }), powersOfTwo: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(weights(9), task, async (w, { seed, count, powersOfTwo }) => {
+        const next = numbers(seed);
+        const tables = Array.from({ length: count }, () => rising(2 + next(20), next));
+        const all = { group: 9, tables, powersOfTwo };
+        expect(await native.sharedTables(w, all)).toEqual(await reference.sharedTables(w, all));
+      }),
+      { numRuns: 150, seed: 8 },
+    );
+  });
+
+  test("own tables of any number of values, weights of any importance, in rows of any length", async () => {
+    const shape = fc.record({
+      ...{ seed, groups: fc.integer({ min: 1, max: 3 }) },
+      values: fc.oneof(fc.integer({ min: 2, max: 16 }), fc.constant(256)),
+      group: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 100, max: 700 })),
+      coarse: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ seed, groups, values, group, coarse }) => {
+        const next = numbers(seed);
+        const columns = groups * group;
+        const w = coarse
+          ? quarters(3 * columns, next)
+          : Float32Array.from({ length: 3 * columns }, () => (next(2 ** 31) - 2 ** 30) / 2 ** 33);
+        const importance = Float64Array.from({ length: columns }, () => Math.max(0, next(1000) - 200) / 7);
+        const all = { group, values, importance };
+        expect(await native.ownTables(w, all)).toEqual(await reference.ownTables(w, all));
+      }),
+      { numRuns: 60, seed: 9 },
     );
   });
 

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
 import { absmean } from "../../src/quantizers/absmean.js";
 import { bcq } from "../../src/quantizers/bcq.js";
+import { bitmod } from "../../src/quantizers/bitmod.js";
+import { kMeans } from "../../src/quantizers/k-means.js";
 import { rtn } from "../../src/quantizers/rtn.js";
 import { tritPlanes } from "../../src/quantizers/trit-planes.js";
 import { twn } from "../../src/quantizers/twn.js";
@@ -103,6 +105,10 @@ const cases = [
   ["two sign planes", (w: Matrix) => signPlanes(w, 2), 0.3377, 0.41],
   ["three sign planes", (w: Matrix) => signPlanes(w, 3), 0.1871, 0.233],
   ["four sign planes", (w: Matrix) => signPlanes(w, 4), 0.1041, 0.13],
+  ["FP4", (w: Matrix) => smallFloat(w, 4, "float"), 0.1091, 0.124],
+  ["BitMoD FP4", (w: Matrix) => smallFloat(w, 4, "bitmod"), 0.0979, 0.108],
+  ["FP3", (w: Matrix) => smallFloat(w, 3, "float"), 0.239, 0.311],
+  ["BitMoD FP3", (w: Matrix) => smallFloat(w, 3, "bitmod"), 0.1951, 0.233],
 ] as const;
 
 describe("relative error on random weights", () => {
@@ -116,6 +122,31 @@ describe("relative error on random weights", () => {
   });
 });
 
+test("tables of 8 and 16 values a row of 4096 are as near as the normal distribution's best quantizers", async () => {
+  // Max, "Quantizing for minimum distortion", IRE Trans. IT-6 (1960), table I: mean square errors at 8 and 16 levels.
+  const rows = matrix(128, 4096, normal.data);
+  for (const [bits, squared] of [
+    [3, 0.03454],
+    [4, 0.009497],
+  ]) {
+    const found = relativeError(rows, await kMeans.quantize(rows, { bits, group: "row" }, kernels));
+    // Fitted to 4096 samples each, so a little nearer to these than the distribution's own.
+    expect(found / Math.sqrt(squared), `${bits} bits: ${found}`).toBeLessThan(1);
+    expect(found / Math.sqrt(squared), `${bits} bits: ${found}`).toBeGreaterThan(0.97);
+  }
+});
+
+test("exact tables are no worse than the local optima that others have found on Student's t", async () => {
+  const rows = matrix(128, 4096, student.data);
+  for (const [bits, local] of [
+    [3, 0.319],
+    [4, 0.127],
+  ])
+    expect(relativeError(rows, await kMeans.quantize(rows, { bits, group: "row" }, kernels))).toBeLessThan(
+      local,
+    );
+});
+
 function relativeError(weight: Matrix, scheme: WeightScheme): number {
   const approximation = dequantize(scheme).data;
   let error = 0;
@@ -125,6 +156,10 @@ function relativeError(weight: Matrix, scheme: WeightScheme): number {
     norm += weight.data[i] ** 2;
   }
   return Math.sqrt(error / norm);
+}
+
+function smallFloat(weight: Matrix, bits: 3 | 4, values: "bitmod" | "float"): Promise<WeightScheme> {
+  return bitmod.quantize(weight, { bits, group: 128, values }, kernels);
 }
 
 function signPlanes(weight: Matrix, planes: number): Promise<WeightScheme> {
