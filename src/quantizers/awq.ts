@@ -4,15 +4,13 @@ import type { Kernels } from "../kernels/kernels.js";
 import { dequantizeInt, type IntScheme } from "../schemes/int.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { CalibratedQuantizer, CalibrationInputs, LinearToFit } from "./calibrated-quantizer.js";
+import { groupOrRow } from "./compensated-weights.js";
 import { outputErrors } from "./output-errors.js";
 import { rtn } from "./rtn.js";
 
 const options = z.strictObject({
   bits: z.int().min(1).max(8).default(4).describe("bits of a code"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
-    .default(128)
-    .describe("weights that share a scale and a range: a number of consecutive inputs, or `row`"),
+  group: groupOrRow,
 });
 type Options = z.infer<typeof options>;
 

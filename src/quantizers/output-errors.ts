@@ -1,6 +1,5 @@
 import type { Kernels } from "../kernels/kernels.js";
-import type { Matrix } from "../tensor/matrix.js";
-import { transposed } from "./input-moments.js";
+import { type Matrix, transposed } from "../tensor/matrix.js";
 
 /**
  * What errors Δ of a weight do to its outputs: for each row the mean square of Δ x over the tokens, `δ H δᵀ` with the
@@ -17,7 +16,7 @@ export async function outputErrors(
 ): Promise<Float64Array> {
   const { rows, columns, data } = difference;
   const products = new Float64Array(rows * columns);
-  await kernels.addCovariance(transposed(data, rows, columns), second, products);
+  await kernels.addCovariance(transposed(difference), second, products);
   const errors = new Float64Array(rows);
   for (let row = 0, at = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, at++) errors[row] += data[at] * products[at];
