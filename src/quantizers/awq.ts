@@ -125,11 +125,8 @@ async function errorsOfRuns(
   kernels: Kernels,
 ): Promise<Float64Array> {
   const { rows, columns, data } = weight;
-  const difference = matrix(
-    rows,
-    columns,
-    quantized.data.map((value, at) => value - data[at]),
-  );
+  const difference = matrix(rows, columns);
+  for (let at = 0; at < data.length; at++) difference.data[at] = quantized.data[at] - data[at];
   const errors = new Float64Array(rows * moments.length);
   for (const [at, second] of moments.entries()) {
     const ofGroup = columnsOf(difference, at * second.columns, second.columns);

@@ -101,11 +101,13 @@ async function differenceOf(
   if (approximate === null) return null;
   const { rows, columns, data } = weight;
   const scaled = matrix(rows, columns);
-  for (let at = 0; at < data.length; at++) scaled.data[at] = data[at] * scales[at % columns];
+  for (let first = 0; first < data.length; first += columns)
+    for (let k = 0; k < columns; k++) scaled.data[first + k] = data[first + k] * scales[k];
   const { data: quantized } = await approximate(scaled);
-  return matrix(
-    rows,
-    columns,
-    data.map((value, at) => quantized[at] / scales[at % columns] - value),
-  );
+  const difference = matrix(rows, columns);
+  for (let first = 0; first < data.length; first += columns) {
+    for (let k = 0; k < columns; k++)
+      difference.data[first + k] = quantized[first + k] / scales[k] - data[first + k];
+  }
+  return difference;
 }

@@ -86,9 +86,11 @@ async function scaled(
       ? (await readVector(checkpoint, name, kernels)).slice(first, last)
       : (await readMatrix(checkpoint, name, kernels, range)).data;
   const width = info.shape[1] ?? 1;
-  for (let at = 0; at < data.length; at++) {
-    if (columns) data[at] *= columns[at % width];
-    if (rows) data[at] /= rows[first + Math.floor(at / width)];
+  for (let row = first, at = 0; row < last; row++) {
+    for (let column = 0; column < width; column++, at++) {
+      if (columns) data[at] *= columns[column];
+      if (rows) data[at] /= rows[row];
+    }
   }
   return data;
 }

@@ -27,10 +27,9 @@ export const smoothquant: ScaleTransform<z.infer<typeof options>> = {
   async fit({ statistics: { largest }, linears }, { alpha }) {
     const weights = new Float64Array(largest.length).fill(least);
     for (const { weight } of linears) {
-      for (const [at, value] of weight.data.entries()) {
-        const channel = at % weight.columns;
-        weights[channel] = Math.max(weights[channel], Math.abs(value));
-      }
+      const { columns, data } = weight;
+      for (let first = 0; first < data.length; first += columns)
+        for (let k = 0; k < columns; k++) weights[k] = Math.max(weights[k], Math.abs(data[first + k]));
     }
     return largest.map((input, channel) => Math.max(input ** alpha / weights[channel] ** (1 - alpha), least));
   },

@@ -9,7 +9,7 @@ import { verifyRun } from "../../src/pipeline/verify.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import { type LoadedRecipe, loadRecipe } from "../../src/recipe/shipped.js";
 import { writeMadeUpModel } from "./made-up-model.js";
-import { bundledModel, hashesOf, suiteFolder, temporaryFolder } from "./run.js";
+import { hashesOf, suiteFolder, temporaryFolder } from "./run.js";
 
 const kernels = openKernels();
 const corpora = path.join(import.meta.dirname, "../../calibration");
@@ -110,17 +110,13 @@ describe("a run with scales of awq", async () => {
     },
   );
 
-  test("has the same bytes on one thread and on two, and by the reference kernels", async () => {
-    const others = [
-      openKernels({ threads: 1 }),
-      openKernels({ threads: 2 }),
-      openKernels({ path: "reference" }),
-    ];
-    for (const each of others) {
-      const other = temporaryFolder();
-      await run(other, awq, { kernels: each });
-      expect(hashesOf(other, ["quantized"])).toEqual(before);
-    }
+  test.each([
+    ["on one thread", { threads: 1 }],
+    ["by the reference kernels", { path: "reference" as const }],
+  ])("has the same bytes %s", async (_, by) => {
+    const other = temporaryFolder();
+    await run(other, awq, { kernels: openKernels(by) });
+    expect(hashesOf(other, ["quantized"])).toEqual(before);
   });
 
   test("keeps the float model: a linear that stays float is scaled with the others of its input", async () => {
@@ -163,18 +159,21 @@ describe("several transforms", () => {
   });
 });
 
-test.each(["awq-int4-g128", "awq-int3-g128", "smoothquant-w8a8"])(
-  "%s gives a model near the float one",
-  async (name) => {
-    const shipped = await loadRecipe(name);
-    const recipe = {
-      ...shipped,
-      file: path.join(corpora, "r.yaml"),
-      recipe: { ...shipped.recipe, calibration: { ...calibration, split: "train", samples: 6, length: 64 } },
-    };
-    const out = temporaryFolder();
-    await run(out, recipe, { model: bundledModel });
-    const ratio = (await perplexityOf(out)) / (await perplexityOf(bundledModel));
-    expect(ratio).toBeLessThan(name === "awq-int3-g128" ? 1.2 : 1.06);
-  },
-);
+test.each([
+  ["awq-int4-g128", 0.12],
+  ["awq-int3-g128", 0.25],
+  ["smoothquant-w8a8", 0.02],
+])("%s makes a run that verifies, with errors as of its bits", async (name, most) => {
+  const shipped = await loadRecipe(name);
+  const recipe = {
+    ...shipped,
+    file: path.join(corpora, "r.yaml"),
+    recipe: { ...shipped.recipe, calibration: { ...calibration, split: "train" } },
+  };
+  const out = temporaryFolder();
+  const wide = await writeMadeUpModel(path.join(temporaryFolder(), "model"), { intermediate_size: 256 });
+  const { index } = await quantize({ model: wide, recipe, out, kernels });
+  expect(index.linears).toHaveLength(14);
+  for (const { relativeError } of index.linears) expect(relativeError).toBeLessThan(most);
+  expect((await verifyRun(out, kernels)).faults).toEqual([]);
+});
