@@ -19,7 +19,7 @@ const statisticsSource = z.strictObject({
   /** sha256 of every file of the checkpoint, by name. */
   model: z.record(z.string(), z.string()),
   text: z.strictObject({ sha256: z.string(), windows: z.int(), length: z.int() }),
-  /** What the checkpoint was changed by before, in order: each with its options, and the sha256 of what it was fitted to. */
+  /** What the checkpoint was changed by before, in order: each with its options, and the sha256 of what it found. */
   transforms: z.array(z.looseObject({ transform: z.string() })),
 });
 

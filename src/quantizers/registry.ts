@@ -1,4 +1,5 @@
 import { absmean } from "./absmean.js";
+import { awq } from "./awq.js";
 import { bcq } from "./bcq.js";
 import { bitmod } from "./bitmod.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
@@ -32,6 +33,7 @@ export const quantizers: readonly Quantizer[] = [
 /** Every quantizer that is fitted to calibration text; a new one adds its file and a line here. */
 export const calibratedQuantizers: readonly CalibratedQuantizer[] = [
   coQuantization,
+  awq,
   gptq,
   compensatedTritPlanes,
   compensatedBcq,

@@ -40,14 +40,24 @@ const rule = z.strictObject({
   activation: activation.optional(),
 });
 
+/** A transform and its options. */
+export interface TransformChoice {
+  readonly transform: string;
+  readonly [option: string]: unknown;
+}
+
 const transform = z
   .discriminatedUnion(
     "transform",
     asUnion(
-      transforms.map(({ name, summary }) => z.strictObject({ transform: z.literal(name) }).describe(summary)),
+      transforms.map(({ name, summary, options }) =>
+        options.extend({ transform: z.literal(name) }).describe(summary),
+      ),
     ),
   )
-  .describe("a change of the float model before anything is quantized");
+  .describe(
+    "a change of the float model before anything is quantized",
+  ) as unknown as z.ZodType<TransformChoice>;
 
 const target = z
   .discriminatedUnion(
@@ -106,7 +116,6 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Rule = Recipe["rules"][number];
 export type QuantizeChoice = NonNullable<Rule["quantize"]>;
-export type TransformChoice = Recipe["transforms"][number];
 export type TargetChoice = Recipe["targets"][number];
 export type CalibrationChoice = NonNullable<Recipe["calibration"]>;
 export type EvaluationChoice = Recipe["evaluate"][number];

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Transform } from "./transform.js";
 
 /**
@@ -7,6 +8,7 @@ import type { Transform } from "./transform.js";
  */
 export const foldNorms: Transform = {
   name: "fold-norms",
+  options: z.strictObject({}),
   summary:
     "weights of norms into the linears behind them, norms of queries and keys as constants: for `fidelity: kernel`",
   source:

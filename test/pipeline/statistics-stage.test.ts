@@ -148,7 +148,7 @@ describe("statistics of a run's inputs", async () => {
       `${down}.safetensors`,
       "statistics.json",
     ]);
-    const transforms = [{ transform: "pairing", files: ["33"] }];
+    const transforms = [{ transform: "pairing", fitted: "33" }];
     await measure(other, { linears: [q], second: false }, { source: { ...source, transforms } });
     expect(readdirSync(path.join(other, "statistics"))).toEqual(["after-pairing", "checkpoint"]);
   });
