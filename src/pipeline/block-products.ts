@@ -10,7 +10,7 @@ import { tableOf } from "../schemes/vectors.js";
 import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
-import { quantizedFolder, readScheme, schemeFile } from "./quantized-files.js";
+import { quantizedFolder, readScheme, readSchemeFacts, schemeFile } from "./quantized-files.js";
 
 /** Computes several linears of one input `[tokens, K]`, bias included. */
 export type Products = (linears: readonly string[], input: Matrix) => Promise<readonly Matrix[]>;
@@ -51,8 +51,10 @@ export async function openBlockProducts(
     biases.set(name, bias === null ? null : await readVector(checkpoint, bias, kernels));
     const plan = plans.get(name) ?? null;
     if (plan === null) quantized.set(name, (input) => float(name, input));
-    else if (!calibratedQuantizerOf(plan.choice))
-      await add(name, await readScheme(path.join(quantizedFolder(run), schemeFile(name)), plan.weight));
+    else if (!calibratedQuantizerOf(plan.choice)) {
+      const file = path.join(quantizedFolder(run), schemeFile(name));
+      await add(name, await readScheme(file, (await readSchemeFacts(file)).outline));
+    }
   }
   const weight = (name: string) => known(weights, name);
   const float = (name: string, input: Matrix) => ops.linear(input, weight(name), biases.get(name) ?? null);

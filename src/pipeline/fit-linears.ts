@@ -46,7 +46,7 @@ export async function fitLinears(
       const { name } = each.linear;
       const written = await writeScheme(path.join(folder, schemeFile(name)), schemes[at], error);
       await products.add(name, schemes[at]);
-      entries.push({ ...entryOf(each, error), ...written });
+      entries.push({ ...entryOf(each, each.quantize.weight, error), ...written });
     }
   }
   return entries;

@@ -38,7 +38,13 @@ export interface PlannedLinear {
   /** The rule that decided, counted from 1. */
   readonly rule: number;
   /** What is made of it; null when it stays float. */
-  readonly quantize: (LinearOutline & { readonly choice: QuantizeChoice }) | null;
+  readonly quantize: PlannedQuantization | null;
+}
+
+export interface PlannedQuantization extends LinearOutline {
+  readonly choice: QuantizeChoice;
+  /** Schemes that its method may make of it instead, by its values. */
+  readonly alternatives: readonly WeightOutline[];
 }
 
 /** What a plan may need of a checkpoint besides its shapes. */
@@ -93,23 +99,41 @@ export function makePlan(
     if (weight === null) continue;
     const activation = activationOf(linear, rule, weight, stored);
     const place = placeOf(linear, description, null);
-    for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
-    planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
+    const alternatives = alternativesOf(linear, rule.quantize);
+    for (const target of recipe.targets)
+      checkTarget(linear, [weight, ...alternatives], activation, target, place, problems);
+    const quantize = { weight, activation, choice: rule.quantize, alternatives };
+    planned.push({ linear, rule: index + 1, quantize });
   }
   const lacksText = recipe.calibration === undefined && !isEstimate;
   problems.push(...calibrationProblems(planned, recipe, description.head, lacksText));
   problems.push(...transformProblems(description, planned, recipe, tensors, lacksText));
-  const quantized = planned.flatMap(({ linear, quantize }) =>
-    quantize ? { name: linear.name, weight: quantize.weight } : [],
-  );
+  const models = modelsOf(planned);
   for (const choice of recipe.targets) {
     const { target, parameters } = targetOf(choice);
-    const refused = target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
+    const judge = (quantized: (typeof models)[number]) =>
+      target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
+    const refused = models.map(judge).find((found) => found);
     if (refused)
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
   return { transforms: recipe.transforms, linears: planned, targets: recipe.targets };
+}
+
+/**
+ * The quantized linears of the model as targets that keep whole models judge it: as planned, and, where methods choose by
+ * the weights, with one linear that has come out otherwise.
+ */
+function modelsOf(planned: readonly PlannedLinear[]) {
+  const quantized = planned.flatMap(({ linear, quantize }) =>
+    quantize ? { name: linear.name, weight: quantize.weight, last: quantize.alternatives.at(-1) } : [],
+  );
+  const asPlanned = quantized.map(({ name, weight }) => ({ name, weight }));
+  const other = quantized.findIndex(({ last }) => last);
+  if (other < 0) return [asPlanned];
+  const { name, weight, last = weight } = quantized[other];
+  return [asPlanned, asPlanned.with(other, { name, weight: last })];
 }
 
 /** The quantizer of a choice that looks at weights alone, with its options as the schema left them. */
@@ -267,15 +291,23 @@ function outlineOf(
   }
 }
 
+function alternativesOf({ rows, columns }: LinearInfo, choice: QuantizeChoice): readonly WeightOutline[] {
+  if (isStored(choice) || calibratedQuantizerOf(choice)) return [];
+  const { quantizer, options } = quantizerOf(choice);
+  return quantizer.alternatives?.(rows, columns, options) ?? [];
+}
+
 function checkTarget(
   linear: LinearInfo,
-  outline: LinearOutline,
+  weights: readonly WeightOutline[],
+  activation: ActivationScheme,
   choice: TargetChoice,
   place: Place,
   problems: Problem[],
 ): void {
   const { target, parameters } = targetOf(choice);
-  const refused = refusalOf(target, outline, parameters, place);
+  const refusals = weights.map((weight) => refusalOf(target, { weight, activation }, parameters, place));
+  const refused = refusals.find((found) => found !== null);
   if (refused)
     problems.push({ linear: linear.name, reason: `${target.name}: ${refused.reason}`, fix: refused.fix });
 }
