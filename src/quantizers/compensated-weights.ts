@@ -3,10 +3,10 @@ import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { type ScaleGrid, scaleGrid } from "../schemes/scale-grid.js";
 import type { WeightScheme } from "../schemes/scheme.js";
-import { type Matrix, matrix } from "../tensor/matrix.js";
+import { type Matrix, matrix, transposed } from "../tensor/matrix.js";
 import type { CalibrationInputs, LinearToFit } from "./calibrated-quantizer.js";
 import { columnOrder, orderOfColumns } from "./column-order.js";
-import { aimAtFloat, crossMoments, secondMoments, transposed } from "./input-moments.js";
+import { aimAtFloat, crossMoments, secondMoments } from "./input-moments.js";
 import type { FittedLevels, LevelGrid } from "./level-grid.js";
 
 /** What a recipe may set of every method with error compensation. */
@@ -111,9 +111,9 @@ async function roundByGroups<Fitted extends FittedLevels>(
   for (let first = 0; first < columns; first += group) {
     const last = first + group;
     const now = Float32Array.from(rest.subarray(first * rows, last * rows));
-    const fitted = await fitLevels(transposed(now, group, rows));
+    const fitted = await fitLevels(transposed(matrix(group, rows, now)));
     const levels = fitted.levels.length / rows;
-    const tables = transposed(fitted.levels, rows, levels).data;
+    const tables = transposed(matrix(rows, levels, fitted.levels)).data;
     const task = { columns, first, last, factor, levels, tables, tableOf };
     place(await kernels.compensatedCodes(rest, task), order.subarray(first, last), grid, codes);
     groups[Math.floor(order[first] / group)] = fitted;
@@ -136,12 +136,12 @@ async function roundAtOnce<Fitted extends FittedLevels>(
       const from = placeOf[first + i] * rows;
       weights.set(rest.subarray(from, from + rows), i * rows);
     }
-    groups.push(await fitLevels(transposed(weights, group, rows)));
+    groups.push(await fitLevels(transposed(matrix(group, rows, weights))));
   }
   const levels = groups[0].levels.length / rows;
   const tables = new Float32Array(groups.length * levels * rows);
   for (const [at, fitted] of groups.entries())
-    tables.set(transposed(fitted.levels, rows, levels).data, at * levels * rows);
+    tables.set(transposed(matrix(rows, levels, fitted.levels)).data, at * levels * rows);
   const tableOf = order.map((column) => Math.floor(column / group));
   const task = { columns, first: 0, last: columns, factor, levels, tables, tableOf };
   const codes = new Uint8Array(rows * columns);
@@ -161,8 +161,9 @@ function place(
 }
 
 /** A weight in float64, transposed and in order; zeros where an input never was other than zero. */
-function restOf({ rows, columns, data }: Matrix, diagonal: Float64Array, order: Int32Array): Float64Array {
-  const byColumn = transposed(data, rows, columns).data;
+function restOf(weight: Matrix, diagonal: Float64Array, order: Int32Array): Float64Array {
+  const { rows, columns } = weight;
+  const byColumn = transposed(weight).data;
   const rest = new Float64Array(rows * columns);
   for (const [at, column] of order.entries())
     if (diagonal[column] !== 0) rest.set(byColumn.subarray(column * rows, (column + 1) * rows), at * rows);

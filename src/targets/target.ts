@@ -40,6 +40,8 @@ export interface Target<
    * is absent they are refused before `refuse` is asked.
    */
   readonly takesFloat32Scales?: boolean;
+  /** Whether zero points may be float16 values (`IntOutline.zeroPointDtype`); where it is absent they are refused likewise. */
+  readonly takesFloatZeroPoints?: boolean;
   /** Whether it takes vectors; where it is absent they are refused before `refuse` is asked. */
   readonly takesVectors?: boolean;
   /**
@@ -143,6 +145,12 @@ export function refusalOf(
     return {
       reason: "it has float32 scales that float16 cannot hold, this target takes float16 ones",
       fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
+    };
+  }
+  if (weight.scheme === "int" && weight.zeroPointDtype && !target.takesFloatZeroPoints) {
+    return {
+      reason: "its zero points are any float16 values, this target takes those that are codes",
+      fix: "use `rtn`, or the target `t-mac`",
     };
   }
   return target.refuse(weight, activation, parameters, place);

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
 import { absmean } from "../../src/quantizers/absmean.js";
 import { bcq } from "../../src/quantizers/bcq.js";
+import { binary } from "../../src/quantizers/binary.js";
+import { hqq } from "../../src/quantizers/hqq.js";
 import { rtn } from "../../src/quantizers/rtn.js";
 import { tritPlanes } from "../../src/quantizers/trit-planes.js";
 import { twn } from "../../src/quantizers/twn.js";
@@ -103,6 +105,12 @@ const cases = [
   ["two sign planes", (w: Matrix) => signPlanes(w, 2), 0.3377, 0.41],
   ["three sign planes", (w: Matrix) => signPlanes(w, 3), 0.1871, 0.233],
   ["four sign planes", (w: Matrix) => signPlanes(w, 4), 0.1041, 0.13],
+  ["two sign planes, greedy", (w: Matrix) => signPlanes(w, 2, 0), 0.3586, 0.468],
+  ["three sign planes, greedy", (w: Matrix) => signPlanes(w, 3, 0), 0.2392, 0.371],
+  ["binary", (w: Matrix) => binary.quantize(w, { group: 128, centre: false }, kernels), 0.6004, 0.677],
+  ["hqq int4", (w: Matrix) => floatZeroPoints(w, 4), 0.097, 0.128],
+  ["hqq int3", (w: Matrix) => floatZeroPoints(w, 3), 0.2075, 0.275],
+  ["hqq int2", (w: Matrix) => floatZeroPoints(w, 2), 0.4885, 0.62],
 ] as const;
 
 describe("relative error on random weights", () => {
@@ -127,8 +135,12 @@ function relativeError(weight: Matrix, scheme: WeightScheme): number {
   return Math.sqrt(error / norm);
 }
 
-function signPlanes(weight: Matrix, planes: number): Promise<WeightScheme> {
-  return bcq.quantize(weight, { planes, group: 128, offset: false }, kernels);
+function signPlanes(weight: Matrix, planes: number, rounds = 15): Promise<WeightScheme> {
+  return bcq.quantize(weight, { planes, group: 128, offset: false, rounds }, kernels);
+}
+
+function floatZeroPoints(weight: Matrix, bits: number): Promise<WeightScheme> {
+  return hqq.quantize(weight, { bits, group: 128, shrink: "weights" }, kernels);
 }
 
 function samples(draw: () => number): Matrix {
