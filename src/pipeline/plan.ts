@@ -2,6 +2,7 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readTokenizerFiles, type TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { type BiasCorrection, withoutCorrection } from "../quantizers/bias-correction.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import {
@@ -45,6 +46,8 @@ export interface PlannedQuantization extends LinearOutline {
   readonly choice: QuantizeChoice;
   /** Schemes that its method may make of it instead, by its values. */
   readonly alternatives: readonly WeightOutline[];
+  /** What its own bias makes up for; null where it keeps the checkpoint's. */
+  readonly biasCorrection: BiasCorrection | null;
 }
 
 /** What a plan may need of a checkpoint besides its shapes. */
@@ -100,9 +103,11 @@ export function makePlan(
     const activation = activationOf(linear, rule, weight, stored);
     const place = placeOf(linear, description, null);
     const alternatives = alternativesOf(linear, rule.quantize);
+    const { biasCorrection = null } = rule;
+    const given = { activation, ...(biasCorrection && { bias: true as const }) };
     for (const target of recipe.targets)
-      checkTarget(linear, [weight, ...alternatives], activation, target, place, problems);
-    const quantize = { weight, activation, choice: rule.quantize, alternatives };
+      checkTarget(linear, [weight, ...alternatives], given, target, place, problems);
+    const quantize = { weight, ...given, choice: rule.quantize, alternatives, biasCorrection };
     planned.push({ linear, rule: index + 1, quantize });
   }
   const lacksText = recipe.calibration === undefined && !isEstimate;
@@ -195,22 +200,23 @@ function activationOf(
   return activation ?? asStored ?? { scheme: "float" };
 }
 
-/** Whether a transform or a linear's method is fitted to calibration text. */
+/** Whether a transform, or a linear's method or bias, is fitted to calibration text. */
 export function needsCalibration({ transforms, linears }: Plan): boolean {
   return transforms.length > 0 || hasFitted(linears);
 }
 
-/** Whether a linear's method is fitted to calibration text. */
+/** Whether a linear's method or bias is fitted to calibration text. */
 export function hasFitted(linears: readonly PlannedLinear[]): boolean {
   return linears.some(isFitted);
 }
 
-/** Whether this linear's method is fitted to calibration text. */
+/** Whether this linear's method or bias is fitted to calibration text. */
 export function isFitted({ quantize }: PlannedLinear): boolean {
-  return quantize !== null && calibratedQuantizerOf(quantize.choice) !== null;
+  if (quantize === null) return false;
+  return quantize.biasCorrection !== null || calibratedQuantizerOf(quantize.choice) !== null;
 }
 
-/** What is wrong with rules whose methods are fitted to calibration text. */
+/** What is wrong with rules whose methods or biases are fitted to calibration text. */
 function calibrationProblems(
   planned: readonly PlannedLinear[],
   { rules }: Recipe,
@@ -219,8 +225,25 @@ function calibrationProblems(
 ): Problem[] {
   const fitted = planned.filter(isFitted);
   return fitted.flatMap(({ linear, rule, quantize }) => {
-    const method = quantize?.choice.method;
+    if (quantize === null) return [];
+    const { choice, biasCorrection, weight } = quantize;
+    const method = calibratedQuantizerOf(choice) ? choice.method : "biasCorrection";
     const problems: Problem[] = [];
+    const uncorrected = biasCorrection && withoutCorrection(weight, biasCorrection);
+    if (uncorrected) {
+      problems.push({
+        linear: linear.name,
+        reason: uncorrected,
+        fix: "use `biasCorrection: mean`, or a ternary method as `twn` or `trit-planes`",
+      });
+    }
+    if (biasCorrection && isStored(choice)) {
+      problems.push({
+        linear: linear.name,
+        reason: "it is taken as the checkpoint has it, and so is its bias",
+        fix: "remove `biasCorrection` from the rule",
+      });
+    }
     if (lacksText) {
       problems.push({
         linear: linear.name,
@@ -235,7 +258,7 @@ function calibrationProblems(
         fix: "give it a rule of its own before this one: `keep: float`, or a method that looks at weights alone",
       });
     }
-    if (rules[rule - 1].activation && quantize?.weight.scheme === "vectors") {
+    if (rules[rule - 1].activation && weight.scheme === "vectors") {
       problems.push({
         linear: linear.name,
         reason: `${method} decides how the input is represented`,
@@ -300,13 +323,13 @@ function alternativesOf({ rows, columns }: LinearInfo, choice: QuantizeChoice): 
 function checkTarget(
   linear: LinearInfo,
   weights: readonly WeightOutline[],
-  activation: ActivationScheme,
+  given: Omit<LinearOutline, "weight">,
   choice: TargetChoice,
   place: Place,
   problems: Problem[],
 ): void {
   const { target, parameters } = targetOf(choice);
-  const refusals = weights.map((weight) => refusalOf(target, { weight, activation }, parameters, place));
+  const refusals = weights.map((weight) => refusalOf(target, { weight, ...given }, parameters, place));
   const refused = refusals.find((found) => found !== null);
   if (refused)
     problems.push({ linear: linear.name, reason: `${target.name}: ${refused.reason}`, fix: refused.fix });

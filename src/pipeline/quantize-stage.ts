@@ -89,7 +89,8 @@ async function make(
   return { scheme, error: await relativeError(source.weight, scheme, kernels) };
 }
 
-async function quantizeOne(
+/** @throws LuthierError when the method could not hold the weight. */
+export async function quantizeOne(
   { linear, quantize }: ToQuantize,
   weight: Matrix,
   kernels: Kernels,
@@ -116,6 +117,7 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
     const facts = await readSchemeFacts(file);
     const planned = [each.quantize.weight, ...each.quantize.alternatives];
     if (!planned.some((weight) => sameOutline(facts.outline, weight))) return null;
+    if (facts.hasBias !== (each.quantize.biasCorrection !== null)) return null;
     return { ...entryOf(each, facts.outline, facts.relativeError), ...(await hashFile(file)) };
   } catch (error) {
     if (error instanceof LuthierError) return null; // missing or damaged: it is made again
@@ -124,11 +126,12 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
 }
 
 export function entryOf(
-  { linear, quantize: { activation } }: ToQuantize,
+  { linear, quantize: { activation, bias } }: ToQuantize,
   weight: WeightOutline,
   error: number,
 ) {
-  return { name: linear.name, file: schemeFile(linear.name), weight, activation, relativeError: error };
+  const file = schemeFile(linear.name);
+  return { name: linear.name, file, weight, activation, relativeError: error, ...(bias && { bias }) };
 }
 
 /** A result to be asked for later; a failure before that is kept, not reported as unhandled. */

@@ -125,7 +125,7 @@ export interface Refusal {
 /** Why a linear does not fit a target: what `refuse` says, and what holds for all targets. */
 export function refusalOf(
   target: Target,
-  { weight, activation }: LinearOutline,
+  { weight, activation, bias }: LinearOutline,
   parameters: object,
   place?: Place,
 ): Refusal | null {
@@ -151,6 +151,12 @@ export function refusalOf(
     return {
       reason: "its zero points are any float16 values, this target takes those that are codes",
       fix: "use `rtn`, or the target `t-mac`",
+    };
+  }
+  if (bias && target.container) {
+    return {
+      reason: "it has a bias of its own, and files of whole models keep those of the checkpoint",
+      fix: "remove `biasCorrection` from the rule, or use a target that packs linears",
     };
   }
   return target.refuse(weight, activation, parameters, place);
