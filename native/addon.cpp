@@ -54,6 +54,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("tMacMultiply", Napi::Function::New(env, t_mac_multiply));
   exports.Set("lutGemmMultiply", Napi::Function::New(env, lut_gemm_multiply));
   exports.Set("lutTensorCoreMultiply", Napi::Function::New(env, lut_tensor_core_multiply));
+  exports.Set("hqq", Napi::Function::New(env, hqq));
   exports.Set("bcq", Napi::Function::New(env, bcq));
   exports.Set("tritPlanes", Napi::Function::New(env, trit_planes));
   return exports;

@@ -32,6 +32,20 @@ struct OwnTables {
 /// Values of a table, at most.
 constexpr std::size_t most_values = 256;
 
+/// What HQQ is asked to do; see src/kernels/hqq.ts.
+struct Hqq {
+  std::size_t group;
+  int bits;
+  bool in_steps;
+};
+
+/// What bcq is asked to do; see src/kernels/bcq.ts.
+struct Bcq {
+  std::size_t group;
+  int planes, rounds;
+  int powers;  // of two that make up a scale; 0 where it may be any number
+};
+
 /// One pass of a T-MAC product; see src/targets/t-mac.
 struct TMac {
   std::size_t rows, columns, group, bits, tile_rows, k_factor, activation_group;
@@ -178,8 +192,20 @@ struct Path {
                       std::size_t last, std::int8_t* codes, float* scales);
 
   /// Runs [first, last) of `runs`; codes [planes][runs × group], scales [planes][runs], offsets [runs] or null.
-  void (*bcq)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
-              std::size_t last, std::int8_t* codes, float* scales, float* offsets);
+  void (*bcq)(const Bcq& task, const float* weights, std::size_t runs, std::size_t first, std::size_t last,
+              std::int8_t* codes, float* scales, float* offsets);
+
+  /// Inverse scales and first zero points of the runs [first, last).
+  void (*hqq_start)(const Hqq& task, const float* weights, std::size_t first, std::size_t last, float* inverses,
+                    float* zeros);
+
+  /// One round of HQQ: moves the zero points; `errors` takes the sums of the errors before.
+  void (*hqq_round)(const Hqq& task, const float* weights, std::size_t first, std::size_t last, const float* inverses,
+                    float* zeros, double* errors);
+
+  /// Codes, and scales and zero points as they are stored.
+  void (*hqq_codes)(const Hqq& task, const float* weights, std::size_t first, std::size_t last, const float* inverses,
+                    std::uint8_t* codes, float* scales, float* zeros);
 
   /// Runs [first, last); codes [runs × group], scales and selectors [runs].
   void (*shared_tables)(const SharedTables& task, const float* weights, std::size_t first, std::size_t last,

@@ -5,6 +5,7 @@
 namespace luthier {
 
 Napi::Value add_covariance(const Napi::CallbackInfo& info);
+Napi::Value hqq(const Napi::CallbackInfo& info);
 Napi::Value bcq(const Napi::CallbackInfo& info);
 Napi::Value cholesky_factorize(const Napi::CallbackInfo& info);
 Napi::Value cholesky_invert(const Napi::CallbackInfo& info);

@@ -5,6 +5,7 @@ import type { InverseFactor } from "./cholesky.js";
 import type { CompensatedCodesTask } from "./compensated-codes.js";
 import type { CompensatedVectors, CompensatedVectorsTask } from "./compensated-vectors.js";
 import type { FitTablesTask, TableLookups } from "./fit-tables.js";
+import type { HqqResult, HqqTask } from "./hqq.js";
 import type { KMeansTask } from "./k-means.js";
 import type { OwnTablesResult, OwnTablesTask } from "./own-tables.js";
 import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
@@ -29,6 +30,7 @@ export interface Kernels {
   roundToNearest(weights: Float32Array, task: RoundToNearestTask): Promise<RoundToNearestResult>;
   ternary(weights: Float32Array, group: number, rule: TernaryRule): Promise<TernaryResult>;
   tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
+  hqq(weights: Float32Array, task: HqqTask): Promise<HqqResult>;
   bcq(weights: Float32Array, task: BcqTask): Promise<BcqResult>;
   sharedTables(weights: Float32Array, task: SharedTablesTask): Promise<SharedTablesResult>;
   ownTables(weights: Float32Array, task: OwnTablesTask): Promise<OwnTablesResult>;
@@ -93,12 +95,26 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
   ): Promise<void>;
+  hqq(
+    path: KernelPath,
+    threads: number,
+    weights: Float32Array,
+    group: number,
+    bits: number,
+    inSteps: boolean,
+    codes: Uint8Array,
+    scales: Float32Array,
+    zeroPoints: Float32Array,
+  ): Promise<void>;
+  /** `powers`: powers of two that make up a scale, 0 for any scale. */
   bcq(
     path: KernelPath,
     threads: number,
     weights: Float32Array,
     group: number,
     planes: number,
+    rounds: number,
+    powers: number,
     offset: boolean,
     codes: Int8Array,
     scales: Float32Array,
@@ -233,7 +249,7 @@ export interface NativeAddon {
     weights: Float32Array,
     codes: Uint8Array,
     scales: Float32Array,
-    zeroPoints: Uint8Array,
+    zeroPoints: Float32Array,
     out: Float64Array,
   ): Promise<void>;
   /** Reads all bytes, each thread its part; `out` takes their sum. */

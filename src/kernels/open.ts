@@ -5,7 +5,7 @@ import { LuthierError } from "../error.js";
 import { packagePath } from "../package.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
-import { bcq } from "./bcq.js";
+import { bcq, usualRounds } from "./bcq.js";
 import { nearestCentroids } from "./centroid-search.js";
 import { type CholeskySteps, inverseFactor, referenceSteps, solveRight } from "./cholesky.js";
 import { checkCompensatedCodes, compensatedCodes } from "./compensated-codes.js";
@@ -13,6 +13,7 @@ import { compensatedVectors, squaresOf } from "./compensated-vectors.js";
 import { addCovariance, checkCovariance } from "./covariance.js";
 import { mostRounds } from "./fit-centroids.js";
 import { checkTables, fitTables, subtractTables } from "./fit-tables.js";
+import { hqq } from "./hqq.js";
 import { checkKMeans, kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { nativeTableProduct } from "./native-table-product.js";
@@ -97,6 +98,7 @@ function referenceKernels(): Kernels {
     roundToNearest: async (weights, task) => roundToNearest(weights, task),
     ternary: async (weights, group, rule) => ternary(weights, group, rule),
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
+    hqq: async (weights, task) => hqq(weights, task),
     bcq: async (weights, task) => bcq(weights, task),
     sharedTables: async (weights, task) => sharedTables(weights, task),
     ownTables: async (weights, task) => ownTables(weights, task),
@@ -167,12 +169,31 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       await addon.tritPlanes(path, threads, weights, group, planes, codes, scales);
       return { codes, scales };
     },
-    async bcq(weights, { group, planes, offset }) {
+    async hqq(weights, { group, bits, shrink }) {
+      const codes = new Uint8Array(weights.length);
+      const scales = new Float32Array(weights.length / group);
+      const zeroPoints = new Float32Array(scales.length);
+      await addon.hqq(path, threads, weights, group, bits, shrink === "steps", codes, scales, zeroPoints);
+      return { codes, scales, zeroPoints };
+    },
+    async bcq(weights, { group, planes, offset, rounds = usualRounds, powersOfTwo = 0 }) {
       const runs = weights.length / group;
       const codes = new Int8Array(planes * weights.length);
       const scales = new Float32Array(planes * runs);
       const offsets = new Float32Array(offset ? runs : 0);
-      await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
+      await addon.bcq(
+        path,
+        threads,
+        weights,
+        group,
+        planes,
+        rounds,
+        powersOfTwo,
+        offset,
+        codes,
+        scales,
+        offsets,
+      );
       return { codes, scales, offsets: offset ? offsets : null };
     },
     async sharedTables(weights, { group, tables, powersOfTwo }) {

@@ -9,8 +9,8 @@ import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { tableOf } from "../schemes/vectors.js";
 import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
-import { quantizedFolder, readScheme, schemeFile } from "./quantized-files.js";
+import { isFitted, type PlannedLinear } from "./plan.js";
+import { quantizedFolder, readScheme, readSchemeFacts, schemeFile } from "./quantized-files.js";
 
 /** Computes several linears of one input `[tokens, K]`, bias included. */
 export type Products = (linears: readonly string[], input: Matrix) => Promise<readonly Matrix[]>;
@@ -20,9 +20,12 @@ export interface BlockProducts {
   readonly float: Products;
   /** Knows a linear that is fitted to calibration text after `add`. */
   readonly quantized: Products;
-  add(linear: string, scheme: WeightScheme): Promise<void>;
+  /** @param bias `[N]`; null for none. */
+  add(linear: string, scheme: WeightScheme, bias: Float32Array | null): Promise<void>;
   /** A linear of the checkpoint, `[N, K]`. */
   weight(linear: string): Matrix;
+  /** Its bias `[N]`, if it has one. */
+  bias(linear: string): Float32Array | null;
 }
 
 export interface BlockProductsOptions {
@@ -38,29 +41,34 @@ export async function openBlockProducts(
   linears: readonly LinearInfo[],
   ops: Ops,
 ): Promise<BlockProducts> {
-  const plans = new Map(planned.map((each) => [each.linear.name, each.quantize]));
+  const plans = new Map(planned.map((each) => [each.linear.name, each]));
   const weights = new Map<string, Matrix>();
   const biases = new Map<string, Float32Array | null>();
   const quantized = new Map<string, Product>();
-  const add = async (name: string, scheme: WeightScheme) => {
-    const activation = plans.get(name)?.activation ?? { scheme: "float" };
-    quantized.set(name, await openProduct(scheme, activation, biases.get(name) ?? null, ops, kernels));
+  const add = async (name: string, scheme: WeightScheme, bias: Float32Array | null) => {
+    const activation = plans.get(name)?.quantize?.activation ?? { scheme: "float" };
+    quantized.set(name, await openProduct(scheme, activation, bias, ops, kernels));
   };
   for (const { name, tensor, bias } of linears) {
     weights.set(name, await readMatrix(checkpoint, tensor, kernels));
-    biases.set(name, bias === null ? null : await readVector(checkpoint, bias, kernels));
-    const plan = plans.get(name) ?? null;
-    if (plan === null) quantized.set(name, (input) => float(name, input));
-    else if (!calibratedQuantizerOf(plan.choice))
-      await add(name, await readScheme(path.join(quantizedFolder(run), schemeFile(name)), plan.weight));
+    const own = bias === null ? null : await readVector(checkpoint, bias, kernels);
+    biases.set(name, own);
+    const plan = plans.get(name);
+    if (!plan?.quantize) quantized.set(name, (input) => float(name, input));
+    else if (!isFitted(plan)) {
+      const file = path.join(quantizedFolder(run), schemeFile(name));
+      await add(name, await readScheme(file, (await readSchemeFacts(file)).outline), own);
+    }
   }
   const weight = (name: string) => known(weights, name);
-  const float = (name: string, input: Matrix) => ops.linear(input, weight(name), biases.get(name) ?? null);
+  const bias = (name: string) => known(biases, name);
+  const float = (name: string, input: Matrix) => ops.linear(input, weight(name), bias(name));
   return {
     float: (names, input) => inTurn(names, (name) => float(name, input)),
     quantized: (names, input) => inTurn(names, (name) => known(quantized, name)(input)),
     add,
     weight,
+    bias,
   };
 }
 

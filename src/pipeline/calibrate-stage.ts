@@ -8,10 +8,12 @@ import { type Batch, batchesOf } from "../model/batches.js";
 import { embed } from "../model/embedding.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
+import { MeanOfRows } from "../quantizers/bias-correction.js";
+import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
-import { fitLinears } from "./fit-linears.js";
+import { fitLinears, type WatchedInputs } from "./fit-linears.js";
 import { isFitted, type PlannedLinear } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
@@ -65,7 +67,8 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
         const floatInputs = stepFloat(block, place, products.float);
         if (names.length > 0) {
           const inputs = { quantized: block.quantized.map(inputOf), float: () => floatInputs };
-          entries.push(...(await fitLinears(options, names, inputs, products)));
+          const fitting = watched(inputs, hasOwnBias(planned, names));
+          entries.push(...(await fitLinears(options, names, fitting, products)));
         }
         for await (const _ of floatInputs); // those that no fit has asked for
         for (const each of block.quantized) await each.resume(await products.quantized(place, inputOf(each)));
@@ -144,6 +147,30 @@ async function* stepFloat(
     yield inputOf(each);
     if (place.includes(lastLinear)) await each.resume(await products(place, inputOf(each)));
   }
+}
+
+function hasOwnBias(planned: readonly PlannedLinear[], names: readonly string[]): boolean {
+  return planned.some(({ linear, quantize }) => quantize?.biasCorrection && names.includes(linear.name));
+}
+
+/** Calibration inputs of which the mean of the float model's, where it is wanted, is taken as they go by. */
+function watched({ quantized, float }: CalibrationInputs, wanted: boolean): WatchedInputs {
+  const mean = new MeanOfRows(quantized[0].columns);
+  async function* passing() {
+    for await (const batch of float()) {
+      if (wanted) mean.add(batch);
+      yield batch;
+    }
+  }
+  const batches = passing();
+  return {
+    quantized,
+    float: () => batches,
+    async floatMean() {
+      for await (const _ of batches); // those that no fit has asked for
+      return mean.value;
+    },
+  };
 }
 
 function waitingOf(block: SteppedBlock) {

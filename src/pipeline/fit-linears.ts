@@ -1,17 +1,26 @@
 import path from "node:path";
-import type { CalibrationInputs, LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import { type BiasCorrection, MeanOfRows, missingMean } from "../quantizers/bias-correction.js";
+import type { CalibrationInputs, FitContext, LinearToFit } from "../quantizers/calibrated-quantizer.js";
 import { relativeError } from "../schemes/relative-error.js";
+import type { WeightScheme } from "../schemes/scheme.js";
+import { outlineOf } from "../schemes/weights.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
 import { calibratedQuantizerOf } from "./plan.js";
-import { entryOf, expectFinite, finishedEntry, type ToQuantize } from "./quantize-stage.js";
+import { entryOf, expectFinite, finishedEntry, quantizeOne, type ToQuantize } from "./quantize-stage.js";
 import {
   type QuantizedEntry,
   quantizedFolder,
+  readBias,
   readScheme,
   schemeFile,
   writeScheme,
 } from "./quantized-files.js";
+
+/** The inputs that linears are fitted to, and the mean of the float model's, `[K]`. */
+export interface WatchedInputs extends CalibrationInputs {
+  floatMean(): Promise<Float64Array>;
+}
 
 /**
  * Fits linears that read one input, those of one rule's method and options together, and writes their schemes; what an
@@ -20,7 +29,7 @@ import {
 export async function fitLinears(
   { run, planned, seed, kernels }: Pick<CalibrationOptions, "run" | "planned" | "seed" | "kernels">,
   names: readonly string[],
-  inputs: CalibrationInputs,
+  inputs: WatchedInputs,
   products: BlockProducts,
 ): Promise<readonly QuantizedEntry[]> {
   const folder = quantizedFolder(run);
@@ -29,27 +38,65 @@ export async function fitLinears(
     const finished = await Promise.all(together.map((each) => finishedEntry(folder, each)));
     if (finished.every((entry) => entry !== null)) {
       for (const entry of finished) {
-        await products.add(entry.name, await readScheme(path.join(folder, entry.file), entry.weight));
+        const file = path.join(folder, entry.file);
+        const bias = entry.bias ? await readBias(file, entry.weight.rows) : products.bias(entry.name);
+        await products.add(entry.name, await readScheme(file, entry.weight), bias);
         entries.push(entry);
       }
       continue;
     }
-    const choice = calibratedQuantizerOf(together[0].quantize.choice);
-    if (choice === null) throw new RangeError(`${together[0].linear.name} is not fitted`);
-    const linears = together.map(
-      ({ linear }): LinearToFit => ({ ...linear, weight: products.weight(linear.name) }),
-    );
-    const schemes = await choice.quantizer.quantize(linears, inputs, choice.options, { seed, kernels });
+    const schemes = await schemesOf(together, inputs, products, { seed, kernels });
     for (const [at, each] of together.entries()) {
-      expectFinite(each.linear, schemes[at]);
-      const error = await relativeError(linears[at].weight, schemes[at], kernels);
       const { name } = each.linear;
-      const written = await writeScheme(path.join(folder, schemeFile(name)), schemes[at], error);
-      await products.add(name, schemes[at]);
-      entries.push({ ...entryOf(each, error), ...written });
+      const scheme = schemes[at];
+      const error = await relativeError(products.weight(name), scheme, kernels);
+      const { biasCorrection } = each.quantize;
+      const bias = biasCorrection && (await ownBias(biasCorrection, name, scheme, inputs, products));
+      const written = await writeScheme(path.join(folder, schemeFile(name)), scheme, error, bias);
+      await products.add(name, scheme, bias ?? products.bias(name));
+      entries.push({ ...entryOf(each, outlineOf(scheme), error), ...written });
     }
   }
   return entries;
+}
+
+/** Linears of one method, fitted together or, where it looks at weights alone, each by itself. */
+async function schemesOf(
+  together: readonly ToQuantize[],
+  inputs: CalibrationInputs,
+  products: BlockProducts,
+  context: FitContext,
+): Promise<readonly WeightScheme[]> {
+  const linears = together.map(
+    ({ linear }): LinearToFit => ({ ...linear, weight: products.weight(linear.name) }),
+  );
+  const choice = calibratedQuantizerOf(together[0].quantize.choice);
+  const schemes: WeightScheme[] = [];
+  if (choice) schemes.push(...(await choice.quantizer.quantize(linears, inputs, choice.options, context)));
+  else
+    for (const [at, each] of together.entries())
+      schemes.push(await quantizeOne(each, linears[at].weight, context.kernels));
+  for (const [at, { linear }] of together.entries()) expectFinite(linear, schemes[at]);
+  return schemes;
+}
+
+/** The checkpoint's bias and what the quantized linear lacks on the mean, `[N]`. */
+async function ownBias(
+  correction: BiasCorrection,
+  name: string,
+  scheme: WeightScheme,
+  { quantized, floatMean }: WatchedInputs,
+  products: BlockProducts,
+): Promise<Float32Array> {
+  const weight = products.weight(name);
+  const missing = await missingMean(correction, weight, scheme, await floatMean(), async () => {
+    await products.add(name, scheme, null);
+    const mean = new MeanOfRows(weight.rows);
+    for (const input of quantized) mean.add((await products.quantized([name], input))[0]);
+    return mean.value;
+  });
+  const bias = products.bias(name);
+  return Float32Array.from(missing, (value, row) => value + (bias ? bias[row] : 0));
 }
 
 /** Linears with the same method and options. */

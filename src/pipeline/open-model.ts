@@ -20,7 +20,13 @@ import { damagedPack, type Target } from "../targets/target.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { describeRun } from "./describe-run.js";
 import { openPack, packedTargets, packFolder, readManifest } from "./pack-files.js";
-import { type QuantizedEntry, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+import {
+  type QuantizedEntry,
+  quantizedFolder,
+  readBias,
+  readQuantizedIndex,
+  readScheme,
+} from "./quantized-files.js";
 
 /**
  * What computes the linears: `float` in float32, on a run with its dequantized weights; `lut` the engine on the bytes of
@@ -111,7 +117,8 @@ async function openRun({
   const quantized = new Map(linears.map((entry) => [entry.name, entry]));
   const { config, description, kept: source } = await describeRun(run, linears);
   const ops = openOps({ threads: kernels.threads });
-  const packed = engine === "lut" ? await openUnits(run, target, source, description, ops, kernels) : null;
+  const packed =
+    engine === "lut" ? await openUnits(run, target, source, description, quantized, ops, kernels) : null;
   const activation = ({ name }: LinearInfo): ActivationScheme =>
     quantized.get(name)?.activation ?? { scheme: "float" };
   return assemble({
@@ -169,7 +176,7 @@ function assemble({
         const scheme = await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight);
         return { weight: dequantize(scheme), inputCodebooks: inputCodebooksOf(scheme) };
       },
-      bias: (linear) => biasOf(linear, source, kernels),
+      bias: (linear) => biasOf(linear, source, kernels, run, quantized),
       activation,
     },
     ops,
@@ -217,6 +224,7 @@ async function openUnits(
   wanted: string | undefined,
   source: TensorSource,
   description: ModelDescription,
+  quantized: ReadonlyMap<string, QuantizedEntry>,
   ops: Ops,
   kernels: Kernels,
 ): Promise<PackedUnits> {
@@ -238,7 +246,7 @@ async function openUnits(
       const [entry, linear] = [entries.get(linearName), linears.get(linearName)];
       if (entry === undefined || linear === undefined) return null;
       const arithmetic = target.open(await pack.read(entry), kernels);
-      const bias = await biasOf(linear, source, kernels);
+      const bias = await biasOf(linear, source, kernels, run, quantized);
       if ("multiply" in arithmetic) return { multiply: arithmetic.multiply, bias };
       const multiply = async (input: Matrix) =>
         ops.linear(await represent(input, entry.activation, null, kernels), arithmetic.weight, null);
@@ -261,10 +269,16 @@ async function onlyTarget(run: string): Promise<string> {
   });
 }
 
+/** A linear's own bias in a run, or the checkpoint's. */
 async function biasOf(
   linear: LinearInfo,
   source: TensorSource,
   kernels: Kernels,
+  run: string | undefined,
+  quantized: ReadonlyMap<string, QuantizedEntry>,
 ): Promise<Float32Array | null> {
+  const entry = quantized.get(linear.name);
+  if (run !== undefined && entry?.bias)
+    return readBias(path.join(quantizedFolder(run), entry.file), entry.weight.rows);
   return linear.bias === null ? null : readVector(source, linear.bias, kernels);
 }

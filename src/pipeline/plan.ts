@@ -2,6 +2,7 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readTokenizerFiles, type TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { type BiasCorrection, withoutCorrection } from "../quantizers/bias-correction.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import {
@@ -38,7 +39,15 @@ export interface PlannedLinear {
   /** The rule that decided, counted from 1. */
   readonly rule: number;
   /** What is made of it; null when it stays float. */
-  readonly quantize: (LinearOutline & { readonly choice: QuantizeChoice }) | null;
+  readonly quantize: PlannedQuantization | null;
+}
+
+export interface PlannedQuantization extends LinearOutline {
+  readonly choice: QuantizeChoice;
+  /** Schemes that its method may make of it instead, by its values. */
+  readonly alternatives: readonly WeightOutline[];
+  /** What its own bias makes up for; null where it keeps the checkpoint's. */
+  readonly biasCorrection: BiasCorrection | null;
 }
 
 /** What a plan may need of a checkpoint besides its shapes. */
@@ -93,23 +102,43 @@ export function makePlan(
     if (weight === null) continue;
     const activation = activationOf(linear, rule, weight, stored);
     const place = placeOf(linear, description, null);
-    for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
-    planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
+    const alternatives = alternativesOf(linear, rule.quantize);
+    const { biasCorrection = null } = rule;
+    const given = { activation, ...(biasCorrection && { bias: true as const }) };
+    for (const target of recipe.targets)
+      checkTarget(linear, [weight, ...alternatives], given, target, place, problems);
+    const quantize = { weight, ...given, choice: rule.quantize, alternatives, biasCorrection };
+    planned.push({ linear, rule: index + 1, quantize });
   }
   const lacksText = recipe.calibration === undefined && !isEstimate;
   problems.push(...calibrationProblems(planned, recipe, description.head, lacksText));
   problems.push(...transformProblems(description, planned, recipe, tensors, lacksText));
-  const quantized = planned.flatMap(({ linear, quantize }) =>
-    quantize ? { name: linear.name, weight: quantize.weight } : [],
-  );
+  const models = modelsOf(planned);
   for (const choice of recipe.targets) {
     const { target, parameters } = targetOf(choice);
-    const refused = target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
+    const judge = (quantized: (typeof models)[number]) =>
+      target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
+    const refused = models.map(judge).find((found) => found);
     if (refused)
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
   return { transforms: recipe.transforms, linears: planned, targets: recipe.targets };
+}
+
+/**
+ * The quantized linears of the model as targets that keep whole models judge it: as planned, and, where methods choose by
+ * the weights, with one linear that has come out otherwise.
+ */
+function modelsOf(planned: readonly PlannedLinear[]) {
+  const quantized = planned.flatMap(({ linear, quantize }) =>
+    quantize ? { name: linear.name, weight: quantize.weight, last: quantize.alternatives.at(-1) } : [],
+  );
+  const asPlanned = quantized.map(({ name, weight }) => ({ name, weight }));
+  const other = quantized.findIndex(({ last }) => last);
+  if (other < 0) return [asPlanned];
+  const { name, weight, last = weight } = quantized[other];
+  return [asPlanned, asPlanned.with(other, { name, weight: last })];
 }
 
 /** The quantizer of a choice that looks at weights alone, with its options as the schema left them. */
@@ -171,22 +200,23 @@ function activationOf(
   return activation ?? asStored ?? { scheme: "float" };
 }
 
-/** Whether a transform or a linear's method is fitted to calibration text. */
+/** Whether a transform, or a linear's method or bias, is fitted to calibration text. */
 export function needsCalibration({ transforms, linears }: Plan): boolean {
   return transforms.length > 0 || hasFitted(linears);
 }
 
-/** Whether a linear's method is fitted to calibration text. */
+/** Whether a linear's method or bias is fitted to calibration text. */
 export function hasFitted(linears: readonly PlannedLinear[]): boolean {
   return linears.some(isFitted);
 }
 
-/** Whether this linear's method is fitted to calibration text. */
+/** Whether this linear's method or bias is fitted to calibration text. */
 export function isFitted({ quantize }: PlannedLinear): boolean {
-  return quantize !== null && calibratedQuantizerOf(quantize.choice) !== null;
+  if (quantize === null) return false;
+  return quantize.biasCorrection !== null || calibratedQuantizerOf(quantize.choice) !== null;
 }
 
-/** What is wrong with rules whose methods are fitted to calibration text. */
+/** What is wrong with rules whose methods or biases are fitted to calibration text. */
 function calibrationProblems(
   planned: readonly PlannedLinear[],
   { rules }: Recipe,
@@ -195,8 +225,25 @@ function calibrationProblems(
 ): Problem[] {
   const fitted = planned.filter(isFitted);
   return fitted.flatMap(({ linear, rule, quantize }) => {
-    const method = quantize?.choice.method;
+    if (quantize === null) return [];
+    const { choice, biasCorrection, weight } = quantize;
+    const method = calibratedQuantizerOf(choice) ? choice.method : "biasCorrection";
     const problems: Problem[] = [];
+    const uncorrected = biasCorrection && withoutCorrection(weight, biasCorrection);
+    if (uncorrected) {
+      problems.push({
+        linear: linear.name,
+        reason: uncorrected,
+        fix: "use `biasCorrection: mean`, or a ternary method as `twn` or `trit-planes`",
+      });
+    }
+    if (biasCorrection && isStored(choice)) {
+      problems.push({
+        linear: linear.name,
+        reason: "it is taken as the checkpoint has it, and so is its bias",
+        fix: "remove `biasCorrection` from the rule",
+      });
+    }
     if (lacksText) {
       problems.push({
         linear: linear.name,
@@ -211,7 +258,7 @@ function calibrationProblems(
         fix: "give it a rule of its own before this one: `keep: float`, or a method that looks at weights alone",
       });
     }
-    if (rules[rule - 1].activation && quantize?.weight.scheme === "vectors") {
+    if (rules[rule - 1].activation && weight.scheme === "vectors") {
       problems.push({
         linear: linear.name,
         reason: `${method} decides how the input is represented`,
@@ -267,15 +314,23 @@ function outlineOf(
   }
 }
 
+function alternativesOf({ rows, columns }: LinearInfo, choice: QuantizeChoice): readonly WeightOutline[] {
+  if (isStored(choice) || calibratedQuantizerOf(choice)) return [];
+  const { quantizer, options } = quantizerOf(choice);
+  return quantizer.alternatives?.(rows, columns, options) ?? [];
+}
+
 function checkTarget(
   linear: LinearInfo,
-  outline: LinearOutline,
+  weights: readonly WeightOutline[],
+  given: Omit<LinearOutline, "weight">,
   choice: TargetChoice,
   place: Place,
   problems: Problem[],
 ): void {
   const { target, parameters } = targetOf(choice);
-  const refused = refusalOf(target, outline, parameters, place);
+  const refusals = weights.map((weight) => refusalOf(target, { weight, ...given }, parameters, place));
+  const refused = refusals.find((found) => found !== null);
   if (refused)
     problems.push({ linear: linear.name, reason: `${target.name}: ${refused.reason}`, fix: refused.fix });
 }

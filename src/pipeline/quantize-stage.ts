@@ -6,9 +6,9 @@ import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { isStored } from "../recipe/schema.js";
 import { relativeError } from "../schemes/relative-error.js";
-import type { WeightScheme } from "../schemes/scheme.js";
+import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
-import { describeWeight, numbersOf, sameOutline } from "../schemes/weights.js";
+import { describeWeight, numbersOf, outlineOf, sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { isFitted, type PlannedLinear, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
@@ -56,7 +56,7 @@ export async function quantizeLinears(
     await writing();
     writing = held(
       writeScheme(path.join(folder, schemeFile(each.linear.name)), scheme, error).then((written) => {
-        entries.set(each.linear.name, { ...entryOf(each, error), ...written });
+        entries.set(each.linear.name, { ...entryOf(each, outlineOf(scheme), error), ...written });
       }),
     );
   }
@@ -89,7 +89,8 @@ async function make(
   return { scheme, error: await relativeError(source.weight, scheme, kernels) };
 }
 
-async function quantizeOne(
+/** @throws LuthierError when the method could not hold the weight. */
+export async function quantizeOne(
   { linear, quantize }: ToQuantize,
   weight: Matrix,
   kernels: Kernels,
@@ -114,16 +115,23 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
   const file = path.join(folder, schemeFile(each.linear.name));
   try {
     const facts = await readSchemeFacts(file);
-    if (!sameOutline(facts.outline, each.quantize.weight)) return null;
-    return { ...entryOf(each, facts.relativeError), ...(await hashFile(file)) };
+    const planned = [each.quantize.weight, ...each.quantize.alternatives];
+    if (!planned.some((weight) => sameOutline(facts.outline, weight))) return null;
+    if (facts.hasBias !== (each.quantize.biasCorrection !== null)) return null;
+    return { ...entryOf(each, facts.outline, facts.relativeError), ...(await hashFile(file)) };
   } catch (error) {
     if (error instanceof LuthierError) return null; // missing or damaged: it is made again
     throw error;
   }
 }
 
-export function entryOf({ linear, quantize: { weight, activation } }: ToQuantize, error: number) {
-  return { name: linear.name, file: schemeFile(linear.name), weight, activation, relativeError: error };
+export function entryOf(
+  { linear, quantize: { activation, bias } }: ToQuantize,
+  weight: WeightOutline,
+  error: number,
+) {
+  const file = schemeFile(linear.name);
+  return { name: linear.name, file, weight, activation, relativeError: error, ...(bias && { bias }) };
 }
 
 /** A result to be asked for later; a failure before that is kept, not reported as unhandled. */

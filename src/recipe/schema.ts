@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { biasCorrections } from "../quantizers/bias-correction.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { targets } from "../targets/registry.js";
 import { transforms } from "../transforms/registry.js";
@@ -38,6 +39,12 @@ const rule = z.strictObject({
   keep: z.literal("float").optional().describe("leave these linears as they are"),
   quantize: quantize.optional(),
   activation: activation.optional(),
+  biasCorrection: z
+    .enum(biasCorrections)
+    .optional()
+    .describe(
+      "a bias from the calibration text, in place of the linear's: `mean` makes up for the mean error of its outputs, `dead-zone` for that of weights whose trits are zero (Tequila)",
+    ),
 });
 
 /** A transform and its options. */

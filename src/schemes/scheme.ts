@@ -32,4 +32,6 @@ export type ActivationScheme =
 export interface LinearOutline {
   readonly weight: WeightOutline;
   readonly activation: ActivationScheme;
+  /** Present where it has a bias of its own, in place of the checkpoint's. */
+  readonly bias?: true;
 }

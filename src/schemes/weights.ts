@@ -2,7 +2,7 @@ import { z } from "zod";
 import { LuthierError } from "../error.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { Tensors } from "../tensor/tensor.js";
-import { dequantizeInt, intBytes, intFromTensors, intOutline, intTensors } from "./int.js";
+import { dequantizeInt, intBytes, intFault, intFromTensors, intOutline, intTensors } from "./int.js";
 import { dequantizePlanes, planesBytes, planesFromTensors, planesOutline, planesTensors } from "./planes.js";
 import { granularityName } from "./scale-grid.js";
 import type { GridOutline, GridScheme, WeightOutline, WeightScheme } from "./scheme.js";
@@ -63,7 +63,10 @@ export function describeWeight(outline: WeightOutline): string {
   if (outline.scheme === "vectors") return describeVectors(outline);
   if (outline.scheme === "values") return describeValues(outline);
   const scope = `${granularityName(outline)}${outline.scaleDtype ? ", float32 scales" : ""}`;
-  if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
+  if (outline.scheme === "int") {
+    const zeros = outline.symmetric ? " symmetric" : outline.zeroPointDtype ? " with float zero points" : "";
+    return `int${outline.bits}${zeros} ${scope}`;
+  }
   const { alphabet, planes, offset } = outline;
   const letter = alphabet === "trits" ? "trit" : "sign";
   const name = planes > 1 ? `${planes} ${letter} planes` : alphabet === "trits" ? "ternary" : "binary";
@@ -78,8 +81,10 @@ export function outlineOf(weight: WeightScheme): WeightOutline {
   if (weight.scheme === "values") return valuesOutlineOf(weight);
   const { rows, columns, group, scaleRows, scaleDtype } = weight;
   const grid = { rows, columns, group, scaleRows, ...(scaleDtype && { scaleDtype }) };
-  if (weight.scheme === "int")
-    return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
+  if (weight.scheme === "int") {
+    const { bits, symmetric, zeroPointDtype } = weight;
+    return { scheme: "int", bits, symmetric, ...grid, ...(zeroPointDtype && { zeroPointDtype }) };
+  }
   const { alphabet, planes, offset } = weight;
   return { scheme: "planes", alphabet, planes, ...grid, ...(offset && { offset }) };
 }
@@ -88,8 +93,8 @@ export function outlineOf(weight: WeightScheme): WeightOutline {
 export function numbersOf(weight: WeightScheme): readonly Float32Array[] {
   if (weight.scheme === "vectors") return vectorsNumbers(weight);
   if (weight.scheme === "values") return valuesNumbers(weight);
-  const offsets = weight.scheme === "planes" ? weight.offsets : undefined;
-  return offsets ? [weight.scales, offsets] : [weight.scales];
+  if (weight.scheme === "planes") return weight.offsets ? [weight.scales, weight.offsets] : [weight.scales];
+  return weight.zeroPoints instanceof Float32Array ? [weight.scales, weight.zeroPoints] : [weight.scales];
 }
 
 /** Whether two outlines describe the same scheme. */
@@ -126,7 +131,12 @@ export function parseOutline(value: unknown, where: string): WeightOutline {
   if (columns % group !== 0) throw damaged(where, `a group of ${group} does not divide ${columns} columns`);
   if (scaleRows !== rows && scaleRows !== 1)
     throw damaged(where, `${scaleRows} rows of scales for ${rows} rows`);
-  const fault = parsed.data.scheme === "values" ? valuesFault(parsed.data) : null;
+  const fault =
+    parsed.data.scheme === "values"
+      ? valuesFault(parsed.data)
+      : parsed.data.scheme === "int"
+        ? intFault(parsed.data)
+        : null;
   if (fault) throw damaged(where, fault);
   return parsed.data;
 }

@@ -90,8 +90,8 @@ describe.skipIf(native === null)("the addon refuses", () => {
 
   test("offsets of binary coding and of planes that are not one a group", () => {
     const codes = new Int8Array(512);
-    expect(() => addon.bcq(path, 1, f32(256), 128, 2, true, codes, f32(4), f32(1))).toThrow(/offsets/);
-    expect(() => addon.bcq(path, 1, f32(256), 128, 5, false, codes, f32(4), f32(0))).toThrow(/planes/);
+    expect(() => addon.bcq(path, 1, f32(256), 128, 2, 15, 0, true, codes, f32(4), f32(1))).toThrow(/offsets/);
+    expect(() => addon.bcq(path, 1, f32(256), 128, 5, 15, 0, false, codes, f32(4), f32(0))).toThrow(/planes/);
     const shape = Uint32Array.of(2, 128, 128, 2);
     expect(() => addon.planesErrors(1, shape, f32(256), codes, f32(4), f32(1), new Float64Array(4))).toThrow(
       /offsets/,
