@@ -8,7 +8,7 @@ import { type Batch, batchesOf } from "../model/batches.js";
 import { embed } from "../model/embedding.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
-import { MeanOfRows } from "../quantizers/bias-correction.js";
+import { MeanOfTokens } from "../quantizers/bias-correction.js";
 import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
@@ -67,7 +67,7 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
         const floatInputs = stepFloat(block, place, products.float);
         if (names.length > 0) {
           const inputs = { quantized: block.quantized.map(inputOf), float: () => floatInputs };
-          const fitting = watched(inputs, hasOwnBias(planned, names));
+          const fitting = watched(inputs, windows[0].length, aimsAtFloat(planned, names));
           entries.push(...(await fitLinears(options, names, fitting, products)));
         }
         for await (const _ of floatInputs); // those that no fit has asked for
@@ -149,13 +149,16 @@ async function* stepFloat(
   }
 }
 
-function hasOwnBias(planned: readonly PlannedLinear[], names: readonly string[]): boolean {
-  return planned.some(({ linear, quantize }) => quantize?.biasCorrection && names.includes(linear.name));
+/** Whether a linear gets a bias with which its outputs have the float model's mean. */
+function aimsAtFloat(planned: readonly PlannedLinear[], names: readonly string[]): boolean {
+  return planned.some(
+    ({ linear, quantize }) => quantize?.biasCorrection === "float" && names.includes(linear.name),
+  );
 }
 
 /** Calibration inputs of which the mean of the float model's, where it is wanted, is taken as they go by. */
-function watched({ quantized, float }: CalibrationInputs, wanted: boolean): WatchedInputs {
-  const mean = new MeanOfRows(quantized[0].columns);
+function watched({ quantized, float }: CalibrationInputs, length: number, wanted: boolean): WatchedInputs {
+  const mean = new MeanOfTokens(length, quantized[0].columns);
   async function* passing() {
     for await (const batch of float()) {
       if (wanted) mean.add(batch);
@@ -165,6 +168,7 @@ function watched({ quantized, float }: CalibrationInputs, wanted: boolean): Watc
   const batches = passing();
   return {
     quantized,
+    length,
     float: () => batches,
     async floatMean() {
       for await (const _ of batches); // those that no fit has asked for

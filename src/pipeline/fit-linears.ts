@@ -1,9 +1,10 @@
 import path from "node:path";
-import { type BiasCorrection, MeanOfRows, missingMean } from "../quantizers/bias-correction.js";
+import { type BiasCorrection, MeanOfTokens, missingMean } from "../quantizers/bias-correction.js";
 import type { CalibrationInputs, FitContext, LinearToFit } from "../quantizers/calibrated-quantizer.js";
 import { relativeError } from "../schemes/relative-error.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import { outlineOf } from "../schemes/weights.js";
+import type { Matrix } from "../tensor/matrix.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
 import { calibratedQuantizerOf } from "./plan.js";
@@ -17,8 +18,10 @@ import {
   writeScheme,
 } from "./quantized-files.js";
 
-/** The inputs that linears are fitted to, and the mean of the float model's, `[K]`. */
+/** The inputs that linears are fitted to, and the mean of the float model's, `[K]` (`MeanOfTokens`). */
 export interface WatchedInputs extends CalibrationInputs {
+  /** Tokens of a window. */
+  readonly length: number;
   floatMean(): Promise<Float64Array>;
 }
 
@@ -85,15 +88,19 @@ async function ownBias(
   correction: BiasCorrection,
   name: string,
   scheme: WeightScheme,
-  { quantized, floatMean }: WatchedInputs,
+  { quantized, length, floatMean }: WatchedInputs,
   products: BlockProducts,
 ): Promise<Float32Array> {
   const weight = products.weight(name);
-  const missing = await missingMean(correction, weight, scheme, await floatMean(), async () => {
-    await products.add(name, scheme, null);
-    const mean = new MeanOfRows(weight.rows);
-    for (const input of quantized) mean.add((await products.quantized([name], input))[0]);
+  const meanOf = async (columns: number, of: (input: Matrix) => Promise<Matrix> | Matrix) => {
+    const mean = new MeanOfTokens(length, columns);
+    for (const input of quantized) mean.add(await of(input));
     return mean.value;
+  };
+  const inputs = correction === "float" ? await floatMean() : await meanOf(weight.columns, (input) => input);
+  const missing = await missingMean(correction, weight, scheme, inputs, async () => {
+    await products.add(name, scheme, null);
+    return meanOf(weight.rows, async (input) => (await products.quantized([name], input))[0]);
   });
   const bias = products.bias(name);
   return Float32Array.from(missing, (value, row) => value + (bias ? bias[row] : 0));

@@ -234,7 +234,7 @@ function calibrationProblems(
       problems.push({
         linear: linear.name,
         reason: uncorrected,
-        fix: "use `biasCorrection: mean`, or a ternary method as `twn` or `trit-planes`",
+        fix: "use `biasCorrection: own`, or a ternary method as `twn` or `trit-planes`",
       });
     }
     if (biasCorrection && isStored(choice)) {

@@ -115,21 +115,28 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
   const file = path.join(folder, schemeFile(each.linear.name));
   try {
     const facts = await readSchemeFacts(file);
-    const planned = [each.quantize.weight, ...each.quantize.alternatives];
-    if (!planned.some((weight) => sameOutline(facts.outline, weight))) return null;
-    if (facts.hasBias !== (each.quantize.biasCorrection !== null)) return null;
-    return { ...entryOf(each, facts.outline, facts.relativeError), ...(await hashFile(file)) };
+    const weight = asPlanned(each, facts.outline);
+    if (weight === null || facts.hasBias !== (each.quantize.biasCorrection !== null)) return null;
+    return { ...entryOf(each, weight, facts.relativeError), ...(await hashFile(file)) };
   } catch (error) {
     if (error instanceof LuthierError) return null; // missing or damaged: it is made again
     throw error;
   }
 }
 
-export function entryOf(
-  { linear, quantize: { activation, bias } }: ToQuantize,
-  weight: WeightOutline,
-  error: number,
-) {
+/** The planned outline that came out, as the plan states it; null when it is none of them. */
+function asPlanned(
+  { quantize: { weight, alternatives } }: ToQuantize,
+  outline: WeightOutline,
+): WeightOutline | null {
+  return [weight, ...alternatives].find((planned) => sameOutline(planned, outline)) ?? null;
+}
+
+export function entryOf(each: ToQuantize, outline: WeightOutline, error: number) {
+  const { linear, quantize } = each;
+  const { activation, bias } = quantize;
+  const weight = asPlanned(each, outline);
+  if (weight === null) throw new RangeError(`${linear.name} came out as ${describeWeight(outline)}`);
   const file = schemeFile(linear.name);
   return { name: linear.name, file, weight, activation, relativeError: error, ...(bias && { bias }) };
 }

@@ -43,7 +43,7 @@ const rule = z.strictObject({
     .enum(biasCorrections)
     .optional()
     .describe(
-      "a bias from the calibration text, in place of the linear's: `mean` makes up for the mean error of its outputs, `dead-zone` for that of weights whose trits are zero (Tequila)",
+      "a bias from the calibration text, in place of the linear's: `own` makes up for the mean error that its weights make, `float` for that of its inputs too, `dead-zone` for that of weights whose trits are zero (Tequila)",
     ),
 });
 

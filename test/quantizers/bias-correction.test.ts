@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MeanOfRows, missingMean, withoutCorrection } from "../../src/quantizers/bias-correction.js";
+import { MeanOfTokens, missingMean, withoutCorrection } from "../../src/quantizers/bias-correction.js";
 import { type PlanesScheme, tritsOutline } from "../../src/schemes/planes.js";
 import { scaleGrid } from "../../src/schemes/scale-grid.js";
 import { matrix } from "../../src/tensor/matrix.js";
@@ -15,7 +15,7 @@ const planes: PlanesScheme = {
 };
 
 test("what lacks on the mean is W E[x] less the mean of what the quantized linear gives", async () => {
-  const found = await missingMean("mean", weight, planes, mean, async () => Float64Array.of(10, -10));
+  const found = await missingMean("own", weight, planes, mean, async () => Float64Array.of(10, -10));
   // W E[x] = 10 + 2 + 1.5 and −10 + 0.5 + 2.
   expect([...found]).toEqual([3.5, 2.5]);
 });
@@ -30,13 +30,13 @@ test("of the dead zone only weights count whose trits are zero in every plane; o
 test("only trits have a dead zone", () => {
   expect(withoutCorrection(planes, "dead-zone")).toBe(null);
   expect(withoutCorrection({ ...planes, alphabet: "signs" }, "dead-zone")).toMatch(/no trits/);
-  expect(withoutCorrection({ ...planes, alphabet: "signs" }, "mean")).toBe(null);
+  expect(withoutCorrection({ ...planes, alphabet: "signs" }, "float")).toBe(null);
 });
 
-test("a mean of batches is that of all their rows", () => {
-  const rows = new MeanOfRows(2);
-  expect(() => rows.value).toThrow(/no rows/);
-  rows.add(matrix(1, 2, Float32Array.of(1, -2)));
-  rows.add(matrix(3, 2, Float32Array.of(2, 0, 3, 0, 6, 4)));
-  expect([...rows.value]).toEqual([3, 0.5]);
+test("a mean is that of all tokens of all batches but the first of each window", () => {
+  const tokens = new MeanOfTokens(2, 2);
+  expect(() => tokens.value).toThrow(/no tokens/);
+  tokens.add(matrix(2, 2, Float32Array.of(100, 100, 1, -2)));
+  tokens.add(matrix(4, 2, Float32Array.of(100, 100, 2, 0, 100, 100, 6, 5)));
+  expect([...tokens.value]).toEqual([3, 1]);
 });
