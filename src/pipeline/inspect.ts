@@ -16,7 +16,7 @@ export interface LinearInspection {
   readonly activation: string;
   /** Of its own bias, in place of the checkpoint's; null where it keeps that. */
   readonly bias: { readonly least: number; readonly most: number } | null;
-  /** Null of vectors without a table. */
+  /** Null of vectors without a table, and of values with own tables. */
   readonly scales: { readonly count: number; readonly least: number; readonly most: number } | null;
   /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids. */
   readonly codes: readonly { readonly code: string; readonly share: number }[];
