@@ -126,12 +126,12 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
 }
 
 export function entryOf(
-  { linear, quantize: { activation, bias } }: ToQuantize,
+  { linear: { name }, quantize: { activation, rotation, bias } }: ToQuantize,
   weight: WeightOutline,
-  error: number,
+  relativeError: number,
 ) {
-  const file = schemeFile(linear.name);
-  return { name: linear.name, file, weight, activation, relativeError: error, ...(bias && { bias }) };
+  const beside = { ...(rotation && { rotation }), ...(bias && { bias }) };
+  return { name, file: schemeFile(name), weight, activation, relativeError, ...beside };
 }
 
 /** A result to be asked for later; a failure before that is kept, not reported as unhandled. */
