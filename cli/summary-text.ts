@@ -42,6 +42,7 @@ export function summaryText(summary: RunSummary): string {
           ]
         : []),
       ...oddText(summary).map((text) => ["look at", text] as const),
+      ...summary.notes.map((note) => ["note", note] as const),
       ["time", secondsText(seconds)],
       ["peak memory", bytesText(memory)],
       ["run", summary.run],

@@ -39,6 +39,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("subtractTables", Napi::Function::New(env, subtract_tables));
   exports.Set("compensatedCodes", Napi::Function::New(env, compensated_codes));
   exports.Set("compensatedVectors", Napi::Function::New(env, compensated_vectors));
+  exports.Set("hadamard", Napi::Function::New(env, hadamard));
   exports.Set("kMeans", Napi::Function::New(env, k_means));
   exports.Set("ownTables", Napi::Function::New(env, own_tables));
   exports.Set("sharedTables", Napi::Function::New(env, shared_tables));

@@ -28,6 +28,7 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/fit_centroids.hpp"
 #include "kernels/k_means.hpp"
 #include "kernels/compensated_codes.hpp"
+#include "kernels/hadamard.hpp"
 #include "kernels/compensated_vectors.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
@@ -78,5 +79,6 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::k_means,
     LUTHIER_PATH::compensate_batch,
     LUTHIER_PATH::compensated_codes,
+    LUTHIER_PATH::hadamard,
 };
 }  // namespace luthier

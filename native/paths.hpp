@@ -177,6 +177,17 @@ struct TableProduct {
   std::size_t id_bytes() const { return blocks * groups() * steps() * step_bytes(); }
 };
 
+/// Rotations of runs of `size` values; see src/kernels/hadamard.ts.
+struct Hadamard {
+  std::size_t columns, size;
+  std::size_t cores;
+  const std::uint32_t* orders;  // [cores]
+  const std::int8_t* signs;     // of all cores, `order` rows of `order` each
+  const float* factors;         // [columns], or null
+  const float* values;          // [rows][columns]
+  float* out;                   // the same
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -302,6 +313,9 @@ struct Path {
   /// Codes and errors of columns [first, last), at most a batch, for the rows [row, row_end).
   void (*compensated_codes)(const CompensatedCodes& task, std::size_t first, std::size_t last, std::size_t row,
                             std::size_t row_end);
+
+  /// Runs [first, last) of `size` values.
+  void (*hadamard)(const Hadamard& task, std::size_t first, std::size_t last);
 };
 
 constexpr std::size_t no_run = ~std::size_t{0};

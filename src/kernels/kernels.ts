@@ -5,6 +5,7 @@ import type { InverseFactor } from "./cholesky.js";
 import type { CompensatedCodesTask } from "./compensated-codes.js";
 import type { CompensatedVectors, CompensatedVectorsTask } from "./compensated-vectors.js";
 import type { FitTablesTask, TableLookups } from "./fit-tables.js";
+import type { HadamardTask } from "./hadamard.js";
 import type { HqqResult, HqqTask } from "./hqq.js";
 import type { KMeansTask } from "./k-means.js";
 import type { OwnTablesResult, OwnTablesTask } from "./own-tables.js";
@@ -50,6 +51,8 @@ export interface Kernels {
   /** Changes tables and residual in place, as does `subtractTables` the residual. */
   fitTables(tables: Float32Array, residual: Float32Array, task: FitTablesTask): Promise<void>;
   subtractTables(tables: Float32Array, residual: Float32Array, lookups: TableLookups): Promise<void>;
+  /** Rows times an orthonormal Hadamard matrix. */
+  hadamard(values: Float32Array, task: HadamardTask): Promise<Float32Array>;
   nearestCentroids(input: Matrix, codebooks: Float32Array, vector: number): Promise<Uint8Array>;
   /**
    * The first product with an object lays its ids out anew and keeps them as long as the object lives: it must not
@@ -197,6 +200,17 @@ export interface NativeAddon {
     blockOfRow: Int32Array,
     tables: Float32Array,
     residual: Float32Array,
+  ): Promise<void>;
+  /** `shape`: columns, size. `orders` and `signs` of the cores, one after another; `factors` may be empty. */
+  hadamard(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    orders: Uint32Array,
+    signs: Int8Array,
+    factors: Float32Array,
+    values: Float32Array,
+    out: Float32Array,
   ): Promise<void>;
   /** `shape`: columns, vector, centroids, rounds, restarts, seed. */
   kMeans(

@@ -13,6 +13,7 @@ import { compensatedVectors, squaresOf } from "./compensated-vectors.js";
 import { addCovariance, checkCovariance } from "./covariance.js";
 import { mostRounds } from "./fit-centroids.js";
 import { checkTables, fitTables, subtractTables } from "./fit-tables.js";
+import { checkHadamard, hadamard } from "./hadamard.js";
 import { hqq } from "./hqq.js";
 import { checkKMeans, kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
@@ -107,6 +108,7 @@ function referenceKernels(): Kernels {
       checkCompensatedCodes(rest, task);
       return compensatedCodes(rest, task);
     },
+    hadamard: async (values, task) => hadamard(values, task),
     compensatedVectors,
     async fitTables(tables, residual, task) {
       checkTables(tables, residual, task);
@@ -255,6 +257,17 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       const shape = Uint32Array.of(rows, columns, first, last, levels, tables.length / (levels * rows));
       await addon.compensatedCodes(path, threads, shape, factor, tables, tableOf, rest, codes);
       return codes;
+    },
+    async hadamard(values, task) {
+      const { cores } = checkHadamard(values, task);
+      const { columns, size, factors } = task;
+      const orders = Uint32Array.from(cores, ({ order }) => order);
+      const signs = Int8Array.from(cores.flatMap((core) => [...core.signs]));
+      const out = new Float32Array(values.length);
+      const shape = Uint32Array.of(columns, size);
+      const given = factors ?? new Float32Array(0);
+      await addon.hadamard(path, threads, shape, orders, signs, given, values, out);
+      return out;
     },
     async compensatedVectors(weight, columns, task) {
       const { vector, centroids, blockOfRow, blocks, metric, seed, restarts } = task;

@@ -54,6 +54,11 @@ export interface ChannelGroup {
   /** `residual`, `model.layers.0.mlp`, `model.layers.0.self_attn.values.0`. */
   readonly name: string;
   readonly size: number;
+  /**
+   * Whether they are only added up, mixed by linears and normed by their root mean square: then any rotation of them, not
+   * only another order, leaves the model the same, once the norms' weights are in the linears behind them.
+   */
+  readonly rotatable: boolean;
   readonly places: readonly ChannelPlace[];
 }
 

@@ -6,6 +6,7 @@ import type { ModelDescription } from "../model/architecture.js";
 import { findArchitecture } from "../model/architectures/registry.js";
 import { type Batch, batchesOf } from "../model/batches.js";
 import { embed } from "../model/embedding.js";
+import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
 import { MeanOfTokens } from "../quantizers/bias-correction.js";
@@ -93,7 +94,7 @@ interface BlockInStep {
 
 type OpenStepped = (hidden: Matrix, length: number) => Promise<SteppedBlock>;
 
-/** Starts block `index` on a batch; its norms are read once. */
+/** Starts block `index` on a batch; its norms are read once. Inputs that are rotated wait as they are then. */
 async function blockOpener(
   { checkpoint, kernels }: CalibrationOptions,
   index: number,
@@ -107,9 +108,13 @@ async function blockOpener(
     vectors.set(tensor, read);
     return read;
   };
+  const rotationOf = (linear: string) => checkpoint.rotations?.get(linear) ?? null;
   return (hidden, length) =>
     stepThrough(
-      (executor) => architecture.openBlock(index, { config, executor, ops, vector }),
+      (waiting) => {
+        const executor = openRotatingExecutor(waiting, rotationOf, kernels);
+        return architecture.openBlock(index, { config, executor, ops, vector });
+      },
       hidden,
       length,
     );

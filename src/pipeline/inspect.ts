@@ -1,5 +1,6 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
+import type { Rotation } from "../schemes/rotation.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import { bitsPerWeight, describeWeight, storedBytes } from "../schemes/weights.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
@@ -16,6 +17,8 @@ export interface LinearInspection {
   readonly activation: string;
   /** Of its own bias, in place of the checkpoint's; null where it keeps that. */
   readonly bias: { readonly least: number; readonly most: number } | null;
+  /** Of the input, before it is represented; null where there is none. */
+  readonly rotation: Rotation | null;
   /** Null of vectors without a table, and of values with own tables. */
   readonly scales: { readonly count: number; readonly least: number; readonly most: number } | null;
   /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids. */
@@ -63,6 +66,7 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
       least: bias.reduce((a, b) => Math.min(a, b)),
       most: bias.reduce((a, b) => Math.max(a, b)),
     },
+    rotation: entry.rotation ?? null,
     scales: rangeOf(scalesOf(weight)),
     codes: codeShares(codesOf(weight)),
     packs,

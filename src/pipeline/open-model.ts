@@ -9,9 +9,11 @@ import type { AttentionInput } from "../model/block-ops.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import { openObservingExecutor } from "../model/executors/observing.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
+import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { represent } from "../schemes/represent.js";
+import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
 import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
@@ -54,7 +56,7 @@ export interface OpenModelOptions extends Observer {
 
 /** Who sees what a model computes. */
 export interface Observer {
-  /** Sees every linear's input before it is computed; is waited for. */
+  /** Sees every linear's input before it is computed, rotated where it is to be; is waited for. */
   observe?(linears: readonly string[], input: Matrix): Promise<void> | void;
   /** Sees what each attention is computed from, right after the inputs of its linears. */
   observeAttention?(input: AttentionInput<Matrix, Float32Array>): void;
@@ -87,6 +89,7 @@ export function openCheckpointModel(
     description,
     source: checkpoint,
     quantized: new Map(),
+    rotation: (linear) => checkpoint.rotations?.get(linear) ?? null,
     activation: (linear) => checkpoint.stored.get(linear.tensor)?.activation ?? { scheme: "float" },
     packed: null,
     ops: openOps({ threads: kernels.threads }),
@@ -127,6 +130,7 @@ async function openRun({
     description,
     source,
     quantized,
+    rotation: (linear) => quantized.get(linear)?.rotation ?? null,
     activation,
     packed,
     ops,
@@ -143,6 +147,8 @@ interface Parts {
   readonly description: ModelDescription;
   readonly source: TensorSource;
   readonly quantized: ReadonlyMap<string, QuantizedEntry>;
+  /** Of a linear's input, by the linear's name. */
+  readonly rotation: (linear: string) => Rotation | null;
   readonly activation: (linear: LinearInfo) => ActivationScheme;
   readonly packed: PackedUnits | null;
   readonly ops: Ops;
@@ -158,6 +164,7 @@ function assemble({
   description,
   source,
   quantized,
+  rotation,
   activation,
   packed,
   ops,
@@ -183,7 +190,8 @@ function assemble({
     kernels,
   );
   const computing = packed ? openPackedExecutor(packed.unit, float) : float;
-  const executor = observe ? openObservingExecutor(computing, observe) : computing;
+  const observed = observe ? openObservingExecutor(computing, observe) : computing;
+  const executor = openRotatingExecutor(observed, rotation, kernels);
   const headInExecutor = quantized.has(description.head.name);
   const glued = { ...ops, ...packed?.glue };
   const attention: Ops["attention"] = (input) => {

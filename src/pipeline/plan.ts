@@ -14,9 +14,12 @@ import {
   type TransformChoice,
 } from "../recipe/schema.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { inputOf } from "../schemes/vectors.js";
 import { findTarget } from "../targets/registry.js";
 import { type Place, refusalOf } from "../targets/target.js";
+import { hadamardOf, rotationNote } from "../transforms/hadamard.js";
+import { needText } from "../transforms/registry.js";
 import { placeOf } from "./place.js";
 import { addCalibration, type Problem, refusal } from "./problems.js";
 import { transformProblems } from "./transform-problems.js";
@@ -32,6 +35,8 @@ export interface Plan {
   readonly transforms: readonly TransformChoice[];
   readonly linears: readonly PlannedLinear[];
   readonly targets: readonly TargetChoice[];
+  /** What else there is to know of it, for people. */
+  readonly notes: readonly string[];
 }
 
 export interface PlannedLinear {
@@ -56,6 +61,7 @@ interface Given {
   readonly stored?: StoredOutlines;
   readonly tensors?: TensorSource["tensors"];
   readonly weightedNorms?: readonly string[];
+  readonly rotations?: DequantizedCheckpoint["rotations"];
   /** Nothing will be quantized: no calibration text is asked for. */
   readonly isEstimate?: boolean;
 }
@@ -64,8 +70,8 @@ interface Given {
  * Matches every linear to its rule and checks every shape, group and target constraint of the whole model.
  * @param config the checkpoint's config.json.
  * @param given the tokenizer, asked for only where a target keeps whole models (`tokenizerFor`), the schemes of the
- *   linears that a rule takes as they are stored (`takesStored`), the tensors, for transforms, and norms with weights of
- *   their own, for targets that compute norms (`weightedNormsFor`).
+ *   linears that a rule takes as they are stored (`takesStored`), the tensors, for transforms, norms with weights of
+ *   their own, for targets that compute norms (`weightedNormsFor`), and the rotations of inputs that the weights ask for.
  * @throws LuthierError (usage) listing all that does not fit, with the linears' names and the ways out.
  */
 export function makePlan(
@@ -77,10 +83,12 @@ export function makePlan(
     stored = new Map(),
     tensors = new Map(),
     weightedNorms = [],
+    rotations = new Map(),
     isEstimate = false,
   }: Given = {},
 ): Plan {
   const linears = [...description.blocks.flat(), description.head];
+  const rotation = hadamardOf(recipe.transforms);
   const problems = unusedRules(linears, recipe);
   const planned: PlannedLinear[] = [];
   for (const linear of linears) {
@@ -101,10 +109,15 @@ export function makePlan(
     const weight = outlineOf(linear, rule.quantize, stored, problems);
     if (weight === null) continue;
     const activation = activationOf(linear, rule, weight, stored);
+    const rotated = rotations.get(linear.name);
     const place = placeOf(linear, description, null);
     const alternatives = alternativesOf(linear, rule.quantize);
     const { biasCorrection = null } = rule;
-    const given = { activation, ...(biasCorrection && { bias: true as const }) };
+    const given = {
+      activation,
+      ...(rotated && { rotation: rotated }),
+      ...(biasCorrection && { bias: true as const }),
+    };
     for (const target of recipe.targets)
       checkTarget(linear, [weight, ...alternatives], given, target, place, problems);
     const quantize = { weight, ...given, choice: rule.quantize, alternatives, biasCorrection };
@@ -123,7 +136,8 @@ export function makePlan(
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
-  return { transforms: recipe.transforms, linears: planned, targets: recipe.targets };
+  const notes = rotation ? [rotationNote(description, rotation)] : [];
+  return { transforms: recipe.transforms, linears: planned, targets: recipe.targets, notes };
 }
 
 /**
@@ -202,7 +216,7 @@ function activationOf(
 
 /** Whether a transform, or a linear's method or bias, is fitted to calibration text. */
 export function needsCalibration({ transforms, linears }: Plan): boolean {
-  return transforms.length > 0 || hasFitted(linears);
+  return needText(transforms.map(({ transform }) => transform)) || hasFitted(linears);
 }
 
 /** Whether a linear's method or bias is fitted to calibration text. */

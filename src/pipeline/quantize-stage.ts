@@ -132,13 +132,13 @@ function asPlanned(
   return [weight, ...alternatives].find((planned) => sameOutline(planned, outline)) ?? null;
 }
 
-export function entryOf(each: ToQuantize, outline: WeightOutline, error: number) {
-  const { linear, quantize } = each;
-  const { activation, bias } = quantize;
+export function entryOf(each: ToQuantize, outline: WeightOutline, relativeError: number) {
+  const { name } = each.linear;
+  const { activation, rotation, bias } = each.quantize;
   const weight = asPlanned(each, outline);
-  if (weight === null) throw new RangeError(`${linear.name} came out as ${describeWeight(outline)}`);
-  const file = schemeFile(linear.name);
-  return { name: linear.name, file, weight, activation, relativeError: error, ...(bias && { bias }) };
+  if (weight === null) throw new RangeError(`${name} came out as ${describeWeight(outline)}`);
+  const beside = { ...(rotation && { rotation }), ...(bias && { bias }) };
+  return { name, file: schemeFile(name), weight, activation, relativeError, ...beside };
 }
 
 /** A result to be asked for later; a failure before that is kept, not reported as unhandled. */

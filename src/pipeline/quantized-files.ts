@@ -8,7 +8,8 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { openTensors } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import { activationScheme } from "../schemes/activation.js";
-import type { ActivationScheme, WeightOutline, WeightScheme } from "../schemes/scheme.js";
+import { rotation, rotationFault } from "../schemes/rotation.js";
+import type { LinearOutline, WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import { outlineOf, parseOutline, weightFromTensors, weightTensors } from "../schemes/weights.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
 import { expectInside, type FileEntry, fileEntry, readRecord } from "./record.js";
@@ -28,6 +29,7 @@ const indexSchema = z.strictObject({
       name: z.string(),
       weight: z.unknown(),
       activation: activationScheme,
+      rotation: rotation.optional(),
       /** `‖W − Ŵ‖ / ‖W‖`. */
       relativeError: z.number(),
       bias: z.literal(true).optional(),
@@ -35,10 +37,8 @@ const indexSchema = z.strictObject({
   ),
 });
 
-export interface QuantizedEntry extends FileEntry {
+export interface QuantizedEntry extends FileEntry, LinearOutline {
   readonly name: string;
-  readonly weight: WeightOutline;
-  readonly activation: ActivationScheme;
   readonly relativeError: number;
   /** Present where its file has a bias, in place of the checkpoint's. */
   readonly bias?: true;
@@ -83,7 +83,18 @@ export async function readQuantizedIndex(run: string): Promise<QuantizedIndex> {
   }
   const { files, linears } = index;
   expectInside([...files, ...linears], file);
-  return { files, linears: linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) })) };
+  return {
+    files,
+    linears: linears.map((entry) => {
+      const weight = parseOutline(entry.weight, file);
+      const fault = entry.rotation && rotationFault(entry.rotation, weight.columns);
+      if (!fault) return { ...entry, weight };
+      throw new LuthierError(
+        `${file}: the rotation of ${entry.name}: ${fault}`,
+        "quantize again with --fresh",
+      );
+    }),
+  };
 }
 
 /**

@@ -2,9 +2,11 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import type { ModelDescription } from "../model/architecture.js";
 import { isStored, type Recipe } from "../recipe/schema.js";
 import { foldNorms, foldsNorms } from "../transforms/fold-norms.js";
-import { findOrderTransform, findScaleTransform } from "../transforms/registry.js";
+import { hadamard } from "../transforms/hadamard.js";
+import { findOrderTransform, findScaleTransform, needText } from "../transforms/registry.js";
 import type { PlannedLinear } from "./plan.js";
 import { addCalibration, type Problem } from "./problems.js";
+import { rotationProblems } from "./rotation-problems.js";
 import { searchedWith } from "./searched-with.js";
 
 /**
@@ -20,11 +22,16 @@ export function transformProblems(
   lacksText: boolean,
 ): readonly Problem[] {
   if (transforms.length === 0) return [];
-  const [{ transform }] = transforms;
+  const names = transforms.map((each) => each.transform);
+  const transform = names.find((name) => needText([name])) ?? names[0];
   const { channels } = description;
   const remove = "remove `transforms` from the recipe";
-  const problems: Problem[] = [...unknownChannels(description, transforms), ...clashes(transforms)];
-  if (lacksText) {
+  const problems: Problem[] = [
+    ...unknownChannels(description, transforms),
+    ...clashes(transforms),
+    ...rotationProblems(description, transforms),
+  ];
+  if (lacksText && needText(names)) {
     const reason = "it is fitted to what the model computes, and the recipe has no text for it";
     problems.push({ linear: `transform ${transform}`, reason, fix: addCalibration });
   }
@@ -51,7 +58,7 @@ function unknownChannels(
   const fix = "remove it from `transforms`, or say it in src/model/architectures (CONTRIBUTING.md)";
   return transforms.flatMap(({ transform }) => {
     const linear = `transform ${transform}`;
-    if (channels.length === 0 && findOrderTransform(transform)) {
+    if (channels.length === 0 && (findOrderTransform(transform) || transform === hadamard.name)) {
       const reason = `it is not known which tensors of a ${modelType} share their channels`;
       return { linear, reason, fix };
     }

@@ -3,6 +3,7 @@ import type { Kernels } from "../kernels/kernels.js";
 import type { TransformChoice } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { foldedNorms } from "../transforms/folded-norms.js";
+import { hadamard } from "../transforms/hadamard.js";
 import { findOrderTransform, findScaleTransform } from "../transforms/registry.js";
 import { measureHeads } from "./measure-heads.js";
 import { orderChannels } from "./order-channels.js";
@@ -10,6 +11,7 @@ import type { Plan } from "./plan.js";
 import { describeCheckpoint } from "./plan-checkpoint.js";
 import type { OnProgress } from "./progress.js";
 import type { FileEntry } from "./record.js";
+import { rotateCheckpoint } from "./rotate-checkpoint.js";
 import { scaleChannels } from "./scale-channels.js";
 import type { StatisticsSource } from "./statistics-files.js";
 
@@ -21,6 +23,8 @@ export interface TransformOptions {
   readonly windows: readonly Int32Array[];
   /** What the checkpoint, with the transforms made so far, and the windows come from. */
   readonly source: StatisticsSource;
+  /** Of everything random. */
+  readonly seed: number;
   readonly kernels: Kernels;
   readonly onProgress: OnProgress;
 }
@@ -43,7 +47,10 @@ export async function transformCheckpoint(options: TransformOptions): Promise<Tr
     const made = await transformBy(choice, { ...options, checkpoint, source });
     checkpoint = made.checkpoint;
     files.push(...made.files);
-    source = { ...source, transforms: [...source.transforms, { ...choice, fitted: hashOf(made.files) }] };
+    source = {
+      ...source,
+      transforms: [...source.transforms, { ...choice, seed: options.seed, fitted: hashOf(made.files) }],
+    };
   }
   return { checkpoint, files };
 }
@@ -63,7 +70,12 @@ async function transformBy(
   if (order) return orderChannels(order, options);
   const scale = findScaleTransform(choice.transform);
   if (scale) return scaleChannels(scale, choice, options);
-  const { checkpoint, kernels } = options;
+  const { checkpoint, plan, seed, kernels } = options;
+  if (choice.transform === hadamard.name) {
+    const quantized = new Set(plan.linears.flatMap(({ linear, quantize }) => (quantize ? linear.name : [])));
+    const isRotated = (linear: string) => quantized.has(linear);
+    return { checkpoint: rotateCheckpoint(checkpoint, [choice], seed, isRotated, kernels), files: [] };
+  }
   const description = describeCheckpoint(checkpoint);
   const scales = await measureHeads(description, options);
   return { checkpoint: foldedNorms(checkpoint, description, scales, kernels), files: [] };

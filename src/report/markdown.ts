@@ -6,6 +6,7 @@ export function reportMarkdown(summary: RunSummary): string {
   const { linears, packs, scores, stages } = summary;
   return `${[
     `# ${summary.recipe} on ${summary.model}`,
+    ...summary.notes,
     table(
       ["what", "bytes", "bits per weight"],
       [

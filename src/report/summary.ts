@@ -19,6 +19,8 @@ export interface RunSummary {
   readonly run: string;
   readonly model: string;
   readonly recipe: string;
+  /** What its plan says besides tables. */
+  readonly notes: readonly string[];
   readonly linears: readonly LinearSummary[];
   /** Weights of quantized linears. */
   readonly quantizedWeights: number;
@@ -80,6 +82,7 @@ export async function summarizeRun(run: string, scores: readonly Score[] = []): 
     run,
     model: record.model,
     recipe: record.recipe.name,
+    notes: record.notes ?? [],
     linears: summaries,
     quantizedWeights: weights,
     quantizedBytes: bytes,

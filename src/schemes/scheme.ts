@@ -1,5 +1,6 @@
 import type { IntOutline, IntScheme } from "./int.js";
 import type { PlanesOutline, PlanesScheme } from "./planes.js";
+import type { Rotation } from "./rotation.js";
 import type { ValuesOutline, ValuesScheme } from "./values.js";
 import type { VectorsOutline, VectorsScheme } from "./vectors.js";
 
@@ -32,6 +33,8 @@ export type ActivationScheme =
 export interface LinearOutline {
   readonly weight: WeightOutline;
   readonly activation: ActivationScheme;
+  /** Of the input, before it is represented; absent where it is taken as it comes. */
+  readonly rotation?: Rotation;
   /** Present where it has a bias of its own, in place of the checkpoint's. */
   readonly bias?: true;
 }

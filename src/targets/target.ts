@@ -125,10 +125,16 @@ export interface Refusal {
 /** Why a linear does not fit a target: what `refuse` says, and what holds for all targets. */
 export function refusalOf(
   target: Target,
-  { weight, activation, bias }: LinearOutline,
+  { weight, activation, rotation, bias }: LinearOutline,
   parameters: object,
   place?: Place,
 ): Refusal | null {
+  if (rotation) {
+    return {
+      reason: "its input is rotated each time that it is computed, which this target cannot do",
+      fix: "set `online: false` for `hadamard`: what is rotated in the weights alone fits every target",
+    };
+  }
   if (weight.scheme === "vectors" && !target.takesVectors) {
     return {
       reason: "its weights are vectors, this target takes codes with scales",

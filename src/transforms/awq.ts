@@ -34,6 +34,7 @@ export const awq: ScaleTransform<z.infer<typeof options>> = {
   summary: "weights of channels with large inputs made larger, by a search with the recipe's quantizer",
   source: "AWQ, arXiv 2306.00978 §3.2; mit-han-lab/llm-awq, auto_scale.py",
   options,
+  needsText: true,
   searches: true,
   takes: ({ runs }, { groupedValues }) => groupedValues || runs.every(({ firsts }) => firsts.length === 1),
   async fit(toScale, _, kernels) {

@@ -13,6 +13,7 @@ export const pairing: OrderTransform = {
   options: z.strictObject({}),
   summary: "each important channel beside an unimportant one, for codebooks of pairs of inputs",
   source: "made for LUT-LLM's pairs of inputs (arXiv 2511.06174); exact by the symmetry of the channels",
+  needsText: true,
   order(importance) {
     const falling = Uint32Array.from(importance.keys()).sort((a, b) =>
       importance[a] === importance[b] ? a - b : importance[a] > importance[b] ? -1 : 1,

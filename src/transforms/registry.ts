@@ -1,5 +1,6 @@
 import { awq } from "./awq.js";
 import { foldNorms } from "./fold-norms.js";
+import { hadamard } from "./hadamard.js";
 import { pairing } from "./pairing.js";
 import { smoothquant } from "./smoothquant.js";
 import type { OrderTransform, ScaleTransform, Transform } from "./transform.js";
@@ -10,7 +11,13 @@ export const transforms: readonly (Transform | OrderTransform | ScaleTransform)[
   foldNorms,
   smoothquant,
   awq,
+  hadamard,
 ];
+
+/** Whether one of some names is fitted to calibration text. */
+export function needText(names: readonly string[]): boolean {
+  return transforms.some(({ name, needsText }) => needsText && names.includes(name));
+}
 
 /** A transform that puts channels in another order; null when the one of that name does not. */
 export function findOrderTransform(name: string): OrderTransform | null {

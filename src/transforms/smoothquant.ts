@@ -22,6 +22,7 @@ export const smoothquant: ScaleTransform<z.infer<typeof options>> = {
   summary: "part of the inputs' range into the weights, for activations in few bits",
   source: "SmoothQuant, arXiv 2211.10438 eq. 4; mit-han-lab/smoothquant, smooth.py",
   options,
+  needsText: true,
   searches: false,
   takes: ({ madeBy }) => madeBy === "norm",
   async fit({ statistics: { largest }, linears }, { alpha }) {

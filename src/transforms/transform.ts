@@ -5,8 +5,8 @@ import type { ScalableInput } from "../model/architecture.js";
 import type { Matrix } from "../tensor/matrix.js";
 
 /**
- * A change of a model before it is quantized, fitted to calibration text: the float model computes the same, or nearly,
- * but what is quantized suits its scheme or its hardware better.
+ * A change of a model before it is quantized: the float model computes the same, or nearly, but what is quantized
+ * suits its scheme or its hardware better.
  */
 export interface Transform<Options extends object = object> {
   /** The file's name, and `transform` in a recipe. */
@@ -17,6 +17,8 @@ export interface Transform<Options extends object = object> {
   readonly source: string;
   /** What a recipe may set, with defaults: a strict object. */
   readonly options: z.ZodObject & z.ZodType<Options>;
+  /** Whether it is fitted to calibration text. */
+  readonly needsText: boolean;
 }
 
 /** An exact one that puts channels in another order. */

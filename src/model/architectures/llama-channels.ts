@@ -78,7 +78,12 @@ function residual(
   ]);
   const table: ChannelPlace = { tensor: embedding, along: "columns", firsts: [0] };
   const untied = head.tensor === embedding ? [] : columns(head);
-  return { name: "residual", size, places: [table, ...ofBlocks, ...normOf(head), ...untied] };
+  return {
+    name: "residual",
+    size,
+    rotatable: true,
+    places: [table, ...ofBlocks, ...normOf(head), ...untied],
+  };
 }
 
 function feedForward(index: number, linears: readonly LinearInfo[], config: Config): ChannelGroup {
@@ -86,6 +91,7 @@ function feedForward(index: number, linears: readonly LinearInfo[], config: Conf
   return {
     name: `model.layers.${index}.mlp`,
     size: config.intermediate_size,
+    rotatable: false, // the activation is computed on each by itself
     places: [
       ...rows(gate),
       ...rows(up),
@@ -108,6 +114,7 @@ function valuesOfHeads(
     return {
       name: `model.layers.${index}.self_attn.values.${head}`,
       size: headSize,
+      rotatable: true,
       places: [
         ...rows(v, [head * headSize]),
         ...(hasSubNorms(config) ? normOf(o, mixed) : []),
