@@ -31,7 +31,7 @@ test.each(quantizing)(
       await quantizeBundled(recipe, out, { kernels });
       hashes.push(hashesOf(out));
     }
-    expect(Object.keys(hashes[0]).length).toBeGreaterThan(33); // a pack may be one file
+    expect(Object.keys(hashes[0]).length).toBeGreaterThan(28); // linears; a pack may be one file
     for (const each of hashes.slice(1)) expect(each).toEqual(hashes[0]);
   },
 );

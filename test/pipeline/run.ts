@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, onTestFinished } from "vitest";
@@ -41,9 +41,10 @@ export function recipeOf(rules: readonly object[], targets: readonly object[] = 
   return { name: "recipe of a test", file: "test.yaml", text, recipe: parseRecipe(text, "test.yaml") };
 }
 
-/** sha256 of every file under a run's `quantized/` and `packs/`, by relative path. */
+/** sha256 of every file under a run's `quantized/` and, where it has any, `packs/`, by relative path. */
 export function hashesOf(run: string, folders = ["quantized", "packs"]): Record<string, string> {
-  const files = folders.flatMap((folder) =>
+  const there = folders.filter((folder) => existsSync(path.join(run, folder)));
+  const files = there.flatMap((folder) =>
     readdirSync(path.join(run, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => path.join(entry.parentPath, entry.name)),

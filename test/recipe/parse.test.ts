@@ -68,7 +68,7 @@ describe("an error has the line and the way out:", () => {
     [
       "no method",
       'version: 1\nrules:\n  - match: "*"\n    quantize: { bits: 4 }',
-      /r\.yaml:4: .*needs a `method`: rtn, hqq, finequant, absmean/,
+      /r\.yaml:4: .*needs a `method`: rtn, .*trit-planes, /,
     ],
     [
       "a mistyped target",
