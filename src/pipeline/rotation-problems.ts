@@ -16,37 +16,25 @@ export function rotationProblems(
 
 function clashes(transforms: readonly TransformChoice[], online: boolean): readonly Problem[] {
   const names = transforms.map(({ transform }) => transform);
-  const [before, ...after] = split(names);
-  if (after.length > 1) {
-    return [problem(hadamard.name, "the recipe has it more than once", "leave one of them in `transforms`")];
-  }
-  const mixed = before
-    .filter((name) => name !== foldNorms.name)
-    .map((name) =>
+  const at = names.indexOf(hadamard.name);
+  const before = names.slice(0, at).filter((name) => name !== foldNorms.name);
+  const after = online ? names.slice(at + 1).filter((name) => name !== hadamard.name) : [];
+  return [
+    ...before.map((name) =>
       problem(
         name,
         `${hadamard.name} after it mixes the channels that it sets`,
         `put it after ${hadamard.name}`,
       ),
-    );
-  const late = (online ? after.flat() : []).map((name) =>
-    problem(
-      name,
-      `${hadamard.name} before it leaves weights whose columns are no channels, with \`online: true\``,
-      "remove one of the two, or set `online: false`",
     ),
-  );
-  return [...mixed, ...late];
-}
-
-/** The names before a rotation, and those after each. */
-function split(names: readonly string[]): readonly (readonly string[])[] {
-  const parts: string[][] = [[]];
-  for (const name of names) {
-    if (name === hadamard.name) parts.push([]);
-    else parts[parts.length - 1].push(name);
-  }
-  return parts;
+    ...after.map((name) =>
+      problem(
+        name,
+        `${hadamard.name} before it leaves weights whose columns are no channels, with \`online: true\``,
+        "remove one of the two, or set `online: false`",
+      ),
+    ),
+  ];
 }
 
 /** Norms within attention or the feed-forward layer (BitNet): their channels are what would be rotated. */

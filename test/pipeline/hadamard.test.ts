@@ -183,7 +183,7 @@ describe("the plan", () => {
     await expect(planned([...online, pairing])).rejects.toThrow(
       "transform pairing: hadamard before it leaves weights whose columns are no channels",
     );
-    await expect(planned([...online, ...online])).rejects.toThrow("more than once");
+    await expect(planned([...online, ...online])).rejects.toThrow("the recipe has it twice");
     await expect(planned([{ transform: "hadamard" }, pairing])).resolves.toBeDefined();
   });
 });
