@@ -13,6 +13,7 @@ import { packCommand } from "./commands/pack.js";
 import { quantizeCommand } from "./commands/quantize.js";
 import { quickstartCommand } from "./commands/quickstart.js";
 import { recipesCommand } from "./commands/recipes.js";
+import { searchCommand } from "./commands/search.js";
 import { targetsCommand } from "./commands/targets.js";
 import { vectorsCommand } from "./commands/vectors.js";
 import { verifyCommand } from "./commands/verify.js";
@@ -34,6 +35,7 @@ const commands = [
   inspectCommand,
   vectorsCommand,
   estimateCommand,
+  searchCommand,
   recipesCommand,
   targetsCommand,
   devicesCommand,

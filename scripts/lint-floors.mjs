@@ -15,6 +15,7 @@ const floors = [
   "evaluation",
   "recipe",
   "pipeline",
+  "search",
   "report",
 ];
 

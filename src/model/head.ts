@@ -10,6 +10,12 @@ export interface LogitsPart {
   readonly logits: Matrix;
 }
 
+/** Hidden states after the last norm, for each batch of windows, and the model that turns them into logits. */
+export interface BeforeHead {
+  readonly hidden: readonly Matrix[];
+  readonly parts: ModelParts;
+}
+
 /** Logits that are held at a time: 64 MiB. */
 const logitsHeld = 2 ** 24;
 

@@ -4,7 +4,7 @@ import type { ModelContext, ModelDescription, ShapeOf } from "./architecture.js"
 import { findArchitecture } from "./architectures/registry.js";
 import { type Batch, batchesOf, passesOf } from "./batches.js";
 import { embed } from "./embedding.js";
-import { eachLogits } from "./head.js";
+import { type BeforeHead, eachLogits } from "./head.js";
 import { logProbabilities } from "./log-probabilities.js";
 import type { ModelParts } from "./parts.js";
 
@@ -26,6 +26,8 @@ export interface Model {
    * whatever the hidden states take: after a block no linear of it is observed again. `afterBlock` is waited for.
    */
   run(windows: readonly Int32Array[], afterBlock?: OnBlock): Promise<void>;
+  /** What it computes of windows before its head; all of it is held at once, so for few. */
+  beforeHead(windows: readonly Int32Array[]): Promise<BeforeHead>;
   /** Logits `[tokens, vocabulary]` of one short sequence. */
   logits(tokens: Int32Array): Promise<Matrix>;
 }
@@ -84,6 +86,9 @@ export function openModel(parts: ModelParts): Model {
     async run(windows, afterBlock) {
       let done = 0;
       await forward(batchesOf(windows), () => afterBlock?.(++done, description.blocks.length));
+    },
+    async beforeHead(windows) {
+      return { hidden: await forward(batchesOf(windows), () => {}), parts };
     },
     async logits(tokens) {
       const hidden = await forward([{ tokens, length: tokens.length }], () => {});

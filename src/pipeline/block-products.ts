@@ -72,10 +72,11 @@ export async function openBlockProducts(
   };
 }
 
-type Product = (input: Matrix) => Promise<Matrix>;
+/** Computes one linear, bias included. */
+export type Product = (input: Matrix) => Promise<Matrix>;
 
 /** The product of a scheme: by its table where it has one, else of the weight that it stands for. */
-async function openProduct(
+export async function openProduct(
   scheme: WeightScheme,
   activation: ActivationScheme,
   bias: Float32Array | null,

@@ -154,7 +154,8 @@ export function estimateLinears(input: EstimateInput): Estimate {
   };
 }
 
-function designOf(target: Target, cost: CostModel, device: Device): object {
+/** How a target is built on a device. @throws LuthierError (usage) when the device file does not say. */
+export function designOf(target: Target, cost: CostModel, device: Device): object {
   const parsed = cost.design.safeParse(device.designs?.[target.name] ?? {});
   if (parsed.success) return parsed.data;
   const needed = Object.keys(cost.design.shape).join(", ");

@@ -8,11 +8,12 @@ import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import {
   isStored,
   type QuantizeChoice,
+  type Quantizing,
   type Recipe,
-  type Rule,
   type TargetChoice,
   type TransformChoice,
 } from "../recipe/schema.js";
+import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { inputOf } from "../schemes/vectors.js";
@@ -106,22 +107,10 @@ export function makePlan(
       planned.push({ linear, rule: index + 1, quantize: null });
       continue;
     }
-    const weight = outlineOf(linear, rule.quantize, stored, problems);
-    if (weight === null) continue;
-    const activation = activationOf(linear, rule, weight, stored);
     const rotated = rotations.get(linear.name);
-    const place = placeOf(linear, description, null);
-    const alternatives = alternativesOf(linear, rule.quantize);
-    const { biasCorrection = null } = rule;
-    const given = {
-      activation,
-      ...(rotated && { rotation: rotated }),
-      ...(biasCorrection && { bias: true as const }),
-    };
-    for (const target of recipe.targets)
-      checkTarget(linear, [weight, ...alternatives], given, target, place, problems);
-    const quantize = { weight, ...given, choice: rule.quantize, alternatives, biasCorrection };
-    planned.push({ linear, rule: index + 1, quantize });
+    const given = { description, stored, targets: recipe.targets, ...(rotated && { rotation: rotated }) };
+    const quantize = quantizationOf(linear, { ...rule, quantize: rule.quantize }, given, problems);
+    if (quantize) planned.push({ linear, rule: index + 1, quantize });
   }
   const lacksText = recipe.calibration === undefined && !isEstimate;
   problems.push(...calibrationProblems(planned, recipe, description.head, lacksText));
@@ -153,6 +142,38 @@ function modelsOf(planned: readonly PlannedLinear[]) {
   if (other < 0) return [asPlanned];
   const { name, weight, last = weight } = quantized[other];
   return [asPlanned, asPlanned.with(other, { name, weight: last })];
+}
+
+/** What a rule makes of a linear; null, and `problems` has why, where it can make nothing. */
+export function quantizationOf(
+  linear: LinearInfo,
+  rule: Quantizing,
+  { description, stored, targets, rotation }: LinearSurroundings,
+  problems: Problem[],
+): PlannedQuantization | null {
+  const weight = outlineOf(linear, rule.quantize, stored, problems);
+  if (weight === null) return null;
+  const activation = activationOf(linear, rule, weight, stored);
+  const place = placeOf(linear, description, null);
+  const alternatives = alternativesOf(linear, rule.quantize);
+  const { biasCorrection = null } = rule;
+  const given = {
+    activation,
+    ...(rotation && { rotation }),
+    ...(biasCorrection && { bias: true as const }),
+  };
+  for (const target of targets)
+    checkTarget(linear, [weight, ...alternatives], given, target, place, problems);
+  return { weight, ...given, choice: rule.quantize, alternatives, biasCorrection };
+}
+
+/** What a linear becomes may depend on, besides its rule. */
+interface LinearSurroundings {
+  readonly description: ModelDescription;
+  readonly stored: StoredOutlines;
+  readonly targets: readonly TargetChoice[];
+  /** Of its input. */
+  readonly rotation?: Rotation;
 }
 
 /** The quantizer of a choice that looks at weights alone, with its options as the schema left them. */
@@ -205,7 +226,7 @@ export function takesStored({ name }: LinearInfo, recipe: Recipe): boolean {
  */
 function activationOf(
   linear: LinearInfo,
-  { activation, quantize }: Rule,
+  { activation, quantize }: Quantizing,
   weight: WeightOutline,
   stored: StoredOutlines,
 ): ActivationScheme {

@@ -91,7 +91,7 @@ async function make(
 
 /** @throws LuthierError when the method could not hold the weight. */
 export async function quantizeOne(
-  { linear, quantize }: ToQuantize,
+  { linear, quantize }: Pick<ToQuantize, "linear" | "quantize">,
   weight: Matrix,
   kernels: Kernels,
 ): Promise<WeightScheme> {

@@ -193,7 +193,7 @@ function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
 }
 
 /** sha256 of every file of the checkpoint; one whose size and time are as in the earlier record is not read again. */
-async function hashInputs(
+export async function hashInputs(
   checkpoint: Checkpoint,
   earlier: readonly InputFile[],
   onProgress: OnProgress,

@@ -47,6 +47,12 @@ const rule = z.strictObject({
     ),
 });
 
+/** What a search may choose for a linear. */
+export const candidatesSchema = z
+  .array(rule.pick({ quantize: true, activation: true }).required({ quantize: true }))
+  .min(1)
+  .describe("what a search chooses from");
+
 /** A transform and its options. */
 export interface TransformChoice {
   readonly transform: string;
@@ -122,6 +128,8 @@ export const recipeSchema = z.strictObject({
 /** A recipe as resolved: every default filled in. */
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Rule = Recipe["rules"][number];
+/** What a rule says of the linears that it quantizes. */
+export type Quantizing = Omit<Rule, "match" | "keep" | "quantize"> & { readonly quantize: QuantizeChoice };
 export type QuantizeChoice = NonNullable<Rule["quantize"]>;
 export type TargetChoice = Recipe["targets"][number];
 export type CalibrationChoice = NonNullable<Recipe["calibration"]>;

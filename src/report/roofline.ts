@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Estimate, KindCost, Phase } from "../pipeline/estimate-linears.js";
+import { heading, labelPlaces, svgFile } from "./picture.js";
 
 /*
  * A roofline: operations a second over operations a byte of off-chip memory, both logarithmic. A linear under the
@@ -33,8 +34,8 @@ export function rooflineSvg(estimate: Estimate): string {
     },
     y: { type: "log", domain: frame.y, label: "↑ operations a second", grid: true, ticks: 5 },
     marks: [
-      title(`${estimate.model}: linears of ${estimate.target} on ${estimate.device.name}`, -36, 15, "bold"),
-      title(`● prompt of ${tokensOf(estimate.prefill)}  ·  ◆ one token`, -18, 12, "normal"),
+      heading(`${estimate.model}: linears of ${estimate.target} on ${estimate.device.name}`, -36, 15, "bold"),
+      heading(`● prompt of ${tokensOf(estimate.prefill)}  ·  ◆ one token`, -18, 12, "normal"),
       Plot.line(slope(frame, bandwidth, roofs), roofLine),
       Plot.text([lowest(frame, bandwidth)], {
         x: "x",
@@ -52,15 +53,7 @@ export function rooflineSvg(estimate: Estimate): string {
       ...labels(points, frame),
     ],
   });
-  svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  svg.setAttribute("role", "img");
-  svg.querySelector("style")?.remove();
-  const style = document.createElement("style");
-  style.textContent = styles;
-  const summary = document.createElement("title");
-  summary.textContent = summaryOf(estimate);
-  svg.prepend(summary, style);
-  return `${svg.outerHTML}\n`;
+  return svgFile(document, svg, styles, summaryOf(estimate));
 }
 
 const symbols = { prefill: "circle", decode: "diamond" } as const;
@@ -177,46 +170,16 @@ function level({ x }: Frame, bandwidth: number, { scheme, rate }: Roof) {
 function labels(points: readonly Point[], frame: Frame) {
   const across = logScale(frame.x, margins.marginLeft, width - margins.marginRight);
   const down = logScale(frame.y, height - margins.marginBottom, margins.marginTop);
-  const taken = points.map(({ x, y }) => box(across(x), down(y), 14, 14));
-  return points.map((point) => {
-    const text = point.kinds.map((kind) => kind.replace(/_proj$|^lm_/, "")).join(", ");
-    const at = (dx: number, dy: number) =>
-      box(across(point.x) + dx, down(point.y) + dy, text.length * characterWidth, 13);
-    const beside = 12 + (text.length * characterWidth) / 2;
-    const places = [
-      ...[16, -18, 30, -32, 44].map((dy) => [0, dy] as const),
-      ...[beside, -beside].map((dx) => [dx, 0] as const),
-    ];
-    const [dx, dy] =
-      places.find(([dx, dy]) => !taken.some((other) => overlap(at(dx, dy), other))) ?? places[0];
-    taken.push(at(dx, dy));
-    return Plot.text([point], { x: "x", y: "y", text: () => text, dx, dy, className: point.phase });
+  const texts = points.map(({ kinds }) => kinds.map((kind) => kind.replace(/_proj$|^lm_/, "")).join(", "));
+  const places = labelPlaces(points.map(({ x, y }, at) => ({ x: across(x), y: down(y), text: texts[at] })));
+  return points.map((point, at) => {
+    const [dx, dy] = places[at];
+    return Plot.text([point], { x: "x", y: "y", text: () => texts[at], dx, dy, className: point.phase });
   });
-}
-
-const characterWidth = 6;
-
-interface Box {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
-
-function box(x: number, y: number, wide: number, high: number): Box {
-  return { left: x - wide / 2, right: x + wide / 2, top: y - high / 2, bottom: y + high / 2 };
-}
-
-function overlap(a: Box, b: Box): boolean {
-  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
 
 function logScale([low, high]: readonly [number, number], from: number, to: number) {
   return (value: number) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low);
-}
-
-function title(text: string, dy: number, fontSize: number, fontWeight: string) {
-  return Plot.text([text], { frameAnchor: "top-left", text: (line) => line, dy, fontSize, fontWeight });
 }
 
 function tokensOf(phase: Phase | object): string {

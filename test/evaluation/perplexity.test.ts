@@ -34,6 +34,7 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
       return windows.map((window) => Float32Array.from(window.subarray(1), logProbability));
     },
     run: () => Promise.reject(new Error("perplexity needs scores")),
+    beforeHead: () => Promise.reject(new Error("perplexity needs scores")),
     logits: () => Promise.reject(new Error("perplexity needs no logits")),
   };
 }

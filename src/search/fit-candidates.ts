@@ -1,0 +1,102 @@
+import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
+import type { Product } from "../pipeline/block-products.js";
+import { calibratedQuantizerOf } from "../pipeline/plan.js";
+import { expectFinite, quantizeOne } from "../pipeline/quantize-stage.js";
+import type { LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import type { WeightScheme } from "../schemes/scheme.js";
+import type { Matrix } from "../tensor/matrix.js";
+import { type Candidate, isFittedToText, type SearchedLinear } from "./candidates.js";
+import type { FloatBlock } from "./float-blocks.js";
+
+/** A linear as one of its candidates makes it. */
+export interface FittedCandidate {
+  readonly searched: SearchedLinear;
+  readonly candidate: Candidate;
+  readonly scheme: WeightScheme;
+}
+
+/** The linears of one input that are to be quantized, each by some of its candidates. */
+export type Wanted = readonly {
+  readonly searched: SearchedLinear;
+  readonly candidates: readonly Candidate[];
+}[];
+
+/**
+ * Quantizes linears of one input by what is wanted of each, on the float model's inputs: what a candidate makes of a
+ * linear does not depend on what is chosen for others.
+ *
+ * @param inputs `[tokens, K]` a batch.
+ */
+export async function* fitCandidates(
+  block: FloatBlock,
+  wanted: Wanted,
+  inputs: readonly Matrix[],
+  { seed, kernels }: { readonly seed: number; readonly kernels: Kernels },
+): AsyncGenerator<FittedCandidate> {
+  for (const [searched, candidate] of pairs(wanted)) {
+    if (isFittedToText(candidate)) continue;
+    const { linear } = searched;
+    const toQuantize = { linear, quantize: candidate.planned };
+    const scheme = await quantizeOne(toQuantize, block.weight(linear.name), kernels);
+    yield { searched, candidate, scheme };
+  }
+  for (const together of fittedTogether(wanted)) {
+    const choice = calibratedQuantizerOf(together[0].candidate.planned.choice);
+    if (choice === null) throw new RangeError(`${together[0].candidate.key} is not fitted to text`);
+    const linears = together.map(
+      ({ searched: { linear } }): LinearToFit => ({ ...linear, weight: block.weight(linear.name) }),
+    );
+    const calibration = {
+      quantized: inputs,
+      async *float() {
+        yield* inputs;
+      },
+    };
+    const schemes = await choice.quantizer.quantize(linears, calibration, choice.options, { seed, kernels });
+    for (const [at, each] of together.entries()) {
+      expectFinite(each.searched.linear, schemes[at]);
+      yield { ...each, scheme: schemes[at] };
+    }
+  }
+}
+
+/** `‖X(Ŵ − W)ᵀ‖² / ‖XWᵀ‖²` over batches of inputs; of inputs as the candidate represents them. */
+export async function outputError(
+  outputs: readonly Matrix[],
+  product: Product,
+  inputs: readonly Matrix[],
+  linear: string,
+): Promise<number> {
+  let [error, norm] = [0, 0];
+  for (const [batch, { data: expected }] of outputs.entries()) {
+    const { data } = await product(inputs[batch]);
+    for (let i = 0; i < data.length; i++) {
+      error += (data[i] - expected[i]) ** 2;
+      norm += expected[i] ** 2;
+    }
+  }
+  if (!Number.isFinite(error) || !Number.isFinite(norm)) {
+    throw new LuthierError(
+      `on the calibration text the outputs of ${linear} are not finite`,
+      "check that the checkpoint is whole: the model computes NaN or infinity",
+    );
+  }
+  return error === 0 ? 0 : error / norm;
+}
+
+function pairs(wanted: Wanted) {
+  return wanted.flatMap(({ searched, candidates }) =>
+    candidates.map((candidate) => [searched, candidate] as const),
+  );
+}
+
+/** Linears with the same method and options, as a run quantizes them. */
+function fittedTogether(wanted: Wanted) {
+  const groups = new Map<string, { searched: SearchedLinear; candidate: Candidate }[]>();
+  for (const [searched, candidate] of pairs(wanted)) {
+    if (!isFittedToText(candidate)) continue;
+    groups.set(candidate.key, [...(groups.get(candidate.key) ?? []), { searched, candidate }]);
+  }
+  return groups.values();
+}
