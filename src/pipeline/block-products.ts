@@ -9,7 +9,7 @@ import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { tableOf } from "../schemes/vectors.js";
 import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
+import { type PlannedLinear, readsText } from "./plan.js";
 import { quantizedFolder, readScheme, schemeFile } from "./quantized-files.js";
 
 /** Computes several linears of one input `[tokens, K]`, bias included. */
@@ -18,9 +18,9 @@ export type Products = (linears: readonly string[], input: Matrix) => Promise<re
 /** The linears of one block, as the float model computes them and as the quantized one does. */
 export interface BlockProducts {
   readonly float: Products;
-  /** Knows a linear that is fitted to calibration text after `add`. */
+  /** Knows a linear of which something is fitted to calibration text after `add`. */
   readonly quantized: Products;
-  add(linear: string, scheme: WeightScheme): Promise<void>;
+  add(linear: string, scheme: WeightScheme, activation: ActivationScheme): Promise<void>;
   /** A linear of the checkpoint, `[N, K]`. */
   weight(linear: string): Matrix;
 }
@@ -32,27 +32,29 @@ export interface BlockProductsOptions {
   readonly kernels: Kernels;
 }
 
-/** Loads the weights of a block's linears, and of those quantized without calibration their schemes. */
+/** Loads the weights of a block's linears, and of those with nothing fitted to calibration text their schemes. */
 export async function openBlockProducts(
   { run, checkpoint, planned, kernels }: BlockProductsOptions,
   linears: readonly LinearInfo[],
   ops: Ops,
 ): Promise<BlockProducts> {
-  const plans = new Map(planned.map((each) => [each.linear.name, each.quantize]));
+  const plans = new Map(planned.map((each) => [each.linear.name, each]));
   const weights = new Map<string, Matrix>();
   const biases = new Map<string, Float32Array | null>();
   const quantized = new Map<string, Product>();
-  const add = async (name: string, scheme: WeightScheme) => {
-    const activation = plans.get(name)?.activation ?? { scheme: "float" };
+  const add = async (name: string, scheme: WeightScheme, activation: ActivationScheme) => {
     quantized.set(name, await openProduct(scheme, activation, biases.get(name) ?? null, ops, kernels));
   };
   for (const { name, tensor, bias } of linears) {
     weights.set(name, await readMatrix(checkpoint, tensor, kernels));
     biases.set(name, bias === null ? null : await readVector(checkpoint, bias, kernels));
-    const plan = plans.get(name) ?? null;
-    if (plan === null) quantized.set(name, (input) => float(name, input));
-    else if (!calibratedQuantizerOf(plan.choice))
-      await add(name, await readScheme(path.join(quantizedFolder(run), schemeFile(name)), plan.weight));
+    const plan = plans.get(name);
+    if (!plan?.quantize) quantized.set(name, (input) => float(name, input));
+    else if (!readsText(plan)) {
+      const { weight, activation } = plan.quantize;
+      const scheme = await readScheme(path.join(quantizedFolder(run), schemeFile(name)), weight);
+      await add(name, scheme, activation);
+    }
   }
   const weight = (name: string) => known(weights, name);
   const float = (name: string, input: Matrix) => ops.linear(input, weight(name), biases.get(name) ?? null);

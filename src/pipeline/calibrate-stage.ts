@@ -12,7 +12,7 @@ import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
 import { fitLinears } from "./fit-linears.js";
-import { isFitted, type PlannedLinear } from "./plan.js";
+import { type PlannedLinear, readsText } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
 
@@ -29,7 +29,8 @@ export interface CalibrationOptions {
 }
 
 /**
- * Quantizes the linears whose methods are fitted to calibration text, block after block: the text goes through the float
+ * Quantizes the linears whose methods are fitted to calibration text, and measures inputs that have one scale for
+ * everything, block after block: the text goes through the float
  * model and through the model as it is quantized so far, side by side, and stops before each input. Linears that an
  * earlier process finished are taken from their files.
  *
@@ -39,7 +40,7 @@ export interface CalibrationOptions {
 export async function quantizeOnCalibration(options: CalibrationOptions): Promise<readonly QuantizedEntry[]> {
   const { run, checkpoint, description, planned, windows, kernels, onProgress } = options;
   await mkdir(path.join(quantizedFolder(run), "linears"), { recursive: true });
-  const fitted = planned.filter(isFitted);
+  const fitted = planned.filter(readsText);
   const waiting = new Set(fitted.map(({ linear }) => linear.name));
   const entries: QuantizedEntry[] = [];
   const progress = (what: string) =>

@@ -1,6 +1,9 @@
 import path from "node:path";
+import { LuthierError } from "../error.js";
 import type { CalibrationInputs, LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import { largestMagnitude } from "../schemes/activation.js";
 import { relativeError } from "../schemes/relative-error.js";
+import type { ActivationScheme } from "../schemes/scheme.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
 import { calibratedQuantizerOf } from "./plan.js";
@@ -15,7 +18,8 @@ import {
 
 /**
  * Fits linears that read one input, those of one rule's method and options together, and writes their schemes; what an
- * earlier process finished is read instead. All of them are known to `products` then.
+ * earlier process finished, or looks at weights alone, is read instead. Scales of inputs that serve everything are measured.
+ * All of them are known to `products` then.
  */
 export async function fitLinears(
   { run, planned, seed, kernels }: Pick<CalibrationOptions, "run" | "planned" | "seed" | "kernels">,
@@ -29,8 +33,10 @@ export async function fitLinears(
     const finished = await Promise.all(together.map((each) => finishedEntry(folder, each)));
     if (finished.every((entry) => entry !== null)) {
       for (const entry of finished) {
-        await products.add(entry.name, await readScheme(path.join(folder, entry.file), entry.weight));
-        entries.push(entry);
+        const scheme = await readScheme(path.join(folder, entry.file), entry.weight);
+        const activation = measured(entry, inputs);
+        await products.add(entry.name, scheme, activation);
+        entries.push({ ...entry, activation });
       }
       continue;
     }
@@ -45,11 +51,27 @@ export async function fitLinears(
       const error = await relativeError(linears[at].weight, schemes[at], kernels);
       const { name } = each.linear;
       const written = await writeScheme(path.join(folder, schemeFile(name)), schemes[at], error);
-      await products.add(name, schemes[at]);
-      entries.push({ ...entryOf(each, error), ...written });
+      const activation = measured({ name, activation: each.quantize.activation }, inputs);
+      await products.add(name, schemes[at], activation);
+      entries.push({ ...entryOf(each, error), ...written, activation });
     }
   }
   return entries;
+}
+
+/** How an input is represented, with the largest magnitude that the quantized model has there where that is asked for. */
+function measured(
+  { name, activation }: Pick<QuantizedEntry, "name" | "activation">,
+  { quantized }: CalibrationInputs,
+): ActivationScheme {
+  if (!("per" in activation) || activation.per !== "tensor") return activation;
+  let largest = 0;
+  for (const { data } of quantized) largest = Math.max(largest, largestMagnitude(data));
+  if (Number.isFinite(largest)) return { ...activation, largest };
+  throw new LuthierError(
+    `on the calibration text the input of ${name} is not finite`,
+    "check that the checkpoint is whole: the model computes NaN or infinity",
+  );
 }
 
 /** Linears with the same method and options. */

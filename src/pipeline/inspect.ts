@@ -1,5 +1,6 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
+import { describeActivation } from "../schemes/activation.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import { bitsPerWeight, describeWeight, storedBytes } from "../schemes/weights.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
@@ -54,7 +55,7 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
     bytes: storedBytes(weight),
     bitsPerWeight: bitsPerWeight(weight),
     relativeError: entry.relativeError,
-    activation: entry.activation.scheme,
+    activation: describeActivation(entry.activation),
     scales: rangeOf(scalesOf(weight)),
     codes: codeShares(codesOf(weight)),
     packs,

@@ -12,6 +12,7 @@ import {
   type TargetChoice,
   type TransformChoice,
 } from "../recipe/schema.js";
+import { activationFault, isStatic } from "../schemes/activation.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
 import { inputOf } from "../schemes/vectors.js";
 import { findTarget } from "../targets/registry.js";
@@ -92,6 +93,9 @@ export function makePlan(
     const weight = outlineOf(linear, rule.quantize, stored, problems);
     if (weight === null) continue;
     const activation = activationOf(linear, rule, weight, stored);
+    const fault = activationFault(linear.columns, activation);
+    if (fault)
+      problems.push({ linear: linear.name, reason: fault, fix: "use a divisor of them, or `per: token`" });
     const place = placeOf(linear, description, null);
     for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
     planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
@@ -171,14 +175,14 @@ function activationOf(
   return activation ?? asStored ?? { scheme: "float" };
 }
 
-/** Whether a transform or a linear's method is fitted to calibration text. */
+/** Whether a transform or something of a linear is fitted to calibration text. */
 export function needsCalibration({ transforms, linears }: Plan): boolean {
   return transforms.length > 0 || hasFitted(linears);
 }
 
-/** Whether a linear's method is fitted to calibration text. */
+/** Whether something of a linear is fitted to calibration text. */
 export function hasFitted(linears: readonly PlannedLinear[]): boolean {
-  return linears.some(isFitted);
+  return linears.some(readsText);
 }
 
 /** Whether this linear's method is fitted to calibration text. */
@@ -186,29 +190,35 @@ export function isFitted({ quantize }: PlannedLinear): boolean {
   return quantize !== null && calibratedQuantizerOf(quantize.choice) !== null;
 }
 
-/** What is wrong with rules whose methods are fitted to calibration text. */
+/** Whether something of this linear is fitted to calibration text: its weight, or the scale of its input. */
+export function readsText(linear: PlannedLinear): boolean {
+  return isFitted(linear) || (linear.quantize !== null && isStatic(linear.quantize.activation));
+}
+
+/** What is wrong with rules that are fitted to calibration text. */
 function calibrationProblems(
   planned: readonly PlannedLinear[],
   { rules }: Recipe,
   head: LinearInfo,
   lacksText: boolean,
 ): Problem[] {
-  const fitted = planned.filter(isFitted);
-  return fitted.flatMap(({ linear, rule, quantize }) => {
+  return planned.filter(readsText).flatMap((each) => {
+    const { linear, rule, quantize } = each;
     const method = quantize?.choice.method;
+    const fitted = isFitted(each) ? method : "a scale for all inputs";
     const problems: Problem[] = [];
     if (lacksText) {
       problems.push({
         linear: linear.name,
-        reason: `${method} is fitted to what the model computes, and the recipe has no text for it`,
+        reason: `${fitted} is fitted to what the model computes, and the recipe has no text for it`,
         fix: addCalibration,
       });
     }
     if (linear.name === head.name) {
       problems.push({
         linear: linear.name,
-        reason: `${method} is fitted block after block, and the head belongs to none`,
-        fix: "give it a rule of its own before this one: `keep: float`, or a method that looks at weights alone",
+        reason: `${fitted} is fitted block after block, and the head belongs to none`,
+        fix: "give it a rule of its own before this one: `keep: float`, or nothing that is fitted",
       });
     }
     if (rules[rule - 1].activation && quantize?.weight.scheme === "vectors") {

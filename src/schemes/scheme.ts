@@ -21,12 +21,18 @@ export type GridScheme = IntScheme | PlanesScheme;
 export type ActivationScheme =
   /** As the model computes it: float32. */
   | { readonly scheme: "float" }
-  /** One INT8 absmax scale a token (BitNet b1.58, arXiv 2402.17764 §2). */
-  | { readonly scheme: "int8"; readonly per: "token" }
-  /** One INT16 absmax scale a token. */
-  | { readonly scheme: "int16"; readonly per: "token" }
+  | IntActivation
   /** Ids of centroids in the codebooks that the weight keeps: `vector` consecutive inputs at a time. */
   | { readonly scheme: "centroids"; readonly vector: number; readonly centroids: number };
+
+/** Integer codes `−L … L` by absmax, `L = 2^(bits−1) − 1`. */
+export type IntActivation =
+  /** A scale a token (BitNet b1.58, arXiv 2402.17764 §2), or one for that many consecutive inputs of it (FlexQ, arXiv 2508.04405). */
+  | { readonly scheme: IntWidth; readonly per: "token" | number }
+  /** One scale for everything: `largest` gets the largest code. It is measured on calibration text: absent in a plan. */
+  | { readonly scheme: IntWidth; readonly per: "tensor"; readonly largest?: number };
+
+export type IntWidth = "int4" | "int6" | "int8" | "int16";
 
 /** What a linear is turned into: its weight and the way its input is given to it. */
 export interface LinearOutline {

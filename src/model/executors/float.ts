@@ -48,14 +48,15 @@ export function openFloatExecutor(
     },
     async run(names, input) {
       const outputs: Matrix[] = [];
-      const represented = new Map<ActivationScheme["scheme"], Matrix>();
+      const represented = new Map<string, Matrix>();
       for (const name of names) {
         const entered = loaded.get(name);
         if (entered === undefined) throw new RangeError(`linear ${name} was not entered`);
         const { weight, inputCodebooks, bias, activation } = entered;
-        const shared = inputCodebooks ? undefined : represented.get(activation.scheme);
+        const key = JSON.stringify(activation);
+        const shared = inputCodebooks ? undefined : represented.get(key);
         const x = shared ?? (await represent(input, activation, inputCodebooks, kernels));
-        represented.set(activation.scheme, x);
+        represented.set(key, x);
         outputs.push(await ops.linear(x, weight, bias));
       }
       return outputs;
