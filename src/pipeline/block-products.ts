@@ -3,11 +3,11 @@ import { readMatrix, readVector } from "../checkpoint/tensors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo } from "../model/architecture.js";
 import type { Ops } from "../model/ops.js";
-import { represent } from "../schemes/represent.js";
+import { keptOfInput, represent } from "../schemes/represent.js";
 import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { tableOf } from "../schemes/vectors.js";
-import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
+import { dequantize } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { type PlannedLinear, readsText } from "./plan.js";
 import { quantizedFolder, readScheme, schemeFile } from "./quantized-files.js";
@@ -84,9 +84,9 @@ async function openProduct(
       return output;
     };
   }
-  const codebooks = inputCodebooksOf(scheme);
+  const kept = keptOfInput(scheme);
   const weight = dequantize(scheme);
-  return async (input) => ops.linear(await represent(input, activation, codebooks, kernels), weight, bias);
+  return async (input) => ops.linear(await represent(input, activation, kept, kernels), weight, bias);
 }
 
 async function inTurn(

@@ -4,6 +4,7 @@ import type { CalibrationInputs, LinearToFit } from "../quantizers/calibrated-qu
 import { largestMagnitude } from "../schemes/activation.js";
 import { relativeError } from "../schemes/relative-error.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
+import { outlineOf } from "../schemes/weights.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
 import { calibratedQuantizerOf } from "./plan.js";
@@ -53,7 +54,7 @@ export async function fitLinears(
       const written = await writeScheme(path.join(folder, schemeFile(name)), schemes[at], error);
       const activation = measured({ name, activation: each.quantize.activation }, inputs);
       await products.add(name, schemes[at], activation);
-      entries.push({ ...entryOf(each, error), ...written, activation });
+      entries.push({ ...entryOf(each, outlineOf(schemes[at]), error), ...written, activation });
     }
   }
   return entries;

@@ -15,9 +15,9 @@ export interface LinearInspection {
   readonly bitsPerWeight: number;
   readonly relativeError: number;
   readonly activation: string;
-  /** Null of vectors without a table. */
+  /** Null of vectors without a table, and of parts. */
   readonly scales: { readonly count: number; readonly least: number; readonly most: number } | null;
-  /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids. */
+  /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids; none of parts. */
   readonly codes: readonly { readonly code: string; readonly share: number }[];
   readonly packs: readonly {
     readonly target: string;
@@ -63,6 +63,7 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
 }
 
 function scalesOf(weight: WeightScheme): Float32Array {
+  if (weight.scheme === "parts") return new Float32Array();
   const scales = weight.scheme === "vectors" ? weight.products?.scales : weight.scales;
   return scales ?? new Float32Array();
 }
@@ -83,6 +84,7 @@ interface Codes {
 }
 
 function codesOf(weight: WeightScheme): Codes {
+  if (weight.scheme === "parts") return { codes: new Uint8Array(), planes: 1 };
   if (weight.scheme === "vectors") return { codes: weight.ids, planes: 1 };
   return { codes: weight.codes, planes: weight.scheme === "planes" ? weight.planes : 1 };
 }

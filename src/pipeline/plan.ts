@@ -170,9 +170,16 @@ function activationOf(
   weight: WeightOutline,
   stored: StoredOutlines,
 ): ActivationScheme {
-  if (weight.scheme === "vectors") return inputOf(weight);
+  const decided = inputDecidedBy(weight);
+  if (decided) return decided;
   const asStored = isStored(quantize) ? stored.get(linear.name)?.activation : undefined;
   return activation ?? asStored ?? { scheme: "float" };
+}
+
+/** The representation of the input that a weight asks for; null where the rule may choose. */
+function inputDecidedBy(weight: WeightOutline): ActivationScheme | null {
+  if (weight.scheme === "vectors") return inputOf(weight);
+  return weight.scheme === "parts" && weight.by === "columns" ? { scheme: "parts" } : null;
 }
 
 /** Whether a transform or something of a linear is fitted to calibration text. */
@@ -221,7 +228,7 @@ function calibrationProblems(
         fix: "give it a rule of its own before this one: `keep: float`, or nothing that is fitted",
       });
     }
-    if (rules[rule - 1].activation && quantize?.weight.scheme === "vectors") {
+    if (rules[rule - 1].activation && quantize && inputDecidedBy(quantize.weight)) {
       problems.push({
         linear: linear.name,
         reason: `${method} decides how the input is represented`,

@@ -6,9 +6,9 @@ import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { isStored } from "../recipe/schema.js";
 import { relativeError } from "../schemes/relative-error.js";
-import type { WeightScheme } from "../schemes/scheme.js";
+import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
-import { describeWeight, numbersOf, sameOutline } from "../schemes/weights.js";
+import { describeWeight, numbersOf, outlineOf, sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { isFitted, type PlannedLinear, quantizerOf } from "./plan.js";
 import type { OnProgress } from "./progress.js";
@@ -56,7 +56,7 @@ export async function quantizeLinears(
     await writing();
     writing = held(
       writeScheme(path.join(folder, schemeFile(each.linear.name)), scheme, error).then((written) => {
-        entries.set(each.linear.name, { ...entryOf(each, error), ...written });
+        entries.set(each.linear.name, { ...entryOf(each, outlineOf(scheme), error), ...written });
       }),
     );
   }
@@ -114,15 +114,20 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
   const file = path.join(folder, schemeFile(each.linear.name));
   try {
     const facts = await readSchemeFacts(file);
-    if (!sameOutline(facts.outline, each.quantize.weight)) return null;
-    return { ...entryOf(each, facts.relativeError), ...(await hashFile(file)) };
+    if (!sameOutline(each.quantize.weight, facts.outline)) return null;
+    return { ...entryOf(each, facts.outline, facts.relativeError), ...(await hashFile(file)) };
   } catch (error) {
     if (error instanceof LuthierError) return null; // missing or damaged: it is made again
     throw error;
   }
 }
 
-export function entryOf({ linear, quantize: { weight, activation } }: ToQuantize, error: number) {
+/** @param weight the outline that was made: of parts it may differ from the planned one. */
+export function entryOf(
+  { linear, quantize: { activation } }: ToQuantize,
+  weight: WeightOutline,
+  error: number,
+) {
   return { name: linear.name, file: schemeFile(linear.name), weight, activation, relativeError: error };
 }
 

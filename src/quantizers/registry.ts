@@ -6,8 +6,10 @@ import { coQuantization } from "./co-quantization.js";
 import { compensatedBcq } from "./compensated-bcq.js";
 import { compensatedTritPlanes } from "./compensated-trit-planes.js";
 import { compensatedValues } from "./compensated-values.js";
+import { fmpq } from "./fmpq.js";
 import { gptq } from "./gptq.js";
 import { kMeans } from "./k-means.js";
+import { llmInt8 } from "./llm-int8.js";
 import { nf4 } from "./nf4.js";
 import { powerOfTwo } from "./power-of-two.js";
 import type { Quantizer } from "./quantizer.js";
@@ -37,4 +39,6 @@ export const calibratedQuantizers: readonly CalibratedQuantizer[] = [
   compensatedBcq,
   compensatedValues,
   squeeze,
+  llmInt8,
+  fmpq,
 ];

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { roundHalfToEven } from "../kernels/round-to-nearest.js";
-import type { ActivationScheme, IntActivation } from "./scheme.js";
+import type { ActivationScheme, DynamicActivation, IntActivation } from "./scheme.js";
 
 /** The largest code of each width: codes mirror each other around 0. */
 export const largestCode = { int4: 7, int6: 31, int8: 127, int16: 32767 } as const;
@@ -10,10 +10,16 @@ export const intWidths = ["int4", "int6", "int8", "int16"] as const;
 
 const width = z.enum(intWidths);
 
-/** An activation scheme as files state it. */
-export const activationScheme: z.ZodType<ActivationScheme> = z.union([
+/** A scheme that needs nothing beside the token, as files state it. */
+export const dynamicActivation: z.ZodType<DynamicActivation> = z.union([
   z.strictObject({ scheme: z.literal("float") }),
   z.strictObject({ scheme: width, per: z.union([z.literal("token"), z.int().positive()]) }),
+]);
+
+/** An activation scheme as files state it. */
+export const activationScheme: z.ZodType<ActivationScheme> = z.union([
+  dynamicActivation,
+  z.strictObject({ scheme: z.literal("parts") }),
   z.strictObject({ scheme: width, per: z.literal("tensor"), largest: z.number().nonnegative() }),
   z.strictObject({
     scheme: z.literal("centroids"),
@@ -24,7 +30,7 @@ export const activationScheme: z.ZodType<ActivationScheme> = z.union([
 
 /** In a few words, for tables and messages: `int8 per token`, `int6 per 128 inputs`, `int8 per tensor`. */
 export function describeActivation(activation: ActivationScheme): string {
-  if (activation.scheme === "float") return "float";
+  if (activation.scheme === "float" || activation.scheme === "parts") return activation.scheme;
   if (activation.scheme === "centroids")
     return `centroids of ${activation.vector}, ${activation.centroids} each`;
   const { scheme, per } = activation;

@@ -1,26 +1,60 @@
 import type { Kernels } from "../kernels/kernels.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import { codeOf, codeScale, largestCode, largestMagnitude } from "./activation.js";
-import type { ActivationScheme, IntActivation } from "./scheme.js";
+import { cut, cutOf, putBack } from "./parts.js";
+import type { ActivationScheme, DynamicActivation, IntActivation, WeightScheme } from "./scheme.js";
+
+/** What a weight keeps of how its input is represented: codebooks of centroids `[P, centroids, vector]`, or columns. */
+export type KeptOfInput = Float32Array | readonly InputPart[];
+
+interface InputPart {
+  /** Channels of the input. */
+  readonly columns: Uint32Array;
+  readonly activation: DynamicActivation;
+}
+
+/** What a weight keeps for `represent`; null when its input's scheme says all there is. */
+export function keptOfInput(weight: WeightScheme): KeptOfInput | null {
+  if (weight.scheme === "vectors") return weight.inputCodebooks;
+  if (weight.scheme !== "parts" || weight.by === "rows") return null;
+  return Array.from(cutOf(weight), ([{ activation }, columns]) => {
+    if (activation === undefined) throw new RangeError("a part by columns without its inputs");
+    return { columns, activation };
+  });
+}
 
 /**
  * The input `[tokens, K]` as the scheme can represent it, in float32 again.
- * @param codebooks `[P, centroids, vector]`, of the scheme `centroids`.
- * @throws RangeError when those are missing, the largest input of a scale for everything is, or a group does not divide K.
+ * @param kept of the linear's weight, for the schemes `centroids` and `parts`.
+ * @throws RangeError when that is missing, the largest input of a scale for everything is, or a group does not divide K.
  */
 export async function represent(
   input: Matrix,
   activation: ActivationScheme,
-  codebooks: Float32Array | null,
+  kept: KeptOfInput | null,
   kernels: Kernels,
 ): Promise<Matrix> {
   if (activation.scheme === "float") return input;
   if (activation.scheme === "centroids") {
-    if (codebooks === null) throw new RangeError("centroids without their codebooks");
-    const ids = await kernels.nearestCentroids(input, codebooks, activation.vector);
-    return centroidsOf(ids, codebooks, input, activation.vector);
+    if (!(kept instanceof Float32Array)) throw new RangeError("centroids without their codebooks");
+    const ids = await kernels.nearestCentroids(input, kept, activation.vector);
+    return centroidsOf(ids, kept, input, activation.vector);
+  }
+  if (activation.scheme === "parts") {
+    if (kept === null || kept instanceof Float32Array) throw new RangeError("parts without their columns");
+    return representParts(input, kept);
   }
   return representAsInts(input, activation);
+}
+
+function representParts(input: Matrix, parts: readonly InputPart[]): Matrix {
+  const out = matrix(input.rows, input.columns);
+  for (const { columns, activation } of parts) {
+    const part = cut(input, "columns", columns);
+    const represented = activation.scheme === "float" ? part : representAsInts(part, activation);
+    putBack(represented, "columns", columns, out);
+  }
+  return out;
 }
 
 function representAsInts(input: Matrix, activation: IntActivation): Matrix {

@@ -1,4 +1,5 @@
 import type { IntOutline, IntScheme } from "./int.js";
+import type { PartsOutline, PartsScheme } from "./parts.js";
 import type { PlanesOutline, PlanesScheme } from "./planes.js";
 import type { ValuesOutline, ValuesScheme } from "./values.js";
 import type { VectorsOutline, VectorsScheme } from "./vectors.js";
@@ -7,10 +8,10 @@ import type { VectorsOutline, VectorsScheme } from "./vectors.js";
  * What is known of a quantized weight before it is computed: its representation and every parameter that a target's
  * layout depends on. The plan checks outlines; a scheme is an outline with its data.
  */
-export type WeightOutline = IntOutline | PlanesOutline | ValuesOutline | VectorsOutline;
+export type WeightOutline = IntOutline | PlanesOutline | ValuesOutline | VectorsOutline | PartsOutline;
 
 /** A quantized weight `[N, K]`, in one of the representations of docs/formats.md. */
-export type WeightScheme = IntScheme | PlanesScheme | ValuesScheme | VectorsScheme;
+export type WeightScheme = IntScheme | PlanesScheme | ValuesScheme | VectorsScheme | PartsScheme;
 
 /** Those of codes on a grid of scales. */
 export type GridOutline = IntOutline | PlanesOutline;
@@ -23,7 +24,14 @@ export type ActivationScheme =
   | { readonly scheme: "float" }
   | IntActivation
   /** Ids of centroids in the codebooks that the weight keeps: `vector` consecutive inputs at a time. */
-  | { readonly scheme: "centroids"; readonly vector: number; readonly centroids: number };
+  | { readonly scheme: "centroids"; readonly vector: number; readonly centroids: number }
+  /** As each part of the weight's columns has it for itself. */
+  | { readonly scheme: "parts" };
+
+/** Those that need nothing beside the token that they represent. */
+export type DynamicActivation =
+  | { readonly scheme: "float" }
+  | { readonly scheme: IntWidth; readonly per: "token" | number };
 
 /** Integer codes `−L … L` by absmax, `L = 2^(bits−1) − 1`. */
 export type IntActivation =
