@@ -8,6 +8,7 @@ import { type Batch, batchesOf } from "../model/batches.js";
 import { embed } from "../model/embedding.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
+import type { ChosenRows } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
@@ -24,6 +25,8 @@ export interface CalibrationOptions {
   /** Equally long windows of the calibration text. */
   readonly windows: readonly Int32Array[];
   readonly seed: number;
+  /** Rows that linears of one rule were chosen for against each other. */
+  readonly chosenRows: ChosenRows;
   readonly kernels: Kernels;
   readonly onProgress: OnProgress;
 }

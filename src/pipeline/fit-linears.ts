@@ -7,7 +7,7 @@ import type { ActivationScheme } from "../schemes/scheme.js";
 import { outlineOf } from "../schemes/weights.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
-import { calibratedQuantizerOf } from "./plan.js";
+import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
 import { entryOf, expectFinite, finishedEntry, type ToQuantize } from "./quantize-stage.js";
 import {
   type QuantizedEntry,
@@ -23,7 +23,7 @@ import {
  * All of them are known to `products` then.
  */
 export async function fitLinears(
-  { run, planned, seed, kernels }: Pick<CalibrationOptions, "run" | "planned" | "seed" | "kernels">,
+  { run, planned, seed, chosenRows, kernels }: FitOptions,
   names: readonly string[],
   inputs: CalibrationInputs,
   products: BlockProducts,
@@ -46,7 +46,11 @@ export async function fitLinears(
     const linears = together.map(
       ({ linear }): LinearToFit => ({ ...linear, weight: products.weight(linear.name) }),
     );
-    const schemes = await choice.quantizer.quantize(linears, inputs, choice.options, { seed, kernels });
+    const schemes = await choice.quantizer.quantize(linears, inputs, choice.options, {
+      seed,
+      kernels,
+      chosenRows,
+    });
     for (const [at, each] of together.entries()) {
       expectFinite(each.linear, schemes[at]);
       const error = await relativeError(linears[at].weight, schemes[at], kernels);
@@ -59,6 +63,8 @@ export async function fitLinears(
   }
   return entries;
 }
+
+type FitOptions = Pick<CalibrationOptions, "run" | "planned" | "seed" | "chosenRows" | "kernels">;
 
 /** How an input is represented, with the largest magnitude that the quantized model has there where that is asked for. */
 function measured(
@@ -75,12 +81,14 @@ function measured(
   );
 }
 
-/** Linears with the same method and options. */
-function byChoice(linears: readonly { readonly quantize: ToQuantize["quantize"] | null }[]) {
+/** The linears that are quantized, those with the same method and options together. */
+export function byChoice(planned: readonly PlannedLinear[]): Iterable<readonly ToQuantize[]> {
   const groups = new Map<string, ToQuantize[]>();
-  for (const each of linears as readonly ToQuantize[]) {
+  for (const each of planned) {
+    if (each.quantize === null) continue;
     const key = JSON.stringify(each.quantize.choice);
-    groups.set(key, [...(groups.get(key) ?? []), each]);
+    const same = groups.get(key) ?? [];
+    groups.set(key, [...same, { ...each, quantize: each.quantize }]);
   }
   return groups.values();
 }

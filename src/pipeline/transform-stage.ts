@@ -34,7 +34,9 @@ export interface TransformedCheckpoint {
  * Makes the plan's transforms of a checkpoint in their order, each of the checkpoint as the ones before left it. What one is
  * fitted to is written; what an earlier process wrote is taken instead.
  */
-export async function transformCheckpoint(options: TransformOptions): Promise<TransformedCheckpoint> {
+export async function transformCheckpoint(
+  options: TransformOptions,
+): Promise<TransformedCheckpoint & Pick<StatisticsSource, "transforms">> {
   let { checkpoint, source } = options;
   const files: FileEntry[] = [];
   for (const choice of options.plan.transforms) {
@@ -44,7 +46,7 @@ export async function transformCheckpoint(options: TransformOptions): Promise<Tr
     const hashes = made.files.map(({ sha256 }) => sha256);
     source = { ...source, transforms: [...source.transforms, { ...choice, files: hashes }] };
   }
-  return { checkpoint, files };
+  return { checkpoint, files, transforms: source.transforms };
 }
 
 async function transformBy(

@@ -10,6 +10,7 @@ import { fmpq } from "./fmpq.js";
 import { gptq } from "./gptq.js";
 import { kMeans } from "./k-means.js";
 import { llmInt8 } from "./llm-int8.js";
+import { mixLlm } from "./mixllm.js";
 import { nf4 } from "./nf4.js";
 import { powerOfTwo } from "./power-of-two.js";
 import type { Quantizer } from "./quantizer.js";
@@ -41,4 +42,5 @@ export const calibratedQuantizers: readonly CalibratedQuantizer[] = [
   squeeze,
   llmInt8,
   fmpq,
+  mixLlm,
 ];

@@ -132,7 +132,7 @@ const outlines = z.discriminatedUnion("scheme", [
 ]);
 
 /**
- * An outline read from a file.
+ * An outline read from a file, its keys in the file's order: written again it gives the same bytes.
  * @throws LuthierError when it is not one, or its scales do not cover its weights; `where` names the file.
  */
 export function parseOutline(value: unknown, where: string): WeightOutline {
@@ -140,7 +140,7 @@ export function parseOutline(value: unknown, where: string): WeightOutline {
   if (!parsed.success) throw damaged(where, z.prettifyError(parsed.error).replaceAll("\n", " "));
   const fault = faultOf(parsed.data);
   if (fault) throw damaged(where, fault);
-  return parsed.data;
+  return value as WeightOutline; // strict objects without defaults: what was parsed is all there is
 }
 
 /** What is inconsistent in an outline; null when nothing is. */

@@ -1,0 +1,143 @@
+import { z } from "zod";
+import type { IntScheme } from "../schemes/int.js";
+import { cut, type Part, type PartsOutline, partsOf } from "../schemes/parts.js";
+import { scaleGrid } from "../schemes/scale-grid.js";
+import { dequantize } from "../schemes/weights.js";
+import { type Matrix, matrix } from "../tensor/matrix.js";
+import type {
+  CalibratedQuantizer,
+  CalibrationInputs,
+  ChosenRows,
+  FitContext,
+  LinearShape,
+  LinearToChooseFrom,
+  LinearToFit,
+} from "./calibrated-quantizer.js";
+import { gptq } from "./gptq.js";
+import { secondMoments } from "./input-moments.js";
+import { outputErrors } from "./output-errors.js";
+import { rtn } from "./rtn.js";
+
+const options = z.strictObject({
+  share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe("outputs of all linears of the rule together that have 8 bits"),
+  group: z.int().positive().default(128).describe("consecutive inputs that share a scale"),
+});
+type MixLlmOptions = z.infer<typeof options>;
+
+const wide = { bits: 8, symmetric: true } as const;
+const narrow = { bits: 4, symmetric: false } as const;
+
+/**
+ * MixLLM: the outputs that suffer most from 4 bits have 8. They are ranked over all linears together, so that a linear may
+ * have many and another none; both kinds are rounded with compensation.
+ *
+ * The published salience is the change of the loss by gradients, `|g·δ + (g·δ)²/2|` for the rounding error δ of a row and the
+ * gradient g of its weights. Without gradients it is the change of the output here: `δ H δᵀ`, H the second moments of the
+ * float model's inputs.
+ */
+export const mixLlm: CalibratedQuantizer<MixLlmOptions> = {
+  name: "mixllm",
+  summary: "INT4 with INT8 for the outputs that need it most, ranked over all linears",
+  source: "MixLLM, arXiv 2412.14590 and microsoft/MixLLM; salience by output errors, not by gradients",
+  options,
+  outline: (linear, chosen) => plannedOutline(linear, chosen),
+  chooseRows,
+  async quantize(linears, inputs, chosen, context) {
+    const rows = context.chosenRows ?? (await chooseAlone(linears, inputs, chosen, context));
+    const cuts = linears.map(({ name, weight }) => {
+      const chosenRows = rows.get(name) ?? new Uint32Array();
+      const isChosen = new Set(chosenRows);
+      const others = Uint32Array.from({ length: weight.rows }, (_, row) => row).filter(
+        (row) => !isChosen.has(row),
+      );
+      return [chosenRows, others];
+    });
+    const parts: Part[][] = linears.map(() => []);
+    for (const [kind, rounding] of [wide, narrow].entries()) {
+      const some = linears.flatMap((linear, at) => {
+        const indices = cuts[at][kind];
+        if (indices.length === 0) return [];
+        return {
+          at,
+          linear: { ...linear, rows: indices.length, weight: cut(linear.weight, "rows", indices) },
+        };
+      });
+      if (some.length === 0) continue;
+      const compensated = gptq.options.parse({ ...rounding, group: chosen.group, clip: true });
+      const schemes = await gptq.quantize(
+        some.map(({ linear }) => linear),
+        inputs,
+        compensated,
+        context,
+      );
+      for (const [i, { at }] of some.entries()) parts[at].push({ weight: schemes[i] as IntScheme });
+    }
+    return linears.map((_, at) =>
+      partsOf("rows", parts[at], Uint32Array.from(cuts[at].flatMap((rows) => [...rows]))),
+    );
+  },
+};
+
+/** As if each linear had its share: which rows have 8 bits is known only when all have been looked at. */
+function plannedOutline({ rows, columns }: LinearShape, { share, group }: MixLlmOptions): PartsOutline {
+  const chosen = Math.round(share * rows);
+  const parts = [
+    { weight: { scheme: "int", ...wide, ...scaleGrid(chosen, columns, group) } as const },
+    { weight: { scheme: "int", ...narrow, ...scaleGrid(rows - chosen, columns, group) } as const },
+  ];
+  return { scheme: "parts", rows, columns, by: "rows", parts };
+}
+
+/** The rows with the largest errors of all linears together, by the linear's name. */
+async function chooseRows(
+  linears: AsyncIterable<LinearToChooseFrom> | Iterable<LinearToChooseFrom>,
+  { share, group }: MixLlmOptions,
+  kernels: FitContext["kernels"],
+): Promise<ChosenRows> {
+  const candidates: { readonly name: string; readonly row: number; readonly error: number }[] = [];
+  const chosen = new Map<string, number[]>();
+  for await (const { name, weight, second } of linears) {
+    const rounded = await rtn.quantize(weight, { ...narrow, group, clip: true }, kernels);
+    const errors = await outputErrors(difference(dequantize(rounded), weight), second, kernels);
+    const norm = process.env.REL
+      ? (await outputErrors(weight, second, kernels)).reduce((a, b) => a + b, 0)
+      : process.env.RMS
+        ? Math.sqrt((await outputErrors(weight, second, kernels)).reduce((a, b) => a + b, 0))
+        : 1;
+    for (const [row, error] of errors.entries()) candidates.push({ name, row, error: error / norm });
+    chosen.set(name, []);
+  }
+  candidates.sort((a, b) => b.error - a.error); // stable: of equals the first comes first
+  for (const { name, row } of candidates.slice(0, Math.floor(share * candidates.length)))
+    chosen.get(name)?.push(row);
+  return new Map(Array.from(chosen, ([name, rows]) => [name, Uint32Array.from(rows).sort()]));
+}
+
+/** Among linears of one input, where nobody has looked at all. */
+async function chooseAlone(
+  linears: readonly LinearToFit[],
+  inputs: CalibrationInputs,
+  chosen: MixLlmOptions,
+  { kernels }: FitContext,
+): Promise<ChosenRows> {
+  const { columns } = linears[0];
+  const second = matrix(columns, columns, Float32Array.from(await secondMoments(inputs, kernels)));
+  return chooseRows(
+    linears.map((linear) => ({ ...linear, second })),
+    chosen,
+    kernels,
+  );
+}
+
+function difference(a: Matrix, b: Matrix): Matrix {
+  return matrix(
+    a.rows,
+    a.columns,
+    a.data.map((value, i) => value - b.data[i]),
+  );
+}
