@@ -37,8 +37,8 @@ const narrow = { bits: 4, symmetric: false } as const;
  * have many and another none; both kinds are rounded with compensation.
  *
  * The published salience is the change of the loss by gradients, `|g·δ + (g·δ)²/2|` for the rounding error δ of a row and the
- * gradient g of its weights. Without gradients it is the change of the output here: `δ H δᵀ`, H the second moments of the
- * float model's inputs.
+ * gradient g of its weights. Without gradients it is the change of the output here, as a share of the linear's outputs:
+ * `δ H δᵀ / tr(W H Wᵀ)`, H the second moments of the float model's inputs.
  */
 export const mixLlm: CalibratedQuantizer<MixLlmOptions> = {
   name: "mixllm",
@@ -93,26 +93,23 @@ function plannedOutline({ rows, columns }: LinearShape, { share, group }: MixLlm
   return { scheme: "parts", rows, columns, by: "rows", parts };
 }
 
-/** The rows with the largest errors of all linears together, by the linear's name. */
+/** The most salient rows of all linears together, by the linear's name. */
 async function chooseRows(
   linears: AsyncIterable<LinearToChooseFrom> | Iterable<LinearToChooseFrom>,
   { share, group }: MixLlmOptions,
   kernels: FitContext["kernels"],
 ): Promise<ChosenRows> {
-  const candidates: { readonly name: string; readonly row: number; readonly error: number }[] = [];
+  const candidates: { readonly name: string; readonly row: number; readonly salience: number }[] = [];
   const chosen = new Map<string, number[]>();
   for await (const { name, weight, second } of linears) {
     const rounded = await rtn.quantize(weight, { ...narrow, group, clip: true }, kernels);
     const errors = await outputErrors(difference(dequantize(rounded), weight), second, kernels);
-    const norm = process.env.REL
-      ? (await outputErrors(weight, second, kernels)).reduce((a, b) => a + b, 0)
-      : process.env.RMS
-        ? Math.sqrt((await outputErrors(weight, second, kernels)).reduce((a, b) => a + b, 0))
-        : 1;
-    for (const [row, error] of errors.entries()) candidates.push({ name, row, error: error / norm });
+    const outputs = sum(await outputErrors(weight, second, kernels));
+    for (const [row, error] of errors.entries())
+      candidates.push({ name, row, salience: error / (outputs || 1) });
     chosen.set(name, []);
   }
-  candidates.sort((a, b) => b.error - a.error); // stable: of equals the first comes first
+  candidates.sort((a, b) => b.salience - a.salience); // stable: of equals the first comes first
   for (const { name, row } of candidates.slice(0, Math.floor(share * candidates.length)))
     chosen.get(name)?.push(row);
   return new Map(Array.from(chosen, ([name, rows]) => [name, Uint32Array.from(rows).sort()]));
@@ -132,6 +129,10 @@ async function chooseAlone(
     chosen,
     kernels,
   );
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function difference(a: Matrix, b: Matrix): Matrix {

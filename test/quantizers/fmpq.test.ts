@@ -17,7 +17,11 @@ const linear = (weight: Matrix): LinearToFit => ({
 
 const inputsOf = (...quantized: readonly Matrix[]): CalibrationInputs => ({ quantized, async *float() {} });
 
-async function fit(weight: Matrix, inputs: CalibrationInputs, options: { block: number; share: number }) {
+async function quantized(
+  weight: Matrix,
+  inputs: CalibrationInputs,
+  options: { block: number; share: number },
+) {
   const schemes = await fmpq.quantize([linear(weight)], inputs, options, { seed: 0, kernels });
   return schemes[0] as PartsScheme;
 }
@@ -27,7 +31,7 @@ describe("channels with outliers come together", () => {
   const input = matrix(2, 8, Float32Array.of(1, 9, 1, 2, 0, 1, -7, 3, 0.5, 1, 1, 2, 0, 1, 1, -8));
 
   test("in the blocks of INT8, the largest first, equals in their order", async () => {
-    const { parts, indices } = await fit(weight, inputsOf(input), { block: 2, share: 0.5 });
+    const { parts, indices } = await quantized(weight, inputsOf(input), { block: 2, share: 0.5 });
     expect([...indices]).toEqual([1, 7, 6, 3, 0, 2, 5, 4]);
     expect(parts.map(({ weight: part, activation }) => [part.columns, activation])).toEqual([
       [4, { scheme: "int8", per: 2 }],
@@ -41,7 +45,7 @@ describe("channels with outliers come together", () => {
     [0.6, [4, 4]],
     [1, [8]],
   ])("a share of %f of four blocks", async (share, columns) => {
-    const scheme = await fit(weight, inputsOf(input), { block: 2, share });
+    const scheme = await quantized(weight, inputsOf(input), { block: 2, share });
     expect(scheme.parts.map(({ weight: part }) => part.columns)).toEqual(columns);
     const planned = fmpq.outline({ rows: 3, columns: 8, attention: null }, { block: 2, share });
     expect(outlineOf(scheme)).toEqual(planned);
@@ -49,7 +53,7 @@ describe("channels with outliers come together", () => {
   });
 
   test("each part's weights are INT4, those of its columns rounded alone", async () => {
-    const scheme = await fit(weight, inputsOf(input), { block: 2, share: 0.5 });
+    const scheme = await quantized(weight, inputsOf(input), { block: 2, share: 0.5 });
     const rounding = { bits: 4, group: 2, symmetric: true, clip: true };
     for (const [at, columns] of [Uint32Array.of(1, 7, 6, 3), Uint32Array.of(0, 2, 5, 4)].entries())
       expect(scheme.parts[at].weight).toEqual(
@@ -58,7 +62,7 @@ describe("channels with outliers come together", () => {
   });
 
   test("no input of a block of INT8 is far from what it was, whatever the outlier", async () => {
-    const scheme = await fit(weight, inputsOf(input), { block: 2, share: 0.5 });
+    const scheme = await quantized(weight, inputsOf(input), { block: 2, share: 0.5 });
     const { data } = await represent(input, { scheme: "parts" }, keptOfInput(scheme), kernels);
     const blocks = [
       [1, 7],
@@ -79,7 +83,7 @@ describe("channels with outliers come together", () => {
 
 test("without outliers' order it is INT4 as `rtn` has it: a permutation costs its indices and no accuracy", async () => {
   const weight = bellShaped(64, 256, 2);
-  const scheme = await fit(weight, inputsOf(matrix(1, 256, new Float32Array(256).fill(1))), {
+  const scheme = await quantized(weight, inputsOf(matrix(1, 256, new Float32Array(256).fill(1))), {
     block: 128,
     share: 0,
   });

@@ -28,7 +28,7 @@ const bfloat16 = (values: Matrix): Matrix =>
     values.data.map((value) => Math.round(value * 64) / 64),
   );
 
-async function fit(weight: Matrix, inputs: CalibrationInputs, threshold: number): Promise<PartsScheme> {
+async function quantized(weight: Matrix, inputs: CalibrationInputs, threshold: number): Promise<PartsScheme> {
   const schemes = await llmInt8.quantize(
     [linear("q_proj", weight)],
     inputs,
@@ -46,7 +46,7 @@ describe("columns are cut by the largest input on the calibration text", () => {
   wild.data[8 + 6] = 40;
 
   test("at the threshold or above it they stay float, in the checkpoint's dtype", async () => {
-    const { parts, indices } = await fit(weight, inputsOf(calm, wild), 6);
+    const { parts, indices } = await quantized(weight, inputsOf(calm, wild), 6);
     expect([...indices]).toEqual([0, 1, 2, 4, 5, 7, 3, 6]);
     expect(
       parts.map(({ weight: part, activation }) => [part.scheme, part.columns, activation?.scheme]),
@@ -64,7 +64,7 @@ describe("columns are cut by the largest input on the calibration text", () => {
   });
 
   test("with a threshold of 0 all stay float, and the weight is what it was", async () => {
-    const scheme = await fit(weight, inputsOf(calm, wild), 0);
+    const scheme = await quantized(weight, inputsOf(calm, wild), 0);
     expect(scheme.parts.map(({ weight: part }) => part.scheme)).toEqual(["float"]);
     expect(dequantize(scheme)).toEqual(weight);
     const input = bellShaped(3, 8, 2);
@@ -72,7 +72,7 @@ describe("columns are cut by the largest input on the calibration text", () => {
   });
 
   test("with one beyond all inputs it is plain INT8", async () => {
-    const scheme = await fit(weight, inputsOf(calm, wild), 1e30);
+    const scheme = await quantized(weight, inputsOf(calm, wild), 1e30);
     const plain = await rtn.quantize(
       weight,
       { bits: 8, group: "row", symmetric: true, clip: false },
@@ -87,7 +87,9 @@ describe("columns are cut by the largest input on the calibration text", () => {
   test("the plan foresaw what is made, however many there are", async () => {
     const planned = llmInt8.outline({ rows: 5, columns: 8, attention: null }, { threshold: 6 });
     for (const threshold of [0, 6, 1e30])
-      expect(sameOutline(planned, outlineOf(await fit(weight, inputsOf(calm, wild), threshold)))).toBe(true);
+      expect(sameOutline(planned, outlineOf(await quantized(weight, inputsOf(calm, wild), threshold)))).toBe(
+        true,
+      );
   });
 });
 
@@ -100,7 +102,7 @@ test("linears of one input have the same outliers", async () => {
 
 test("an input that is not finite is named", async () => {
   const spoilt = matrix(1, 4, Float32Array.of(0, Number.NaN, 0, 0));
-  await expect(fit(bellShaped(2, 4, 1), inputsOf(spoilt), 6)).rejects.toThrow(
+  await expect(quantized(bellShaped(2, 4, 1), inputsOf(spoilt), 6)).rejects.toThrow(
     /q_proj is not finite at channel 1/,
   );
 });
@@ -110,7 +112,7 @@ test("the product is the published decomposition: integers scaled by row and tok
   const weight = bfloat16(bellShaped(rows, columns, 3));
   const input = bellShaped(tokens, columns, 4);
   for (let token = 0; token < tokens; token++) input.data[token * columns + 11] *= 20;
-  const scheme = await fit(weight, inputsOf(input), 6);
+  const scheme = await quantized(weight, inputsOf(input), 6);
   expect(scheme.parts[1].weight.columns).toBeGreaterThan(0);
   const represented = await represent(input, { scheme: "parts" }, keptOfInput(scheme), kernels);
   const found = timesTransposed(represented, dequantize(scheme));
