@@ -32,7 +32,7 @@ export const llmInt8: CalibratedQuantizer<z.infer<typeof options>> = {
   summary: "INT8 weights and inputs; columns of outlier inputs stay float",
   source: "LLM.int8(), arXiv 2208.07339 §3; outliers from calibration text, not found at run time",
   options,
-  outline: (linear) => plannedOutline(linear),
+  outline: plannedOutline,
   async quantize(linears, inputs, { threshold }, { kernels }) {
     const largest = largestInputs(linears, inputs);
     const columns = Uint32Array.from(largest.keys());

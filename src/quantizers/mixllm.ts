@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { IntScheme } from "../schemes/int.js";
 import { cut, type Part, type PartsOutline, partsOf } from "../schemes/parts.js";
 import { scaleGrid } from "../schemes/scale-grid.js";
+import type { WeightScheme } from "../schemes/scheme.js";
 import { dequantize } from "../schemes/weights.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type {
@@ -45,43 +46,52 @@ export const mixLlm: CalibratedQuantizer<MixLlmOptions> = {
   summary: "INT4 with INT8 for the outputs that need it most, ranked over all linears",
   source: "MixLLM, arXiv 2412.14590 and microsoft/MixLLM; salience by output errors, not by gradients",
   options,
-  outline: (linear, chosen) => plannedOutline(linear, chosen),
+  outline: plannedOutline,
   chooseRows,
   async quantize(linears, inputs, chosen, context) {
     const rows = context.chosenRows ?? (await chooseAlone(linears, inputs, chosen, context));
-    const cuts = linears.map(({ name, weight }) => {
-      const chosenRows = rows.get(name) ?? new Uint32Array();
-      const isChosen = new Set(chosenRows);
-      const others = Uint32Array.from({ length: weight.rows }, (_, row) => row).filter(
-        (row) => !isChosen.has(row),
-      );
-      return [chosenRows, others];
-    });
-    const parts: Part[][] = linears.map(() => []);
-    for (const [kind, rounding] of [wide, narrow].entries()) {
-      const some = linears.flatMap((linear, at) => {
-        const indices = cuts[at][kind];
-        if (indices.length === 0) return [];
-        return {
-          at,
-          linear: { ...linear, rows: indices.length, weight: cut(linear.weight, "rows", indices) },
-        };
-      });
-      if (some.length === 0) continue;
-      const compensated = gptq.options.parse({ ...rounding, group: chosen.group, clip: true });
-      const schemes = await gptq.quantize(
-        some.map(({ linear }) => linear),
-        inputs,
-        compensated,
-        context,
-      );
-      for (const [i, { at }] of some.entries()) parts[at].push({ weight: schemes[i] as IntScheme });
-    }
+    const wideRows = linears.map(({ name }) => rowsChosen(rows, name));
+    const narrowRows = linears.map(({ weight }, at) => othersThan(wideRows[at], weight.rows));
+    const round = (cuts: readonly Uint32Array[], bits: object) => {
+      const compensated = gptq.options.parse({ ...bits, group: chosen.group, clip: true });
+      return roundRows(linears, cuts, (some) => gptq.quantize(some, inputs, compensated, context));
+    };
+    const [ofEight, ofFour] = [await round(wideRows, wide), await round(narrowRows, narrow)];
     return linears.map((_, at) =>
-      partsOf("rows", parts[at], Uint32Array.from(cuts[at].flatMap((rows) => [...rows]))),
+      partsOf(
+        "rows",
+        [...ofEight[at], ...ofFour[at]],
+        Uint32Array.from([...wideRows[at], ...narrowRows[at]]),
+      ),
     );
   },
 };
+
+/** Some rows of each linear as a part; none where it has no such rows. */
+async function roundRows(
+  linears: readonly LinearToFit[],
+  cuts: readonly Uint32Array[],
+  quantize: (some: readonly LinearToFit[]) => Promise<readonly WeightScheme[]>,
+): Promise<readonly (readonly Part[])[]> {
+  const some = linears.flatMap((linear, at) => {
+    const { length: rows } = cuts[at];
+    return rows === 0 ? [] : { ...linear, rows, weight: cut(linear.weight, "rows", cuts[at]) };
+  });
+  const schemes = some.length === 0 ? [] : await quantize(some);
+  let next = 0;
+  return cuts.map(({ length }) => (length === 0 ? [] : [{ weight: schemes[next++] as IntScheme }]));
+}
+
+function rowsChosen(chosen: ChosenRows, name: string): Uint32Array {
+  const rows = chosen.get(name);
+  if (rows === undefined) throw new RangeError(`${name} was not there when rows were chosen`);
+  return rows;
+}
+
+function othersThan(chosen: Uint32Array, rows: number): Uint32Array {
+  const isChosen = new Set(chosen);
+  return Uint32Array.from({ length: rows }, (_, row) => row).filter((row) => !isChosen.has(row));
+}
 
 /** As if each linear had its share: which rows have 8 bits is known only when all have been looked at. */
 function plannedOutline({ rows, columns }: LinearShape, { share, group }: MixLlmOptions): PartsOutline {

@@ -89,7 +89,14 @@ describe("rows of 8 bits", () => {
   test("and all others are compensated apart, each with its own grid", async () => {
     const inputs = inputsOf(y);
     const [, b, c] = linears;
-    const context = { seed: 0, kernels, chosenRows: new Map([["b", Uint32Array.of(2, 7)]]) };
+    const context = {
+      seed: 0,
+      kernels,
+      chosenRows: new Map([
+        ["b", Uint32Array.of(2, 7)],
+        ["c", Uint32Array.of()],
+      ]),
+    };
     const [ofB, ofC] = (await mixLlm.quantize([b, c], inputs, options, context)) as PartsScheme[];
     expect([...ofB.indices]).toEqual([2, 7, 0, 1, 3, 4, 5, 6, 8, 9]);
     expect(ofB.parts.map(({ weight }) => weight)).toMatchObject([
