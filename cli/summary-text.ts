@@ -1,4 +1,4 @@
-import { scoreSubject } from "../src/report/markdown.js";
+import { oddText, scoreSubject } from "../src/report/markdown.js";
 import type { RunSummary, Score } from "../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../src/report/text.js";
 import { facts, table, title } from "./output.js";
@@ -41,6 +41,8 @@ export function summaryText(summary: RunSummary): string {
             ] as const,
           ]
         : []),
+      ...oddText(summary).map((text) => ["look at", text] as const),
+      ...summary.notes.map((note) => ["note", note] as const),
       ["time", secondsText(seconds)],
       ["peak memory", bytesText(memory)],
       ["run", summary.run],

@@ -39,6 +39,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("subtractTables", Napi::Function::New(env, subtract_tables));
   exports.Set("compensatedCodes", Napi::Function::New(env, compensated_codes));
   exports.Set("compensatedVectors", Napi::Function::New(env, compensated_vectors));
+  exports.Set("hadamard", Napi::Function::New(env, hadamard));
   exports.Set("kMeans", Napi::Function::New(env, k_means));
   exports.Set("ownTables", Napi::Function::New(env, own_tables));
   exports.Set("sharedTables", Napi::Function::New(env, shared_tables));
@@ -54,6 +55,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("tMacMultiply", Napi::Function::New(env, t_mac_multiply));
   exports.Set("lutGemmMultiply", Napi::Function::New(env, lut_gemm_multiply));
   exports.Set("lutTensorCoreMultiply", Napi::Function::New(env, lut_tensor_core_multiply));
+  exports.Set("hqq", Napi::Function::New(env, hqq));
   exports.Set("bcq", Napi::Function::New(env, bcq));
   exports.Set("tritPlanes", Napi::Function::New(env, trit_planes));
   return exports;

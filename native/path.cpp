@@ -28,6 +28,7 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/fit_centroids.hpp"
 #include "kernels/k_means.hpp"
 #include "kernels/compensated_codes.hpp"
+#include "kernels/hadamard.hpp"
 #include "kernels/compensated_vectors.hpp"
 #include "kernels/limits.hpp"
 #include "kernels/ggml.hpp"
@@ -35,6 +36,7 @@ namespace luthier::LUTHIER_PATH {
 #include "kernels/round_to_nearest.hpp"
 #include "kernels/shared_tables.hpp"
 #include "kernels/own_tables.hpp"
+#include "kernels/hqq.hpp"
 #include "kernels/t_mac.hpp"
 #include "kernels/table_product.hpp"
 #include "kernels/lut_tensor_core.hpp"
@@ -47,6 +49,9 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::round_to_nearest,
     LUTHIER_PATH::trit_planes,
     LUTHIER_PATH::bcq,
+    LUTHIER_PATH::hqq_start,
+    LUTHIER_PATH::hqq_round,
+    LUTHIER_PATH::hqq_codes,
     LUTHIER_PATH::shared_tables,
     LUTHIER_PATH::own_tables,
     LUTHIER_PATH::t_mac_tables,
@@ -74,5 +79,6 @@ const Path LUTHIER_TABLE = {
     LUTHIER_PATH::k_means,
     LUTHIER_PATH::compensate_batch,
     LUTHIER_PATH::compensated_codes,
+    LUTHIER_PATH::hadamard,
 };
 }  // namespace luthier

@@ -32,6 +32,20 @@ struct OwnTables {
 /// Values of a table, at most.
 constexpr std::size_t most_values = 256;
 
+/// What HQQ is asked to do; see src/kernels/hqq.ts.
+struct Hqq {
+  std::size_t group;
+  int bits;
+  bool in_steps;
+};
+
+/// What bcq is asked to do; see src/kernels/bcq.ts.
+struct Bcq {
+  std::size_t group;
+  int planes, rounds;
+  int powers;  // of two that make up a scale; 0 where it may be any number
+};
+
 /// One pass of a T-MAC product; see src/targets/t-mac.
 struct TMac {
   std::size_t rows, columns, group, bits, tile_rows, k_factor, activation_group;
@@ -163,6 +177,17 @@ struct TableProduct {
   std::size_t id_bytes() const { return blocks * groups() * steps() * step_bytes(); }
 };
 
+/// Rotations of runs of `size` values; see src/kernels/hadamard.ts.
+struct Hadamard {
+  std::size_t columns, size;
+  std::size_t cores;
+  const std::uint32_t* orders;  // [cores]
+  const std::int8_t* signs;     // of all cores, `order` rows of `order` each
+  const float* factors;         // [columns], or null
+  const float* values;          // [rows][columns]
+  float* out;                   // the same
+};
+
 /// The functions that exist once an instruction set. All of them compute a range of independent items on one thread and
 /// give the same bits on every path. Kernels take raw pointers and use no library templates: an inline template
 /// instantiated under wider instructions could otherwise be linked into the portable path.
@@ -178,8 +203,20 @@ struct Path {
                       std::size_t last, std::int8_t* codes, float* scales);
 
   /// Runs [first, last) of `runs`; codes [planes][runs × group], scales [planes][runs], offsets [runs] or null.
-  void (*bcq)(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
-              std::size_t last, std::int8_t* codes, float* scales, float* offsets);
+  void (*bcq)(const Bcq& task, const float* weights, std::size_t runs, std::size_t first, std::size_t last,
+              std::int8_t* codes, float* scales, float* offsets);
+
+  /// Inverse scales and first zero points of the runs [first, last).
+  void (*hqq_start)(const Hqq& task, const float* weights, std::size_t first, std::size_t last, float* inverses,
+                    float* zeros);
+
+  /// One round of HQQ: moves the zero points; `errors` takes the sums of the errors before.
+  void (*hqq_round)(const Hqq& task, const float* weights, std::size_t first, std::size_t last, const float* inverses,
+                    float* zeros, double* errors);
+
+  /// Codes, and scales and zero points as they are stored.
+  void (*hqq_codes)(const Hqq& task, const float* weights, std::size_t first, std::size_t last, const float* inverses,
+                    std::uint8_t* codes, float* scales, float* zeros);
 
   /// Runs [first, last); codes [runs × group], scales and selectors [runs].
   void (*shared_tables)(const SharedTables& task, const float* weights, std::size_t first, std::size_t last,
@@ -276,6 +313,9 @@ struct Path {
   /// Codes and errors of columns [first, last), at most a batch, for the rows [row, row_end).
   void (*compensated_codes)(const CompensatedCodes& task, std::size_t first, std::size_t last, std::size_t row,
                             std::size_t row_end);
+
+  /// Runs [first, last) of `size` values.
+  void (*hadamard)(const Hadamard& task, std::size_t first, std::size_t last);
 };
 
 constexpr std::size_t no_run = ~std::size_t{0};

@@ -138,7 +138,13 @@ function linearText(found: LinearInspection): string {
       ["outputs × inputs", found.shape.join(" × ")],
       ["bytes", `${bytesText(found.bytes)}, ${found.bitsPerWeight.toFixed(3)} bits per weight`],
       ["relative error", found.relativeError.toFixed(4)],
-      ["input", found.activation],
+      [
+        "input",
+        found.rotation ? `${found.activation}, rotated in runs of ${found.rotation.size}` : found.activation,
+      ],
+      ...(found.bias
+        ? [["own bias", `${found.bias.least.toPrecision(4)} to ${found.bias.most.toPrecision(4)}`] as const]
+        : []),
       ...(found.scales ? [["scales", rangeText(found.scales)] as const] : []),
       ...found.packs.map(
         (pack) =>

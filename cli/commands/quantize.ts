@@ -67,13 +67,13 @@ function defaultOut(model: string, recipe: string): string {
   return path.join("runs", `${name(path.resolve(model))}-${name(recipe)}`);
 }
 
-function planText({ transforms, linears, targets }: Plan): string {
+function planText({ transforms, linears, targets, notes }: Plan): string {
   const rows = linears.map(({ linear, rule, quantize: made }) => [
     linear.name,
     `${linear.rows} × ${linear.columns}`,
     rule,
     made ? describeWeight(made.weight) : "float",
-    made ? describeActivation(made.activation) : "",
+    made ? `${describeActivation(made.activation)}${made.rotation ? ", rotated" : ""}` : "",
     made ? bitsPerWeight(made.weight).toFixed(2) : "",
     made ? bytesText(storedBytes(made.weight)) : "",
   ]);
@@ -84,5 +84,6 @@ function planText({ transforms, linears, targets }: Plan): string {
   return [
     table(["linear", "outputs × inputs", "rule", "scheme", "input", "bits/weight", "bytes"], rows),
     `\n${quantized.length} linears to quantize${first}, ${bytesText(bytes)}; ${linears.length - quantized.length} stay float; targets: ${names}`,
+    ...notes,
   ].join("\n");
 }

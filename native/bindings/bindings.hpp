@@ -5,12 +5,14 @@
 namespace luthier {
 
 Napi::Value add_covariance(const Napi::CallbackInfo& info);
+Napi::Value hqq(const Napi::CallbackInfo& info);
 Napi::Value bcq(const Napi::CallbackInfo& info);
 Napi::Value cholesky_factorize(const Napi::CallbackInfo& info);
 Napi::Value cholesky_invert(const Napi::CallbackInfo& info);
 Napi::Value cholesky_solve(const Napi::CallbackInfo& info);
 Napi::Value compensated_codes(const Napi::CallbackInfo& info);
 Napi::Value compensated_vectors(const Napi::CallbackInfo& info);
+Napi::Value hadamard(const Napi::CallbackInfo& info);
 Napi::Value k_means(const Napi::CallbackInfo& info);
 Napi::Value ternary_multiply(const Napi::CallbackInfo& info);
 Napi::Value widen(const Napi::CallbackInfo& info);

@@ -79,11 +79,11 @@ Napi::Value int_errors(const Napi::CallbackInfo& info) {
   const float* weights = arguments.array<float>(size, "weights");
   const auto* codes = arguments.array<std::uint8_t>(size, "codes");
   const float* scales = arguments.array<float>(shape.scales(), "scales");
-  const auto* zeros = arguments.array<std::uint8_t>(shape.scales(), "zeroPoints");
+  const float* zeros = arguments.array<float>(shape.scales(), "zeroPoints");
   double* out = arguments.array<double>(2 * shape.rows, "out");
   return run_async(info, [=] {
     row_errors(shape, threads, weights, out, [&](std::size_t i, std::size_t scale) {
-      return static_cast<double>(scales[scale]) * (static_cast<int>(codes[i]) - static_cast<int>(zeros[scale]));
+      return static_cast<double>(scales[scale]) * (static_cast<double>(codes[i]) - static_cast<double>(zeros[scale]));
     });
   });
 }

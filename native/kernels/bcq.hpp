@@ -1,10 +1,30 @@
 // Binary coding on a register of runs at once. The reference, with the source of each step, is src/kernels/bcq.ts.
 
-constexpr int bcq_rounds = 15;
 constexpr double bcq_settled = 1e-24;
 
 /// Bit p of a weight's signs as a float's sign bit: set where plane p is −1.
 static inline I32 bcq_minus(I32 signs, int plane) { return (I32)((~signs >> plane) & 1) << 31; }
+
+/// The power of two nearest to x > 0 on a scale of logarithms; 0 below the least normal number.
+static inline double nearest_power(double x) {
+  std::uint64_t bits;
+  __builtin_memcpy(&bits, &x, 8);
+  const std::uint64_t exponent = bits & 0x7ff0000000000000u;
+  double power;
+  __builtin_memcpy(&power, &exponent, 8);
+  return x > power * 1.4142135623730951 ? power * 2 : power;
+}
+
+/// One power of two after another, each the nearest to what is left.
+static inline double sum_of_powers(double value, int powers) {
+  double sum = 0, rest = value;
+  for (int i = 0; i < powers; ++i) {
+    const double power = __builtin_copysign(nearest_power(__builtin_fabs(rest)), rest);
+    sum += power;
+    rest -= power;
+  }
+  return sum;
+}
 
 /// α of each lane and, last, its offset.
 template <int planes, bool offset>
@@ -29,6 +49,14 @@ struct BcqCoefficients {
         }
       }
     }
+  }
+
+  /// Each α as the greedy sum of so many powers of two.
+  void to_powers(int powers) {
+    for (auto& lane : of) {
+      for (int p = 0; p < planes; ++p) lane[p] = sum_of_powers(lane[p], powers);
+    }
+    sort();
   }
 
   void to_float16() {
@@ -176,8 +204,10 @@ static void bcq_greedy(const F32* w, std::size_t group, F32* rest, I32* signs,
 }
 
 template <int planes, bool offset>
-static void bcq_of(const float* weights, std::size_t group, std::size_t runs, std::size_t first, std::size_t last,
+static void bcq_of(const Bcq& task, const float* weights, std::size_t runs, std::size_t first, std::size_t last,
                    std::int8_t* codes, float* scales, float* offsets) {
+  const std::size_t group = task.group;
+  const int rounds = planes > 1 || offset ? task.rounds : 0;
   auto* w = (F32*)__builtin_assume_aligned(allocate(3 * group * sizeof(F32)), 64);
   F32* rest = w + group;
   I32* signs = (I32*)(rest + group);
@@ -186,10 +216,12 @@ static void bcq_of(const float* weights, std::size_t group, std::size_t runs, st
     gather_runs(weights, group, run, count, (float*)w);
     BcqCoefficients<planes, offset> coefficients;
     bcq_greedy<planes, offset>(w, group, rest, signs, coefficients);
+    if (rounds == 0 && task.powers > 0) coefficients.to_powers(task.powers);
     BcqMoments<planes, offset> moments;
     for (std::size_t i = 0; i < group; ++i) moments.add(w[i], signs[i]);
-    for (int round = 0; round < bcq_rounds && (planes > 1 || offset); ++round) {
+    for (int round = 0; round < rounds; ++round) {
       bcq_solve_lanes<planes, offset>(moments, group, coefficients);
+      if (task.powers > 0) coefficients.to_powers(task.powers);
       const BcqLevels<planes> levels(coefficients);
       moments = {};
       for (std::size_t i = 0; i < group; ++i) moments.add(w[i], levels.nearest(w[i]));
@@ -211,19 +243,19 @@ static void bcq_of(const float* weights, std::size_t group, std::size_t runs, st
 }
 
 template <bool offset>
-static void bcq_planes(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
-                       std::size_t last, std::int8_t* codes, float* scales, float* offsets) {
-  if (planes == 1) bcq_of<1, offset>(weights, group, runs, first, last, codes, scales, offsets);
-  if (planes == 2) bcq_of<2, offset>(weights, group, runs, first, last, codes, scales, offsets);
-  if (planes == 3) bcq_of<3, offset>(weights, group, runs, first, last, codes, scales, offsets);
-  if (planes == 4) bcq_of<4, offset>(weights, group, runs, first, last, codes, scales, offsets);
+static void bcq_planes(const Bcq& task, const float* weights, std::size_t runs, std::size_t first, std::size_t last,
+                       std::int8_t* codes, float* scales, float* offsets) {
+  if (task.planes == 1) bcq_of<1, offset>(task, weights, runs, first, last, codes, scales, offsets);
+  if (task.planes == 2) bcq_of<2, offset>(task, weights, runs, first, last, codes, scales, offsets);
+  if (task.planes == 3) bcq_of<3, offset>(task, weights, runs, first, last, codes, scales, offsets);
+  if (task.planes == 4) bcq_of<4, offset>(task, weights, runs, first, last, codes, scales, offsets);
 }
 
-static void bcq(const float* weights, std::size_t group, std::size_t runs, int planes, std::size_t first,
-                std::size_t last, std::int8_t* codes, float* scales, float* offsets) {
+static void bcq(const Bcq& task, const float* weights, std::size_t runs, std::size_t first, std::size_t last,
+                std::int8_t* codes, float* scales, float* offsets) {
   if (offsets) {
-    bcq_planes<true>(weights, group, runs, planes, first, last, codes, scales, offsets);
+    bcq_planes<true>(task, weights, runs, first, last, codes, scales, offsets);
   } else {
-    bcq_planes<false>(weights, group, runs, planes, first, last, codes, scales, offsets);
+    bcq_planes<false>(task, weights, runs, first, last, codes, scales, offsets);
   }
 }

@@ -1,5 +1,8 @@
 import { float16ToNumber, numberToFloat16 } from "../tensor/float.js";
 
+/** Alternations after the greedy start, where a task does not say. */
+export const usualRounds = 15;
+
 /** What to approximate: runs of `group` consecutive weights by sums of signs. */
 export interface BcqTask {
   readonly group: number;
@@ -7,6 +10,10 @@ export interface BcqTask {
   readonly planes: number;
   /** Whether each run gets an offset beside its scales. */
   readonly offset: boolean;
+  /** Alternations after the greedy start; `usualRounds` by default, 0 leaves it as it is. */
+  readonly rounds?: number;
+  /** Powers of two that a scale is the sum of; any scale by default. */
+  readonly powersOfTwo?: number;
 }
 
 export interface BcqResult {
@@ -18,7 +25,6 @@ export interface BcqResult {
   readonly offsets: Float32Array | null;
 }
 
-const rounds = 15;
 /** Where the squared residual of a solve is that small a part of the right side's square, the rest is rounding. */
 const settled = 1e-24;
 
@@ -32,16 +38,22 @@ const settled = 1e-24;
  * signs. Its solver's absolute guards of 1e-6 depend on the unit of the weights; here a solve ends where its residual is
  * rounding. An offset is one more coefficient, of a plane of ones; the greedy start takes the mean for it.
  *
- * At the end α and z are rounded to float16 and the signs are chosen once more, nearest for what is stored.
+ * Where scales are sums of powers of two (ShiftAddLLM, arXiv 2406.05981 §4.1 and `additive_power_of_2` of
+ * GATECH-EIC/ShiftAddLLM), each α of a solve is replaced by the greedy sum of that many: of what is left the power nearest
+ * on a scale of logarithms, with its sign. The greedy start is left as it is, as there, unless nothing follows it.
+ *
+ * At the end α and z are rounded to float16 and the signs are chosen once more, nearest for what is stored. A sum of n
+ * powers of two stays one of at most n: rounding drops the least, or moves what is left by one unit of its last place.
  */
-export function bcq(weights: Float32Array, { group, planes, offset }: BcqTask): BcqResult {
+export function bcq(weights: Float32Array, task: BcqTask): BcqResult {
+  const { group, planes, offset } = task;
   const runs = weights.length / group;
   const codes = new Int8Array(planes * weights.length);
   const scales = new Float32Array(planes * runs);
   const offsets = offset ? new Float32Array(runs) : null;
   for (let run = 0; run < runs; run++) {
     const w = weights.subarray(run * group, (run + 1) * group);
-    const stored = asFloat16(fitRun(w, planes, offset));
+    const stored = asFloat16(fitRun(w, task));
     const signs = nearestSigns(w, stored);
     for (let plane = 0; plane < planes; plane++) {
       scales[plane * runs + run] = stored.scales[plane];
@@ -65,11 +77,16 @@ interface Fit {
   readonly signs: Uint8Array;
 }
 
-function fitRun(w: Float32Array, planes: number, offset: boolean): Coefficients {
+function fitRun(
+  w: Float32Array,
+  { planes, offset, rounds = usualRounds, powersOfTwo }: BcqTask,
+): Coefficients {
   let { signs, coefficients }: Fit = greedy(w, planes, offset);
-  if (planes === 1 && !offset) return coefficients; // the mean magnitude is the optimum already
+  const stored = (found: Coefficients) => (powersOfTwo ? asPowers(found, powersOfTwo) : found);
+  // The mean magnitude of a single plane is the optimum already.
+  if (rounds === 0 || (planes === 1 && !offset)) return stored(coefficients);
   for (let round = 0; round < rounds; round++) {
-    coefficients = solve(w, signs, coefficients, offset);
+    coefficients = stored(solve(w, signs, coefficients, offset));
     signs = nearestSigns(w, coefficients);
   }
   return coefficients;
@@ -164,6 +181,31 @@ function sortedLevels({ scales, offset }: Coefficients): { signs: number; value:
 
 function signOf(signs: number, plane: number): -1 | 1 {
   return (signs >> plane) & 1 ? 1 : -1;
+}
+
+function asPowers({ scales, offset }: Coefficients, powers: number): Coefficients {
+  return { scales: scales.map((scale) => sumOfPowers(scale, powers)).sort((a, b) => b - a), offset };
+}
+
+/** One power of two after another, each the nearest to what is left. */
+function sumOfPowers(value: number, powers: number): number {
+  let [sum, rest] = [0, value];
+  for (let i = 0; i < powers; i++) {
+    const power = Math.sign(rest) * nearestPower(Math.abs(rest));
+    sum += power;
+    rest -= power;
+  }
+  return sum;
+}
+
+const double = new Float64Array(1);
+const words = new BigUint64Array(double.buffer);
+
+/** The power of two nearest to x > 0 on a scale of logarithms; 0 below the least normal number. */
+function nearestPower(x: number): number {
+  double[0] = x;
+  words[0] &= 0x7ff0000000000000n;
+  return x > double[0] * Math.SQRT2 ? double[0] * 2 : double[0];
 }
 
 function asFloat16({ scales, offset }: Coefficients): Coefficients {

@@ -5,6 +5,8 @@ import type { InverseFactor } from "./cholesky.js";
 import type { CompensatedCodesTask } from "./compensated-codes.js";
 import type { CompensatedVectors, CompensatedVectorsTask } from "./compensated-vectors.js";
 import type { FitTablesTask, TableLookups } from "./fit-tables.js";
+import type { HadamardTask } from "./hadamard.js";
+import type { HqqResult, HqqTask } from "./hqq.js";
 import type { KMeansTask } from "./k-means.js";
 import type { OwnTablesResult, OwnTablesTask } from "./own-tables.js";
 import type { RoundToNearestResult, RoundToNearestTask } from "./round-to-nearest.js";
@@ -29,6 +31,7 @@ export interface Kernels {
   roundToNearest(weights: Float32Array, task: RoundToNearestTask): Promise<RoundToNearestResult>;
   ternary(weights: Float32Array, group: number, rule: TernaryRule): Promise<TernaryResult>;
   tritPlanes(weights: Float32Array, group: number, planes: number): Promise<TritPlanesResult>;
+  hqq(weights: Float32Array, task: HqqTask): Promise<HqqResult>;
   bcq(weights: Float32Array, task: BcqTask): Promise<BcqResult>;
   sharedTables(weights: Float32Array, task: SharedTablesTask): Promise<SharedTablesResult>;
   ownTables(weights: Float32Array, task: OwnTablesTask): Promise<OwnTablesResult>;
@@ -48,6 +51,8 @@ export interface Kernels {
   /** Changes tables and residual in place, as does `subtractTables` the residual. */
   fitTables(tables: Float32Array, residual: Float32Array, task: FitTablesTask): Promise<void>;
   subtractTables(tables: Float32Array, residual: Float32Array, lookups: TableLookups): Promise<void>;
+  /** Rows times an orthonormal Hadamard matrix. */
+  hadamard(values: Float32Array, task: HadamardTask): Promise<Float32Array>;
   nearestCentroids(input: Matrix, codebooks: Float32Array, vector: number): Promise<Uint8Array>;
   /**
    * The first product with an object lays its ids out anew and keeps them as long as the object lives: it must not
@@ -93,12 +98,26 @@ export interface NativeAddon {
     codes: Int8Array,
     scales: Float32Array,
   ): Promise<void>;
+  hqq(
+    path: KernelPath,
+    threads: number,
+    weights: Float32Array,
+    group: number,
+    bits: number,
+    inSteps: boolean,
+    codes: Uint8Array,
+    scales: Float32Array,
+    zeroPoints: Float32Array,
+  ): Promise<void>;
+  /** `powers`: powers of two that make up a scale, 0 for any scale. */
   bcq(
     path: KernelPath,
     threads: number,
     weights: Float32Array,
     group: number,
     planes: number,
+    rounds: number,
+    powers: number,
     offset: boolean,
     codes: Int8Array,
     scales: Float32Array,
@@ -182,6 +201,17 @@ export interface NativeAddon {
     tables: Float32Array,
     residual: Float32Array,
   ): Promise<void>;
+  /** `shape`: columns, size. `orders` and `signs` of the cores, one after another; `factors` may be empty. */
+  hadamard(
+    path: KernelPath,
+    threads: number,
+    shape: Uint32Array,
+    orders: Uint32Array,
+    signs: Int8Array,
+    factors: Float32Array,
+    values: Float32Array,
+    out: Float32Array,
+  ): Promise<void>;
   /** `shape`: columns, vector, centroids, rounds, restarts, seed. */
   kMeans(
     path: KernelPath,
@@ -233,7 +263,7 @@ export interface NativeAddon {
     weights: Float32Array,
     codes: Uint8Array,
     scales: Float32Array,
-    zeroPoints: Uint8Array,
+    zeroPoints: Float32Array,
     out: Float64Array,
   ): Promise<void>;
   /** Reads all bytes, each thread its part; `out` takes their sum. */

@@ -5,7 +5,7 @@ import { LuthierError } from "../error.js";
 import { packagePath } from "../package.js";
 import { dtypeBytes } from "../tensor/dtype.js";
 import { widen } from "../tensor/float.js";
-import { bcq } from "./bcq.js";
+import { bcq, usualRounds } from "./bcq.js";
 import { nearestCentroids } from "./centroid-search.js";
 import { type CholeskySteps, inverseFactor, referenceSteps, solveRight } from "./cholesky.js";
 import { checkCompensatedCodes, compensatedCodes } from "./compensated-codes.js";
@@ -13,6 +13,8 @@ import { compensatedVectors, squaresOf } from "./compensated-vectors.js";
 import { addCovariance, checkCovariance } from "./covariance.js";
 import { mostRounds } from "./fit-centroids.js";
 import { checkTables, fitTables, subtractTables } from "./fit-tables.js";
+import { checkHadamard, hadamard } from "./hadamard.js";
+import { hqq } from "./hqq.js";
 import { checkKMeans, kMeans } from "./k-means.js";
 import { type KernelPath, type Kernels, kernelPaths, type NativeAddon } from "./kernels.js";
 import { nativeTableProduct } from "./native-table-product.js";
@@ -97,6 +99,7 @@ function referenceKernels(): Kernels {
     roundToNearest: async (weights, task) => roundToNearest(weights, task),
     ternary: async (weights, group, rule) => ternary(weights, group, rule),
     tritPlanes: async (weights, group, planes) => tritPlanes(weights, group, planes),
+    hqq: async (weights, task) => hqq(weights, task),
     bcq: async (weights, task) => bcq(weights, task),
     sharedTables: async (weights, task) => sharedTables(weights, task),
     ownTables: async (weights, task) => ownTables(weights, task),
@@ -105,6 +108,7 @@ function referenceKernels(): Kernels {
       checkCompensatedCodes(rest, task);
       return compensatedCodes(rest, task);
     },
+    hadamard: async (values, task) => hadamard(values, task),
     compensatedVectors,
     async fitTables(tables, residual, task) {
       checkTables(tables, residual, task);
@@ -167,12 +171,31 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       await addon.tritPlanes(path, threads, weights, group, planes, codes, scales);
       return { codes, scales };
     },
-    async bcq(weights, { group, planes, offset }) {
+    async hqq(weights, { group, bits, shrink }) {
+      const codes = new Uint8Array(weights.length);
+      const scales = new Float32Array(weights.length / group);
+      const zeroPoints = new Float32Array(scales.length);
+      await addon.hqq(path, threads, weights, group, bits, shrink === "steps", codes, scales, zeroPoints);
+      return { codes, scales, zeroPoints };
+    },
+    async bcq(weights, { group, planes, offset, rounds = usualRounds, powersOfTwo = 0 }) {
       const runs = weights.length / group;
       const codes = new Int8Array(planes * weights.length);
       const scales = new Float32Array(planes * runs);
       const offsets = new Float32Array(offset ? runs : 0);
-      await addon.bcq(path, threads, weights, group, planes, offset, codes, scales, offsets);
+      await addon.bcq(
+        path,
+        threads,
+        weights,
+        group,
+        planes,
+        rounds,
+        powersOfTwo,
+        offset,
+        codes,
+        scales,
+        offsets,
+      );
       return { codes, scales, offsets: offset ? offsets : null };
     },
     async sharedTables(weights, { group, tables, powersOfTwo }) {
@@ -234,6 +257,17 @@ function nativeKernels(addon: NativeAddon, path: KernelPath, threads: number): K
       const shape = Uint32Array.of(rows, columns, first, last, levels, tables.length / (levels * rows));
       await addon.compensatedCodes(path, threads, shape, factor, tables, tableOf, rest, codes);
       return codes;
+    },
+    async hadamard(values, task) {
+      const { cores } = checkHadamard(values, task);
+      const { columns, size, factors } = task;
+      const orders = Uint32Array.from(cores, ({ order }) => order);
+      const signs = Int8Array.from(cores.flatMap((core) => [...core.signs]));
+      const out = new Float32Array(values.length);
+      const shape = Uint32Array.of(columns, size);
+      const given = factors ?? new Float32Array(0);
+      await addon.hadamard(path, threads, shape, orders, signs, given, values, out);
+      return out;
     },
     async compensatedVectors(weight, columns, task) {
       const { vector, centroids, blockOfRow, blocks, metric, seed, restarts } = task;

@@ -42,6 +42,8 @@ export interface ModelDescription {
   readonly floatTensors: readonly string[];
   /** Channels that may be put in another order; empty for a family that says nothing of them. */
   readonly channels: readonly ChannelGroup[];
+  /** Inputs whose channels may be scaled; empty for a family that says nothing of them. */
+  readonly scalable: readonly ScalableInput[];
 }
 
 /**
@@ -52,6 +54,11 @@ export interface ChannelGroup {
   /** `residual`, `model.layers.0.mlp`, `model.layers.0.self_attn.values.0`. */
   readonly name: string;
   readonly size: number;
+  /**
+   * Whether they are only added up, mixed by linears and normed by their root mean square: then any rotation of them, not
+   * only another order, leaves the model the same, once the norms' weights are in the linears behind them.
+   */
+  readonly rotatable: boolean;
   readonly places: readonly ChannelPlace[];
 }
 
@@ -61,6 +68,27 @@ export interface ChannelPlace {
   /** A vector has rows. A linear whose columns they are reads them. */
   readonly along: "rows" | "columns";
   /** Where they begin; more than once where several runs of the tensor are the same channels. */
+  readonly firsts: readonly number[];
+}
+
+/**
+ * An input of linears whose channels may be divided where they are made and multiplied where they are read: the model
+ * computes the same but for roundings.
+ */
+export interface ScalableInput {
+  /** All that read it; their columns are its channels. */
+  readonly linears: readonly LinearInfo[];
+  /** What its channels come out of: the weight of a norm, or the rows of a linear before. */
+  readonly madeBy: "norm" | "linear";
+  readonly runs: readonly ScalableRun[];
+}
+
+/** Channels of an input that are made one after another. */
+export interface ScalableRun {
+  readonly size: number;
+  /** The tensors whose rows, from `first` on, make them. */
+  readonly makers: readonly { readonly tensor: string; readonly first: number }[];
+  /** Where they begin in the input; more than once where they are read several times, with the same scales then. */
   readonly firsts: readonly number[];
 }
 

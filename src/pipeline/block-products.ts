@@ -10,7 +10,7 @@ import { tableOf } from "../schemes/vectors.js";
 import { dequantize } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { type PlannedLinear, readsText } from "./plan.js";
-import { quantizedFolder, readScheme, schemeFile } from "./quantized-files.js";
+import { quantizedFolder, readScheme, readSchemeFacts, schemeFile } from "./quantized-files.js";
 
 /** Computes several linears of one input `[tokens, K]`, bias included. */
 export type Products = (linears: readonly string[], input: Matrix) => Promise<readonly Matrix[]>;
@@ -20,9 +20,17 @@ export interface BlockProducts {
   readonly float: Products;
   /** Knows a linear of which something is fitted to calibration text after `add`. */
   readonly quantized: Products;
-  add(linear: string, scheme: WeightScheme, activation: ActivationScheme): Promise<void>;
+  /** @param bias `[N]`; null for none. */
+  add(
+    linear: string,
+    scheme: WeightScheme,
+    activation: ActivationScheme,
+    bias: Float32Array | null,
+  ): Promise<void>;
   /** A linear of the checkpoint, `[N, K]`. */
   weight(linear: string): Matrix;
+  /** Its bias `[N]`, if it has one. */
+  bias(linear: string): Float32Array | null;
 }
 
 export interface BlockProductsOptions {
@@ -42,27 +50,30 @@ export async function openBlockProducts(
   const weights = new Map<string, Matrix>();
   const biases = new Map<string, Float32Array | null>();
   const quantized = new Map<string, Product>();
-  const add = async (name: string, scheme: WeightScheme, activation: ActivationScheme) => {
-    quantized.set(name, await openProduct(scheme, activation, biases.get(name) ?? null, ops, kernels));
+  const add: BlockProducts["add"] = async (name, scheme, activation, bias) => {
+    quantized.set(name, await openProduct(scheme, activation, bias, ops, kernels));
   };
   for (const { name, tensor, bias } of linears) {
     weights.set(name, await readMatrix(checkpoint, tensor, kernels));
-    biases.set(name, bias === null ? null : await readVector(checkpoint, bias, kernels));
+    const own = bias === null ? null : await readVector(checkpoint, bias, kernels);
+    biases.set(name, own);
     const plan = plans.get(name);
     if (!plan?.quantize) quantized.set(name, (input) => float(name, input));
     else if (!readsText(plan)) {
-      const { weight, activation } = plan.quantize;
-      const scheme = await readScheme(path.join(quantizedFolder(run), schemeFile(name)), weight);
-      await add(name, scheme, activation);
+      const file = path.join(quantizedFolder(run), schemeFile(name));
+      const scheme = await readScheme(file, (await readSchemeFacts(file)).outline);
+      await add(name, scheme, plan.quantize.activation, own);
     }
   }
   const weight = (name: string) => known(weights, name);
-  const float = (name: string, input: Matrix) => ops.linear(input, weight(name), biases.get(name) ?? null);
+  const bias = (name: string) => known(biases, name);
+  const float = (name: string, input: Matrix) => ops.linear(input, weight(name), bias(name));
   return {
     float: (names, input) => inTurn(names, (name) => float(name, input)),
     quantized: (names, input) => inTurn(names, (name) => known(quantized, name)(input)),
     add,
     weight,
+    bias,
   };
 }
 

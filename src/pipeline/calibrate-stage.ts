@@ -6,13 +6,15 @@ import type { ModelDescription } from "../model/architecture.js";
 import { findArchitecture } from "../model/architectures/registry.js";
 import { type Batch, batchesOf } from "../model/batches.js";
 import { embed } from "../model/embedding.js";
+import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
-import type { ChosenRows } from "../quantizers/calibrated-quantizer.js";
+import { MeanOfTokens } from "../quantizers/bias-correction.js";
+import type { CalibrationInputs, ChosenRows } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
-import { fitLinears } from "./fit-linears.js";
+import { fitLinears, type WatchedInputs } from "./fit-linears.js";
 import { type PlannedLinear, readsText } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
@@ -69,7 +71,8 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
         const floatInputs = stepFloat(block, place, products.float);
         if (names.length > 0) {
           const inputs = { quantized: block.quantized.map(inputOf), float: () => floatInputs };
-          entries.push(...(await fitLinears(options, names, inputs, products)));
+          const fitting = watched(inputs, windows[0].length, aimsAtFloat(planned, names));
+          entries.push(...(await fitLinears(options, names, fitting, products)));
         }
         for await (const _ of floatInputs); // those that no fit has asked for
         for (const each of block.quantized) await each.resume(await products.quantized(place, inputOf(each)));
@@ -94,7 +97,7 @@ interface BlockInStep {
 
 type OpenStepped = (hidden: Matrix, length: number) => Promise<SteppedBlock>;
 
-/** Starts block `index` on a batch; its norms are read once. */
+/** Starts block `index` on a batch; its norms are read once. Inputs that are rotated wait as they are then. */
 async function blockOpener(
   { checkpoint, kernels }: CalibrationOptions,
   index: number,
@@ -108,9 +111,13 @@ async function blockOpener(
     vectors.set(tensor, read);
     return read;
   };
+  const rotationOf = (linear: string) => checkpoint.rotations?.get(linear) ?? null;
   return (hidden, length) =>
     stepThrough(
-      (executor) => architecture.openBlock(index, { config, executor, ops, vector }),
+      (waiting) => {
+        const executor = openRotatingExecutor(waiting, rotationOf, kernels);
+        return architecture.openBlock(index, { config, executor, ops, vector });
+      },
       hidden,
       length,
     );
@@ -148,6 +155,34 @@ async function* stepFloat(
     yield inputOf(each);
     if (place.includes(lastLinear)) await each.resume(await products(place, inputOf(each)));
   }
+}
+
+/** Whether a linear gets a bias with which its outputs have the float model's mean. */
+function aimsAtFloat(planned: readonly PlannedLinear[], names: readonly string[]): boolean {
+  return planned.some(
+    ({ linear, quantize }) => quantize?.biasCorrection === "float" && names.includes(linear.name),
+  );
+}
+
+/** Calibration inputs of which the mean of the float model's, where it is wanted, is taken as they go by. */
+function watched({ quantized, float }: CalibrationInputs, length: number, wanted: boolean): WatchedInputs {
+  const mean = new MeanOfTokens(length, quantized[0].columns);
+  async function* passing() {
+    for await (const batch of float()) {
+      if (wanted) mean.add(batch);
+      yield batch;
+    }
+  }
+  const batches = passing();
+  return {
+    quantized,
+    length,
+    float: () => batches,
+    async floatMean() {
+      for await (const _ of batches); // those that no fit has asked for
+      return mean.value;
+    },
+  };
 }
 
 function waitingOf(block: SteppedBlock) {

@@ -1,21 +1,31 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
-import type { CalibrationInputs, LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import { type BiasCorrection, MeanOfTokens, missingMean } from "../quantizers/bias-correction.js";
+import type { CalibrationInputs, FitContext, LinearToFit } from "../quantizers/calibrated-quantizer.js";
 import { largestMagnitude } from "../schemes/activation.js";
 import { relativeError } from "../schemes/relative-error.js";
-import type { ActivationScheme } from "../schemes/scheme.js";
+import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
 import { outlineOf } from "../schemes/weights.js";
+import type { Matrix } from "../tensor/matrix.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
 import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
-import { entryOf, expectFinite, finishedEntry, type ToQuantize } from "./quantize-stage.js";
+import { entryOf, expectFinite, finishedEntry, quantizeOne, type ToQuantize } from "./quantize-stage.js";
 import {
   type QuantizedEntry,
   quantizedFolder,
+  readBias,
   readScheme,
   schemeFile,
   writeScheme,
 } from "./quantized-files.js";
+
+/** The inputs that linears are fitted to, and the mean of the float model's, `[K]` (`MeanOfTokens`). */
+export interface WatchedInputs extends CalibrationInputs {
+  /** Tokens of a window. */
+  readonly length: number;
+  floatMean(): Promise<Float64Array>;
+}
 
 /**
  * Fits linears that read one input, those of one rule's method and options together, and writes their schemes; what an
@@ -25,7 +35,7 @@ import {
 export async function fitLinears(
   { run, planned, seed, chosenRows, kernels }: FitOptions,
   names: readonly string[],
-  inputs: CalibrationInputs,
+  inputs: WatchedInputs,
   products: BlockProducts,
 ): Promise<readonly QuantizedEntry[]> {
   const folder = quantizedFolder(run);
@@ -34,31 +44,26 @@ export async function fitLinears(
     const finished = await Promise.all(together.map((each) => finishedEntry(folder, each)));
     if (finished.every((entry) => entry !== null)) {
       for (const entry of finished) {
-        const scheme = await readScheme(path.join(folder, entry.file), entry.weight);
-        const activation = measured(entry, inputs);
-        await products.add(entry.name, scheme, activation);
+        const file = path.join(folder, entry.file);
+        const bias = entry.bias ? await readBias(file, entry.weight.rows) : products.bias(entry.name);
+        const activation = measured(entry.name, entry.activation, inputs);
+        await products.add(entry.name, await readScheme(file, entry.weight), activation, bias);
         entries.push({ ...entry, activation });
       }
       continue;
     }
-    const choice = calibratedQuantizerOf(together[0].quantize.choice);
-    if (choice === null) throw new RangeError(`${together[0].linear.name} is not fitted`);
-    const linears = together.map(
-      ({ linear }): LinearToFit => ({ ...linear, weight: products.weight(linear.name) }),
-    );
-    const schemes = await choice.quantizer.quantize(linears, inputs, choice.options, {
-      seed,
-      kernels,
-      chosenRows,
-    });
+    const schemes = await schemesOf(together, inputs, products, { seed, kernels, chosenRows });
     for (const [at, each] of together.entries()) {
-      expectFinite(each.linear, schemes[at]);
-      const error = await relativeError(linears[at].weight, schemes[at], kernels);
       const { name } = each.linear;
-      const written = await writeScheme(path.join(folder, schemeFile(name)), schemes[at], error);
-      const activation = measured({ name, activation: each.quantize.activation }, inputs);
-      await products.add(name, schemes[at], activation);
-      entries.push({ ...entryOf(each, outlineOf(schemes[at]), error), ...written, activation });
+      const scheme = schemes[at];
+      const error = await relativeError(products.weight(name), scheme, kernels);
+      const { biasCorrection } = each.quantize;
+      const activation = measured(name, each.quantize.activation, inputs);
+      const bias =
+        biasCorrection && (await ownBias(biasCorrection, name, scheme, activation, inputs, products));
+      const written = await writeScheme(path.join(folder, schemeFile(name)), scheme, error, bias);
+      await products.add(name, scheme, activation, bias ?? products.bias(name));
+      entries.push({ ...entryOf(each, outlineOf(scheme), error), ...written, activation });
     }
   }
   return entries;
@@ -68,7 +73,8 @@ type FitOptions = Pick<CalibrationOptions, "run" | "planned" | "seed" | "chosenR
 
 /** How an input is represented, with the largest magnitude that the quantized model has there where that is asked for. */
 function measured(
-  { name, activation }: Pick<QuantizedEntry, "name" | "activation">,
+  name: string,
+  activation: ActivationScheme,
   { quantized }: CalibrationInputs,
 ): ActivationScheme {
   if (!("per" in activation) || activation.per !== "tensor") return activation;
@@ -79,6 +85,50 @@ function measured(
     `on the calibration text the input of ${name} is not finite`,
     "check that the checkpoint is whole: the model computes NaN or infinity",
   );
+}
+
+/** Linears of one method, fitted together or, where it looks at weights alone, each by itself. */
+async function schemesOf(
+  together: readonly ToQuantize[],
+  inputs: CalibrationInputs,
+  products: BlockProducts,
+  context: FitContext,
+): Promise<readonly WeightScheme[]> {
+  const linears = together.map(
+    ({ linear }): LinearToFit => ({ ...linear, weight: products.weight(linear.name) }),
+  );
+  const choice = calibratedQuantizerOf(together[0].quantize.choice);
+  const schemes: WeightScheme[] = [];
+  if (choice) schemes.push(...(await choice.quantizer.quantize(linears, inputs, choice.options, context)));
+  else
+    for (const [at, each] of together.entries())
+      schemes.push(await quantizeOne(each, linears[at].weight, context.kernels));
+  for (const [at, { linear }] of together.entries()) expectFinite(linear, schemes[at]);
+  return schemes;
+}
+
+/** The checkpoint's bias and what the quantized linear lacks on the mean, `[N]`. */
+async function ownBias(
+  correction: BiasCorrection,
+  name: string,
+  scheme: WeightScheme,
+  activation: ActivationScheme,
+  { quantized, length, floatMean }: WatchedInputs,
+  products: BlockProducts,
+): Promise<Float32Array> {
+  const weight = products.weight(name);
+  const meanOf = async (columns: number, of: (input: Matrix) => Promise<Matrix> | Matrix) => {
+    const mean = new MeanOfTokens(length, columns);
+    for (const input of quantized) mean.add(await of(input));
+    return mean.value;
+  };
+  const inputs = correction === "float" ? await floatMean() : await meanOf(weight.columns, (input) => input);
+  const missing = await missingMean(correction, weight, scheme, inputs, async () => {
+    await products.add(name, scheme, activation, null);
+    return meanOf(weight.rows, async (input) => (await products.quantized([name], input))[0]);
+  });
+  const bias = products.bias(name);
+  return Float32Array.from(missing, (value, row) => value + (bias ? bias[row] : 0));
 }
 
 /** The linears that are quantized, those with the same method and options together. */

@@ -1,10 +1,11 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
 import { describeActivation } from "../schemes/activation.js";
+import type { Rotation } from "../schemes/rotation.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import { bitsPerWeight, describeWeight, storedBytes } from "../schemes/weights.js";
 import { packedTargets, packFolder, readManifest } from "./pack-files.js";
-import { quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+import { quantizedFolder, readBias, readQuantizedIndex, readScheme } from "./quantized-files.js";
 
 /** One quantized linear in depth. */
 export interface LinearInspection {
@@ -15,7 +16,11 @@ export interface LinearInspection {
   readonly bitsPerWeight: number;
   readonly relativeError: number;
   readonly activation: string;
-  /** Null of vectors without a table, and of parts. */
+  /** Of its own bias, in place of the checkpoint's; null where it keeps that. */
+  readonly bias: { readonly least: number; readonly most: number } | null;
+  /** Of the input, before it is represented; null where there is none. */
+  readonly rotation: Rotation | null;
+  /** Null of vectors without a table, of values with own tables, and of parts. */
   readonly scales: { readonly count: number; readonly least: number; readonly most: number } | null;
   /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids; none of parts. */
   readonly codes: readonly { readonly code: string; readonly share: number }[];
@@ -40,7 +45,9 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
       { usage: true },
     );
   }
-  const weight = await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight);
+  const file = path.join(quantizedFolder(run), entry.file);
+  const weight = await readScheme(file, entry.weight);
+  const bias = entry.bias ? await readBias(file, weight.rows) : null;
   const packs = [];
   for (const target of await packedTargets(run)) {
     const packed = (await readManifest(packFolder(run, target))).linears.find(
@@ -52,10 +59,15 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
     name,
     scheme: describeWeight(weight),
     shape: [weight.rows, weight.columns],
-    bytes: storedBytes(weight),
+    bytes: storedBytes(weight) + 4 * (bias?.length ?? 0),
     bitsPerWeight: bitsPerWeight(weight),
     relativeError: entry.relativeError,
     activation: describeActivation(entry.activation),
+    bias: bias && {
+      least: bias.reduce((a, b) => Math.min(a, b)),
+      most: bias.reduce((a, b) => Math.max(a, b)),
+    },
+    rotation: entry.rotation ?? null,
     scales: rangeOf(scalesOf(weight)),
     codes: codeShares(codesOf(weight)),
     packs,

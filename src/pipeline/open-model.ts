@@ -9,9 +9,11 @@ import type { AttentionInput } from "../model/block-ops.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import { openObservingExecutor } from "../model/executors/observing.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
+import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { keptOfInput, represent } from "../schemes/represent.js";
+import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
 import { dequantize } from "../schemes/weights.js";
@@ -20,7 +22,13 @@ import { damagedPack, type Target } from "../targets/target.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { describeRun } from "./describe-run.js";
 import { openPack, packedTargets, packFolder, readManifest } from "./pack-files.js";
-import { type QuantizedEntry, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
+import {
+  type QuantizedEntry,
+  quantizedFolder,
+  readBias,
+  readQuantizedIndex,
+  readScheme,
+} from "./quantized-files.js";
 
 /**
  * What computes the linears: `float` in float32, on a run with its dequantized weights; `lut` the engine on the bytes of
@@ -48,7 +56,7 @@ export interface OpenModelOptions extends Observer {
 
 /** Who sees what a model computes. */
 export interface Observer {
-  /** Sees every linear's input before it is computed; is waited for. */
+  /** Sees every linear's input before it is computed, rotated where it is to be; is waited for. */
   observe?(linears: readonly string[], input: Matrix): Promise<void> | void;
   /** Sees what each attention is computed from, right after the inputs of its linears. */
   observeAttention?(input: AttentionInput<Matrix, Float32Array>): void;
@@ -81,6 +89,7 @@ export function openCheckpointModel(
     description,
     source: checkpoint,
     quantized: new Map(),
+    rotation: (linear) => checkpoint.rotations?.get(linear) ?? null,
     activation: (linear) => checkpoint.stored.get(linear.tensor)?.activation ?? { scheme: "float" },
     packed: null,
     ops: openOps({ threads: kernels.threads }),
@@ -111,7 +120,8 @@ async function openRun({
   const quantized = new Map(linears.map((entry) => [entry.name, entry]));
   const { config, description, kept: source } = await describeRun(run, linears);
   const ops = openOps({ threads: kernels.threads });
-  const packed = engine === "lut" ? await openUnits(run, target, source, description, ops, kernels) : null;
+  const packed =
+    engine === "lut" ? await openUnits(run, target, source, description, quantized, ops, kernels) : null;
   const activation = ({ name }: LinearInfo): ActivationScheme =>
     quantized.get(name)?.activation ?? { scheme: "float" };
   return assemble({
@@ -120,6 +130,7 @@ async function openRun({
     description,
     source,
     quantized,
+    rotation: (linear) => quantized.get(linear)?.rotation ?? null,
     activation,
     packed,
     ops,
@@ -136,6 +147,8 @@ interface Parts {
   readonly description: ModelDescription;
   readonly source: TensorSource;
   readonly quantized: ReadonlyMap<string, QuantizedEntry>;
+  /** Of a linear's input, by the linear's name. */
+  readonly rotation: (linear: string) => Rotation | null;
   readonly activation: (linear: LinearInfo) => ActivationScheme;
   readonly packed: PackedUnits | null;
   readonly ops: Ops;
@@ -151,6 +164,7 @@ function assemble({
   description,
   source,
   quantized,
+  rotation,
   activation,
   packed,
   ops,
@@ -169,14 +183,15 @@ function assemble({
         const scheme = await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight);
         return { weight: dequantize(scheme), keptOfInput: keptOfInput(scheme) };
       },
-      bias: (linear) => biasOf(linear, source, kernels),
+      bias: (linear) => biasOf(linear, source, kernels, run, quantized),
       activation,
     },
     ops,
     kernels,
   );
   const computing = packed ? openPackedExecutor(packed.unit, float) : float;
-  const executor = observe ? openObservingExecutor(computing, observe) : computing;
+  const observed = observe ? openObservingExecutor(computing, observe) : computing;
+  const executor = openRotatingExecutor(observed, rotation, kernels);
   const headInExecutor = quantized.has(description.head.name);
   const glued = { ...ops, ...packed?.glue };
   const attention: Ops["attention"] = (input) => {
@@ -217,6 +232,7 @@ async function openUnits(
   wanted: string | undefined,
   source: TensorSource,
   description: ModelDescription,
+  quantized: ReadonlyMap<string, QuantizedEntry>,
   ops: Ops,
   kernels: Kernels,
 ): Promise<PackedUnits> {
@@ -238,7 +254,7 @@ async function openUnits(
       const [entry, linear] = [entries.get(linearName), linears.get(linearName)];
       if (entry === undefined || linear === undefined) return null;
       const arithmetic = target.open(await pack.read(entry), kernels);
-      const bias = await biasOf(linear, source, kernels);
+      const bias = await biasOf(linear, source, kernels, run, quantized);
       if ("multiply" in arithmetic) return { multiply: arithmetic.multiply, bias };
       const multiply = async (input: Matrix) =>
         ops.linear(await represent(input, entry.activation, null, kernels), arithmetic.weight, null);
@@ -261,10 +277,16 @@ async function onlyTarget(run: string): Promise<string> {
   });
 }
 
+/** A linear's own bias in a run, or the checkpoint's. */
 async function biasOf(
   linear: LinearInfo,
   source: TensorSource,
   kernels: Kernels,
+  run: string | undefined,
+  quantized: ReadonlyMap<string, QuantizedEntry>,
 ): Promise<Float32Array | null> {
+  const entry = quantized.get(linear.name);
+  if (run !== undefined && entry?.bias)
+    return readBias(path.join(quantizedFolder(run), entry.file), entry.weight.rows);
   return linear.bias === null ? null : readVector(source, linear.bias, kernels);
 }

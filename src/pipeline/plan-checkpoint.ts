@@ -6,6 +6,7 @@ import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { foldsNorms } from "../transforms/fold-norms.js";
 import { foldedNorms } from "../transforms/folded-norms.js";
 import { makePlan, type Plan, tokenizerFor } from "./plan.js";
+import { rotateCheckpoint } from "./rotate-checkpoint.js";
 import { storedOutlines } from "./stored-outlines.js";
 import { weightedNormsFor } from "./weighted-norms.js";
 
@@ -26,15 +27,16 @@ export async function planCheckpoint(
   isEstimate = false,
 ): Promise<PlannedModel> {
   const kernels = openKernels({ path: "reference" }); // reads no weights
-  const checkpoint = foldsNorms(recipe)
+  const folded = foldsNorms(recipe)
     ? foldedNorms(source, describeCheckpoint(source), new Map(), kernels)
     : source;
-  const { config, tensors, directory } = checkpoint;
+  const checkpoint = rotateCheckpoint(folded, recipe.transforms, recipe.seed, () => true, kernels);
+  const { config, tensors, directory, rotations } = checkpoint;
   const description = describeCheckpoint(checkpoint);
   const stored = await storedOutlines(checkpoint, description, recipe);
   const tokenizer = await tokenizerFor(recipe.targets, directory);
   const weightedNorms = await weightedNormsFor(recipe.targets, description, checkpoint);
-  const given = { tokenizer, stored, tensors, weightedNorms, isEstimate };
+  const given = { tokenizer, stored, tensors, weightedNorms, rotations, isEstimate };
   return { description, plan: makePlan(description, config, recipe, given) };
 }
 

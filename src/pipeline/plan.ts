@@ -2,6 +2,7 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readTokenizerFiles, type TokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { type BiasCorrection, withoutCorrection } from "../quantizers/bias-correction.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import {
@@ -14,9 +15,12 @@ import {
 } from "../recipe/schema.js";
 import { activationFault, isStatic } from "../schemes/activation.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { inputOf } from "../schemes/vectors.js";
 import { findTarget } from "../targets/registry.js";
 import { type Place, refusalOf } from "../targets/target.js";
+import { hadamardOf, rotationNote } from "../transforms/hadamard.js";
+import { needText } from "../transforms/registry.js";
 import { placeOf } from "./place.js";
 import { addCalibration, type Problem, refusal } from "./problems.js";
 import { transformProblems } from "./transform-problems.js";
@@ -32,6 +36,8 @@ export interface Plan {
   readonly transforms: readonly TransformChoice[];
   readonly linears: readonly PlannedLinear[];
   readonly targets: readonly TargetChoice[];
+  /** What else there is to know of it, for people. */
+  readonly notes: readonly string[];
 }
 
 export interface PlannedLinear {
@@ -39,7 +45,15 @@ export interface PlannedLinear {
   /** The rule that decided, counted from 1. */
   readonly rule: number;
   /** What is made of it; null when it stays float. */
-  readonly quantize: (LinearOutline & { readonly choice: QuantizeChoice }) | null;
+  readonly quantize: PlannedQuantization | null;
+}
+
+export interface PlannedQuantization extends LinearOutline {
+  readonly choice: QuantizeChoice;
+  /** Schemes that its method may make of it instead, by its values. */
+  readonly alternatives: readonly WeightOutline[];
+  /** What its own bias makes up for; null where it keeps the checkpoint's. */
+  readonly biasCorrection: BiasCorrection | null;
 }
 
 /** What a plan may need of a checkpoint besides its shapes. */
@@ -48,6 +62,7 @@ interface Given {
   readonly stored?: StoredOutlines;
   readonly tensors?: TensorSource["tensors"];
   readonly weightedNorms?: readonly string[];
+  readonly rotations?: DequantizedCheckpoint["rotations"];
   /** Nothing will be quantized: no calibration text is asked for. */
   readonly isEstimate?: boolean;
 }
@@ -56,8 +71,8 @@ interface Given {
  * Matches every linear to its rule and checks every shape, group and target constraint of the whole model.
  * @param config the checkpoint's config.json.
  * @param given the tokenizer, asked for only where a target keeps whole models (`tokenizerFor`), the schemes of the
- *   linears that a rule takes as they are stored (`takesStored`), the tensors, for transforms, and norms with weights of
- *   their own, for targets that compute norms (`weightedNormsFor`).
+ *   linears that a rule takes as they are stored (`takesStored`), the tensors, for transforms, norms with weights of
+ *   their own, for targets that compute norms (`weightedNormsFor`), and the rotations of inputs that the weights ask for.
  * @throws LuthierError (usage) listing all that does not fit, with the linears' names and the ways out.
  */
 export function makePlan(
@@ -69,10 +84,12 @@ export function makePlan(
     stored = new Map(),
     tensors = new Map(),
     weightedNorms = [],
+    rotations = new Map(),
     isEstimate = false,
   }: Given = {},
 ): Plan {
   const linears = [...description.blocks.flat(), description.head];
+  const rotation = hadamardOf(recipe.transforms);
   const problems = unusedRules(linears, recipe);
   const planned: PlannedLinear[] = [];
   for (const linear of linears) {
@@ -96,24 +113,50 @@ export function makePlan(
     const fault = activationFault(linear.columns, activation);
     if (fault)
       problems.push({ linear: linear.name, reason: fault, fix: "use a divisor of them, or `per: token`" });
+    const rotated = rotations.get(linear.name);
     const place = placeOf(linear, description, null);
-    for (const target of recipe.targets) checkTarget(linear, { weight, activation }, target, place, problems);
-    planned.push({ linear, rule: index + 1, quantize: { weight, activation, choice: rule.quantize } });
+    const alternatives = alternativesOf(linear, rule.quantize);
+    const { biasCorrection = null } = rule;
+    const given = {
+      activation,
+      ...(rotated && { rotation: rotated }),
+      ...(biasCorrection && { bias: true as const }),
+    };
+    for (const target of recipe.targets)
+      checkTarget(linear, [weight, ...alternatives], given, target, place, problems);
+    const quantize = { weight, ...given, choice: rule.quantize, alternatives, biasCorrection };
+    planned.push({ linear, rule: index + 1, quantize });
   }
   const lacksText = recipe.calibration === undefined && !isEstimate;
   problems.push(...calibrationProblems(planned, recipe, description.head, lacksText));
   problems.push(...transformProblems(description, planned, recipe, tensors, lacksText));
-  const quantized = planned.flatMap(({ linear, quantize }) =>
-    quantize ? { name: linear.name, weight: quantize.weight } : [],
-  );
+  const models = modelsOf(planned);
   for (const choice of recipe.targets) {
     const { target, parameters } = targetOf(choice);
-    const refused = target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
+    const judge = (quantized: (typeof models)[number]) =>
+      target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
+    const refused = models.map(judge).find((found) => found);
     if (refused)
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
-  return { transforms: recipe.transforms, linears: planned, targets: recipe.targets };
+  const notes = rotation ? [rotationNote(description, rotation)] : [];
+  return { transforms: recipe.transforms, linears: planned, targets: recipe.targets, notes };
+}
+
+/**
+ * The quantized linears of the model as targets that keep whole models judge it: as planned, and, where methods choose by
+ * the weights, with one linear that has come out otherwise.
+ */
+function modelsOf(planned: readonly PlannedLinear[]) {
+  const quantized = planned.flatMap(({ linear, quantize }) =>
+    quantize ? { name: linear.name, weight: quantize.weight, last: quantize.alternatives.at(-1) } : [],
+  );
+  const asPlanned = quantized.map(({ name, weight }) => ({ name, weight }));
+  const other = quantized.findIndex(({ last }) => last);
+  if (other < 0) return [asPlanned];
+  const { name, weight, last = weight } = quantized[other];
+  return [asPlanned, asPlanned.with(other, { name, weight: last })];
 }
 
 /** The quantizer of a choice that looks at weights alone, with its options as the schema left them. */
@@ -184,7 +227,7 @@ function inputDecidedBy(weight: WeightOutline): ActivationScheme | null {
 
 /** Whether a transform or something of a linear is fitted to calibration text. */
 export function needsCalibration({ transforms, linears }: Plan): boolean {
-  return transforms.length > 0 || hasFitted(linears);
+  return needText(transforms.map(({ transform }) => transform)) || hasFitted(linears);
 }
 
 /** Whether something of a linear is fitted to calibration text. */
@@ -192,12 +235,13 @@ export function hasFitted(linears: readonly PlannedLinear[]): boolean {
   return linears.some(readsText);
 }
 
-/** Whether this linear's method is fitted to calibration text. */
+/** Whether this linear's method or bias is fitted to calibration text. */
 export function isFitted({ quantize }: PlannedLinear): boolean {
-  return quantize !== null && calibratedQuantizerOf(quantize.choice) !== null;
+  if (quantize === null) return false;
+  return quantize.biasCorrection !== null || calibratedQuantizerOf(quantize.choice) !== null;
 }
 
-/** Whether something of this linear is fitted to calibration text: its weight, or the scale of its input. */
+/** Whether something of this linear is fitted to calibration text: its method, its bias, or the scale of its input. */
 export function readsText(linear: PlannedLinear): boolean {
   return isFitted(linear) || (linear.quantize !== null && isStatic(linear.quantize.activation));
 }
@@ -209,11 +253,27 @@ function calibrationProblems(
   head: LinearInfo,
   lacksText: boolean,
 ): Problem[] {
-  return planned.filter(readsText).flatMap((each) => {
-    const { linear, rule, quantize } = each;
-    const method = quantize?.choice.method;
-    const fitted = isFitted(each) ? method : "a scale for all inputs";
+  return planned.filter(readsText).flatMap(({ linear, rule, quantize }) => {
+    if (quantize === null) return [];
+    const { choice, biasCorrection, weight } = quantize;
+    const ofNoMethod = biasCorrection ? "biasCorrection" : "a scale for all inputs";
+    const fitted = calibratedQuantizerOf(choice) ? choice.method : ofNoMethod;
     const problems: Problem[] = [];
+    const uncorrected = biasCorrection && withoutCorrection(weight, biasCorrection);
+    if (uncorrected) {
+      problems.push({
+        linear: linear.name,
+        reason: uncorrected,
+        fix: "use `biasCorrection: own`, or a ternary method as `twn` or `trit-planes`",
+      });
+    }
+    if (biasCorrection && isStored(choice)) {
+      problems.push({
+        linear: linear.name,
+        reason: "it is taken as the checkpoint has it, and so is its bias",
+        fix: "remove `biasCorrection` from the rule",
+      });
+    }
     if (lacksText) {
       problems.push({
         linear: linear.name,
@@ -228,10 +288,10 @@ function calibrationProblems(
         fix: "give it a rule of its own before this one: `keep: float`, or nothing that is fitted",
       });
     }
-    if (rules[rule - 1].activation && quantize && inputDecidedBy(quantize.weight)) {
+    if (rules[rule - 1].activation && inputDecidedBy(weight)) {
       problems.push({
         linear: linear.name,
-        reason: `${method} decides how the input is represented`,
+        reason: `${fitted} decides how the input is represented`,
         fix: "remove `activation` from the rule",
       });
     }
@@ -284,15 +344,23 @@ function outlineOf(
   }
 }
 
+function alternativesOf({ rows, columns }: LinearInfo, choice: QuantizeChoice): readonly WeightOutline[] {
+  if (isStored(choice) || calibratedQuantizerOf(choice)) return [];
+  const { quantizer, options } = quantizerOf(choice);
+  return quantizer.alternatives?.(rows, columns, options) ?? [];
+}
+
 function checkTarget(
   linear: LinearInfo,
-  outline: LinearOutline,
+  weights: readonly WeightOutline[],
+  given: Omit<LinearOutline, "weight">,
   choice: TargetChoice,
   place: Place,
   problems: Problem[],
 ): void {
   const { target, parameters } = targetOf(choice);
-  const refused = refusalOf(target, outline, parameters, place);
+  const refusals = weights.map((weight) => refusalOf(target, { weight, ...given }, parameters, place));
+  const refused = refusals.find((found) => found !== null);
   if (refused)
     problems.push({ linear: linear.name, reason: `${target.name}: ${refused.reason}`, fix: refused.fix });
 }

@@ -89,7 +89,8 @@ async function make(
   return { scheme, error: await relativeError(source.weight, scheme, kernels) };
 }
 
-async function quantizeOne(
+/** @throws LuthierError when the method could not hold the weight. */
+export async function quantizeOne(
   { linear, quantize }: ToQuantize,
   weight: Matrix,
   kernels: Kernels,
@@ -114,21 +115,31 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
   const file = path.join(folder, schemeFile(each.linear.name));
   try {
     const facts = await readSchemeFacts(file);
-    if (!sameOutline(each.quantize.weight, facts.outline)) return null;
-    return { ...entryOf(each, facts.outline, facts.relativeError), ...(await hashFile(file)) };
+    const weight = asPlanned(each, facts.outline);
+    if (weight === null || facts.hasBias !== (each.quantize.biasCorrection !== null)) return null;
+    return { ...entryOf(each, weight, facts.relativeError), ...(await hashFile(file)) };
   } catch (error) {
     if (error instanceof LuthierError) return null; // missing or damaged: it is made again
     throw error;
   }
 }
 
-/** @param weight the outline that was made: of parts it may differ from the planned one. */
-export function entryOf(
-  { linear, quantize: { activation } }: ToQuantize,
-  weight: WeightOutline,
-  error: number,
-) {
-  return { name: linear.name, file: schemeFile(linear.name), weight, activation, relativeError: error };
+/** The planned outline that came out, as the plan states it but for the extents of parts; null when it is none of them. */
+function asPlanned(
+  { quantize: { weight, alternatives } }: ToQuantize,
+  outline: WeightOutline,
+): WeightOutline | null {
+  const found = [weight, ...alternatives].find((planned) => sameOutline(planned, outline)) ?? null;
+  return found?.scheme === "parts" ? outline : found;
+}
+
+export function entryOf(each: ToQuantize, outline: WeightOutline, relativeError: number) {
+  const { name } = each.linear;
+  const { activation, rotation, bias } = each.quantize;
+  const weight = asPlanned(each, outline);
+  if (weight === null) throw new RangeError(`${name} came out as ${describeWeight(outline)}`);
+  const beside = { ...(rotation && { rotation }), ...(bias && { bias }) };
+  return { name, file: schemeFile(name), weight, activation, relativeError, ...beside };
 }
 
 /** A result to be asked for later; a failure before that is kept, not reported as unhandled. */

@@ -75,7 +75,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
     const { description, plan } = await planCheckpoint(source, recipe.recipe);
     const text = needsCalibration(plan) ? await calibrationText(recipe, source.directory, description) : null;
     await prepareRunDirectory(out, options.fresh ?? false);
-    let record = await beginRecord(options, source, text, onProgress);
+    let record = await beginRecord(options, source, plan, text, onProgress);
     const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
       const started = performance.now();
       const result = await work();
@@ -92,6 +92,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
               checkpoint: source,
               plan,
               source: sourceOf(record, []),
+              seed: recipe.recipe.seed,
             }),
           )
         : { checkpoint: source, files: [], transforms: [] };
@@ -143,6 +144,7 @@ function withStage(record: RunRecord, name: string, seconds: number): RunRecord 
 async function beginRecord(
   options: QuantizeOptions,
   checkpoint: Checkpoint,
+  { notes }: Plan,
   text: CalibrationText | null,
   onProgress: OnProgress,
 ): Promise<RunRecord> {
@@ -155,6 +157,7 @@ async function beginRecord(
     versions: { ...versions() },
     model: options.model,
     recipe: { name: recipe.name, resolved: recipe.recipe },
+    ...(notes.length > 0 && { notes: [...notes] }),
     inputs,
     ...(text && { calibration: text.source }),
     stages: earlier?.stages ?? [],

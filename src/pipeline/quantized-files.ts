@@ -8,9 +8,10 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { openTensors } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import { activationScheme } from "../schemes/activation.js";
-import type { ActivationScheme, WeightOutline, WeightScheme } from "../schemes/scheme.js";
+import { rotation, rotationFault } from "../schemes/rotation.js";
+import type { LinearOutline, WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import { outlineOf, parseOutline, weightFromTensors, weightTensors } from "../schemes/weights.js";
-import type { Tensors } from "../tensor/tensor.js";
+import type { TensorBytes, Tensors } from "../tensor/tensor.js";
 import { expectInside, type FileEntry, fileEntry, readRecord } from "./record.js";
 
 /* The files under `quantized/`: docs/formats.md describes them. */
@@ -28,17 +29,19 @@ const indexSchema = z.strictObject({
       name: z.string(),
       weight: z.unknown(),
       activation: activationScheme,
+      rotation: rotation.optional(),
       /** `‖W − Ŵ‖ / ‖W‖`. */
       relativeError: z.number(),
+      bias: z.literal(true).optional(),
     }),
   ),
 });
 
-export interface QuantizedEntry extends FileEntry {
+export interface QuantizedEntry extends FileEntry, LinearOutline {
   readonly name: string;
-  readonly weight: WeightOutline;
-  readonly activation: ActivationScheme;
   readonly relativeError: number;
+  /** Present where its file has a bias, in place of the checkpoint's. */
+  readonly bias?: true;
 }
 
 export interface QuantizedIndex {
@@ -80,18 +83,31 @@ export async function readQuantizedIndex(run: string): Promise<QuantizedIndex> {
   }
   const { files, linears } = index;
   expectInside([...files, ...linears], file);
-  return { files, linears: linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) })) };
+  return {
+    files,
+    linears: linears.map((entry) => {
+      const weight = parseOutline(entry.weight, file);
+      const fault = entry.rotation && rotationFault(entry.rotation, weight.columns);
+      if (!fault) return { ...entry, weight };
+      throw new LuthierError(
+        `${file}: the rotation of ${entry.name}: ${fault}`,
+        "quantize again with --fresh",
+      );
+    }),
+  };
 }
 
 /**
  * Writes one linear's scheme. The relative error is kept in the file, so that a resumed run need not compute it again.
+ * @param bias `[N]`, in place of the checkpoint's.
  */
 export async function writeScheme(
   file: string,
   weight: WeightScheme,
   relativeError: number,
+  bias: Float32Array | null = null,
 ): Promise<WrittenFile> {
-  const tensors = weightTensors(weight);
+  const tensors = { ...weightTensors(weight), ...(bias && { bias: biasTensor(bias) }) };
   return writeSafetensors(file, named(tensors), {
     format: "luthier-weight",
     version: "1",
@@ -99,6 +115,18 @@ export async function writeScheme(
     relativeError: String(relativeError),
     dataSha256: dataSha256(tensors),
   });
+}
+
+function biasTensor(bias: Float32Array): TensorBytes {
+  return { dtype: "F32", shape: [bias.length], bytes: new Uint8Array(bias.slice().buffer) };
+}
+
+/** A linear's own bias, `[N]`. @throws LuthierError when its file has none of this length, or it is not finite. */
+export async function readBias(file: string, rows: number): Promise<Float32Array> {
+  const tensor = (await readAll(file)).bias;
+  const bias = tensor?.dtype === "F32" && new Float32Array(tensor.bytes.slice().buffer);
+  if (bias && bias.length === rows && bias.every(Number.isFinite)) return bias;
+  throw new LuthierError(`${file} has no bias of ${rows} finite numbers`, "delete it and run again");
 }
 
 /** sha256 of the tensors' bytes, in the order of their names: a resumed run tells by it that a file is as it was written. */
@@ -111,7 +139,7 @@ export function dataSha256(tensors: Tensors): string {
 /** What a scheme's file says of itself. @throws LuthierError when it is none, or its data is not what was written. */
 export async function readSchemeFacts(
   file: string,
-): Promise<{ outline: WeightOutline; relativeError: number }> {
+): Promise<{ outline: WeightOutline; relativeError: number; hasBias: boolean }> {
   const { metadata } = await readHeader(file);
   const relativeError = Number(metadata.relativeError);
   if (metadata.format !== "luthier-weight" || metadata.version !== "1" || !Number.isFinite(relativeError)) {
@@ -120,10 +148,12 @@ export async function readSchemeFacts(
       "quantize again with --fresh",
     );
   }
-  if (metadata.dataSha256 !== dataSha256(await readAll(file))) {
+  const tensors = await readAll(file);
+  if (metadata.dataSha256 !== dataSha256(tensors)) {
     throw new LuthierError(`${file}: its data is not what was written`, "delete it and run again");
   }
-  return { outline: parseOutline(parseJson(metadata.outline, file), file), relativeError };
+  const outline = parseOutline(parseJson(metadata.outline, file), file);
+  return { outline, relativeError, hasBias: "bias" in tensors };
 }
 
 function parseJson(text: string | undefined, file: string): unknown {

@@ -30,6 +30,8 @@ const runRecord = z.strictObject({
   versions: z.record(z.string(), z.string()),
   model: z.string(),
   recipe: z.strictObject({ name: z.string(), resolved: recipeSchema }),
+  /** What the plan says besides its tables; absent when it says nothing. */
+  notes: z.array(z.string()).optional(),
   inputs: z.array(inputFile),
   /** The text that methods were fitted to; absent where none was needed. */
   calibration: z

@@ -18,8 +18,9 @@ const statisticsSource = z.strictObject({
   versions: z.record(z.string(), z.string()),
   /** sha256 of every file of the checkpoint, by name. */
   model: z.record(z.string(), z.string()),
-  text: z.strictObject({ sha256: z.string(), windows: z.int(), length: z.int() }),
-  /** What the checkpoint was changed by before, in order: each with its options, and the sha256 of what it was fitted to. */
+  /** Null of a run whose methods need no text: it measures nothing. */
+  text: z.strictObject({ sha256: z.string(), windows: z.int(), length: z.int() }).nullable(),
+  /** What the checkpoint was changed by before, in order: each with its options, and the sha256 of what it found. */
   transforms: z.array(z.looseObject({ transform: z.string() })),
 });
 

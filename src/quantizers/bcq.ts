@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { usualRounds } from "../kernels/bcq.js";
 import { type PlanesScheme, signsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
 import type { Quantizer } from "./quantizer.js";
@@ -10,6 +11,18 @@ const options = z.strictObject({
     .default(128)
     .describe("weights that share a scale a plane: a number of consecutive inputs, or `row`"),
   offset: z.boolean().default(false).describe("a fitted offset beside the scales of each group"),
+  rounds: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(usualRounds)
+    .describe("alternations of scales and signs after the greedy start"),
+  powersOfTwo: z
+    .int()
+    .min(1)
+    .max(8)
+    .optional()
+    .describe("every scale is a sum of so many powers of two (ShiftAddLLM: 3); any value by default"),
 });
 
 /** Binary coding: a sum of sign planes with scales, fitted by alternating least squares, without calibration data. */
@@ -20,13 +33,11 @@ export const bcq: Quantizer<z.infer<typeof options>, PlanesScheme> = {
   options,
   outline: (rows, columns, { planes, group, offset }) =>
     signsOutline(planes, offset, scaleGrid(rows, columns, group)),
-  async quantize(weight, { planes, group, offset }, kernels) {
+  async quantize(weight, { group, ...chosen }, kernels) {
+    const { planes, offset } = chosen;
     const grid = scaleGrid(weight.rows, weight.columns, group);
-    const { codes, scales, offsets } = await kernels.bcq(weight.data, {
-      group: runLength(grid),
-      planes,
-      offset,
-    });
+    const task = { group: runLength(grid), ...chosen };
+    const { codes, scales, offsets } = await kernels.bcq(weight.data, task);
     return { ...signsOutline(planes, offset, grid), codes, scales, ...(offsets && { offsets }) };
   },
 };

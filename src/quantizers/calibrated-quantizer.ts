@@ -64,6 +64,8 @@ export interface LinearToFit extends LinearShape {
   readonly name: string;
   /** `[N, K]`. */
   readonly weight: Matrix;
+  /** Size of the heads that are rotated by position, of queries and keys; null or absent of all other linears. */
+  readonly rotaryHeadSize?: number | null;
 }
 
 export interface LinearToChooseFrom extends LinearToFit {

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import type { BcqTask } from "../kernels/bcq.js";
 import { signsOutline } from "../schemes/planes.js";
-import { bcq } from "./bcq.js";
+import { scaleGrid } from "../schemes/scale-grid.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
 import { compensatedWeights, compensation, groupOrRow } from "./compensated-weights.js";
 import type { LevelGrid } from "./level-grid.js";
@@ -19,19 +20,20 @@ export const compensatedBcq: CalibratedQuantizer<z.infer<typeof options>> = {
   summary: "one to four sign planes added, the error of each column made up for by the later ones",
   source: "LUT-GEMM, arXiv 2206.09557 §3.1 (levels); GPTQ, arXiv 2210.17323 (compensation)",
   options,
-  outline: ({ rows, columns }, chosen) => bcq.outline(rows, columns, chosen),
-  quantize: (linears, inputs, chosen, { kernels }) =>
-    compensatedWeights(linears, inputs, chosen, signGrid(chosen), kernels),
+  outline: ({ rows, columns }, { planes, group, offset }) =>
+    signsOutline(planes, offset, scaleGrid(rows, columns, group)),
+  quantize(linears, inputs, chosen, { kernels }) {
+    const { planes, offset } = chosen;
+    return compensatedWeights(linears, inputs, chosen, signGrid({ planes, offset }), kernels);
+  },
 };
 
-function signGrid({
-  planes,
-  offset,
-}: Pick<z.infer<typeof options>, "planes" | "offset">): LevelGrid<PlanesLevels> {
+/** Levels of sign planes, fitted to a group as binary coding does. */
+export function signGrid(fit: Omit<BcqTask, "group">): LevelGrid<PlanesLevels> {
+  const { planes, offset } = fit;
   return {
     async fit(weights, _importance, kernels) {
-      const task = { group: weights.columns, planes, offset };
-      const { scales, offsets } = await kernels.bcq(weights.data, task);
+      const { scales, offsets } = await kernels.bcq(weights.data, { group: weights.columns, ...fit });
       return planesLevels("signs", planes, scales, offsets);
     },
     scheme: (grid, codes, groups) => planesScheme(signsOutline(planes, offset, grid), codes, groups),

@@ -49,14 +49,14 @@ export async function compensatedWeights<Fitted extends FittedLevels>(
   kernels: Kernels,
 ): Promise<readonly WeightScheme[]> {
   const second = await secondMoments(inputs, kernels);
-  refuseInfinite(linears, second);
+  const { rows, columns } = linears[0];
+  const diagonal = Float64Array.from({ length: columns }, (_, i) => second[i * columns + i]);
+  refuseInfinite(linears, diagonal);
   const weights =
     options.aim === "float"
       ? await aimed(linears, inputs, second, kernels)
       : linears.map(({ weight }) => weight);
-  const { rows, columns } = linears[0];
   const { group } = scaleGrid(rows, columns, options.group);
-  const diagonal = Float64Array.from({ length: columns }, (_, i) => second[i * columns + i]);
   const order = orderOfColumns(diagonal, group, options.order);
   const { factor } = await kernels.inverseFactor(reordered(second, order), columns, options.damping);
   const schemes: WeightScheme[] = [];
@@ -66,7 +66,7 @@ export async function compensatedWeights<Fitted extends FittedLevels>(
     const rounded = options.order === "static" ? roundAtOnce : roundByGroups;
     const fitLevels = async (values: Matrix) => {
       const fitted = await levelGrid.fit(values, null, kernels);
-      if (fitted.levels.every(Number.isFinite)) return fitted;
+      if (allFinite(fitted.levels)) return fitted;
       throw new LuthierError(
         `${linears[at].name} has weights too large for a float16 scale`,
         "keep this linear float: add a rule for it with `keep: float` before the one that matches it",
@@ -200,15 +200,21 @@ async function aimed(
   );
 }
 
-function refuseInfinite(linears: readonly LinearToFit[], second: Float64Array): void {
-  if (!second.every(Number.isFinite)) {
+/** @param diagonal `[K]`: each input's second moment, which is finite only where the input always is. */
+function refuseInfinite(linears: readonly LinearToFit[], diagonal: Float64Array): void {
+  if (!allFinite(diagonal)) {
     throw new LuthierError(
       `the inputs of ${linears.map(({ name }) => name).join(", ")} on the calibration text are not finite`,
       "check the checkpoint for values that are not finite or overflow, or keep these linears float",
     );
   }
   for (const { name, weight } of linears) {
-    if (!weight.data.every(Number.isFinite))
+    if (!allFinite(weight.data))
       throw new LuthierError(`${name} has weights that are not finite`, "check the checkpoint");
   }
+}
+
+function allFinite(values: Float32Array | Float64Array): boolean {
+  for (const value of values) if (!Number.isFinite(value)) return false;
+  return true;
 }

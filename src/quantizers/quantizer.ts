@@ -18,6 +18,11 @@ export interface Quantizer<Options extends object = object, Scheme extends Weigh
    * @throws RangeError when the group does not divide K; LuthierError when the options contradict each other.
    */
   outline(rows: number, columns: number, options: Options): WeightOutline;
+  /**
+   * The other schemes that it may make of an `[N, K]` weight, where it chooses by the weight's values: a plan asks targets
+   * about each. Absent where `outline` is what it makes.
+   */
+  alternatives?(rows: number, columns: number, options: Options): readonly WeightOutline[];
   /** Quantizes one weight `[N, K]`. Deterministic; the same codes on any kernel path and number of threads. */
   quantize(weight: Matrix, options: Options, kernels: Kernels): Promise<Scheme>;
 }

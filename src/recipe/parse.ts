@@ -29,6 +29,8 @@ export function parseRecipe(text: string, file: string): Recipe {
       );
     if (rule.keep && rule.activation)
       throw fault(at, `${name} keeps its linears float: it takes no \`activation\``);
+    if (rule.keep && rule.biasCorrection)
+      throw fault(at, `${name} keeps its linears float: it takes no \`biasCorrection\``);
   }
   for (const [index, choice] of data.evaluate.entries()) {
     if ((choice.text === undefined) === (choice.dataset === undefined))

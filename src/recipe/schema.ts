@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { biasCorrections } from "../quantizers/bias-correction.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { intWidths } from "../schemes/activation.js";
 import { targets } from "../targets/registry.js";
@@ -46,16 +47,32 @@ const rule = z.strictObject({
   keep: z.literal("float").optional().describe("leave these linears as they are"),
   quantize: quantize.optional(),
   activation: activation.optional(),
+  biasCorrection: z
+    .enum(biasCorrections)
+    .optional()
+    .describe(
+      "a bias from the calibration text, in place of the linear's: `own` makes up for the mean error that its weights make, `float` for that of its inputs too, `dead-zone` for that of weights whose trits are zero (Tequila)",
+    ),
 });
+
+/** A transform and its options. */
+export interface TransformChoice {
+  readonly transform: string;
+  readonly [option: string]: unknown;
+}
 
 const transform = z
   .discriminatedUnion(
     "transform",
     asUnion(
-      transforms.map(({ name, summary }) => z.strictObject({ transform: z.literal(name) }).describe(summary)),
+      transforms.map(({ name, summary, options }) =>
+        options.extend({ transform: z.literal(name) }).describe(summary),
+      ),
     ),
   )
-  .describe("a change of the float model before anything is quantized");
+  .describe(
+    "a change of the float model before anything is quantized",
+  ) as unknown as z.ZodType<TransformChoice>;
 
 const target = z
   .discriminatedUnion(
@@ -114,7 +131,6 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Rule = Recipe["rules"][number];
 export type QuantizeChoice = NonNullable<Rule["quantize"]>;
-export type TransformChoice = Recipe["transforms"][number];
 export type TargetChoice = Recipe["targets"][number];
 export type CalibrationChoice = NonNullable<Recipe["calibration"]>;
 export type EvaluationChoice = Recipe["evaluate"][number];

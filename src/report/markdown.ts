@@ -1,4 +1,4 @@
-import type { RunSummary, Score } from "./summary.js";
+import { oddLinears, type RunSummary, type Score } from "./summary.js";
 import { bytesText, countText } from "./text.js";
 
 /** `reports/report.md`: what the run is, its sizes, its scores and every linear. */
@@ -6,6 +6,7 @@ export function reportMarkdown(summary: RunSummary): string {
   const { linears, packs, scores, stages } = summary;
   return `${[
     `# ${summary.recipe} on ${summary.model}`,
+    ...summary.notes,
     table(
       ["what", "bytes", "bits per weight"],
       [
@@ -33,12 +34,28 @@ export function reportMarkdown(summary: RunSummary): string {
         each.relativeError.toFixed(4),
       ]),
     ),
+    ...oddText(summary),
     "## Stages",
     table(
       ["stage", "seconds", "peak memory of the process so far"],
       stages.map((stage) => [stage.name, stage.seconds.toFixed(2), bytesText(stage.peakMemoryBytes)]),
     ),
   ].join("\n\n")}\n`;
+}
+
+const oddities = {
+  unchanged: "came out as they were (relative error 0)",
+  zeros: "came out as zeros",
+} as const;
+
+/** Linears that a method may have missed, by name; right where weights were on its levels already, or meant to vanish. */
+export function oddText(summary: Pick<RunSummary, "linears">): readonly string[] {
+  return (["unchanged", "zeros"] as const).flatMap((oddity) => {
+    const names = oddLinears(summary, oddity);
+    if (names.length === 0) return [];
+    const what = names.length === 1 ? "1 linear" : `${names.length} linears`;
+    return [`${what} ${oddities[oddity]}: ${names.join(", ")}`];
+  });
 }
 
 /** What a score was computed from, in words. */

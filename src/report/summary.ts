@@ -3,15 +3,24 @@ import path from "node:path";
 import { LuthierError } from "../error.js";
 import type { PerplexityResult } from "../pipeline/evaluate.js";
 import { packedTargets, packFolder, readManifest } from "../pipeline/pack-files.js";
-import { readQuantizedIndex } from "../pipeline/quantized-files.js";
+import {
+  type QuantizedEntry,
+  quantizedFolder,
+  readQuantizedIndex,
+  readScheme,
+} from "../pipeline/quantized-files.js";
 import { readRunRecord } from "../pipeline/run-directory.js";
-import { describeWeight, storedBytes } from "../schemes/weights.js";
+import { ruleFor } from "../recipe/match.js";
+import { isStored, type Recipe } from "../recipe/schema.js";
+import { dequantize, describeWeight, storedBytes } from "../schemes/weights.js";
 
 /** What a run came to, in plain data: `reports/report.json`, and what tables are made from. */
 export interface RunSummary {
   readonly run: string;
   readonly model: string;
   readonly recipe: string;
+  /** What its plan says besides tables. */
+  readonly notes: readonly string[];
   readonly linears: readonly LinearSummary[];
   /** Weights of quantized linears. */
   readonly quantizedWeights: number;
@@ -35,7 +44,14 @@ export interface LinearSummary {
   readonly bytes: number;
   /** `‖W − Ŵ‖ / ‖W‖`. */
   readonly relativeError: number;
+  /**
+   * What a method hardly means to do: a weight left as it was, or zeros made of it. Both can be right, as with weights that
+   * are ternary already; null where neither is so, or the scheme is the checkpoint's own.
+   */
+  readonly oddity: Oddity | null;
 }
+
+export type Oddity = "unchanged" | "zeros";
 
 export interface PackSummary {
   readonly target: string;
@@ -52,8 +68,10 @@ export interface Score extends PerplexityResult {
 export async function summarizeRun(run: string, scores: readonly Score[] = []): Promise<RunSummary> {
   const record = await readRunRecord(run);
   const { linears } = await readQuantizedIndex(run);
+  const summaries: LinearSummary[] = [];
+  for (const entry of linears) summaries.push(await summaryOf(run, entry, record.recipe.resolved));
   const weights = linears.reduce((sum, { weight }) => sum + weight.rows * weight.columns, 0);
-  const bytes = linears.reduce((sum, { weight }) => sum + storedBytes(weight), 0);
+  const bytes = summaries.reduce((sum, each) => sum + each.bytes, 0);
   const packs: PackSummary[] = [];
   for (const target of await packedTargets(run)) {
     const manifest = await readManifest(packFolder(run, target));
@@ -64,13 +82,8 @@ export async function summarizeRun(run: string, scores: readonly Score[] = []): 
     run,
     model: record.model,
     recipe: record.recipe.name,
-    linears: linears.map(({ name, weight, relativeError }) => ({
-      name,
-      shape: [weight.rows, weight.columns],
-      scheme: describeWeight(weight),
-      bytes: storedBytes(weight),
-      relativeError,
-    })),
+    notes: record.notes ?? [],
+    linears: summaries,
     quantizedWeights: weights,
     quantizedBytes: bytes,
     quantizedBitsPerWeight: weights === 0 ? 0 : (bytes * 8) / weights,
@@ -78,6 +91,35 @@ export async function summarizeRun(run: string, scores: readonly Score[] = []): 
     scores,
     stages: record.stages,
   };
+}
+
+async function summaryOf(run: string, entry: QuantizedEntry, recipe: Recipe): Promise<LinearSummary> {
+  const { name, weight, bias, relativeError } = entry;
+  return {
+    name,
+    shape: [weight.rows, weight.columns],
+    scheme: `${describeWeight(weight)}${bias ? ", own bias" : ""}`,
+    bytes: storedBytes(weight) + (bias ? 4 * weight.rows : 0),
+    relativeError,
+    oddity: await oddityOf(run, entry, recipe),
+  };
+}
+
+async function oddityOf(
+  run: string,
+  { name, file, weight, relativeError }: QuantizedEntry,
+  { rules }: Recipe,
+): Promise<Oddity | null> {
+  if (isStored(rules[ruleFor(name, rules)]?.quantize)) return null;
+  if (relativeError === 0) return "unchanged";
+  if (relativeError !== 1) return null; // zeros are as far from the weight as it is long
+  const { data } = dequantize(await readScheme(path.join(quantizedFolder(run), file), weight));
+  return data.every((value) => value === 0) ? "zeros" : null;
+}
+
+/** Names of the linears with an oddity. */
+export function oddLinears({ linears }: Pick<RunSummary, "linears">, oddity: Oddity): readonly string[] {
+  return linears.filter((each) => each.oddity === oddity).map(({ name }) => name);
 }
 
 /** Scores that an earlier process wrote into `reports/report.json`; none when there is no report. */

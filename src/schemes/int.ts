@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { numberToFloat16, widen } from "../tensor/float.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import type { Tensors } from "../tensor/tensor.js";
+import type { TensorBytes, Tensors } from "../tensor/tensor.js";
 import { packCodes, unpackCodes } from "./codes.js";
 import { type ScaleGrid, scaleCount, scaleDtype, scalesFromBytes, scalesToBytes } from "./scale-grid.js";
 
@@ -11,6 +12,8 @@ export interface IntOutline extends ScaleGrid {
   readonly bits: number;
   /** Symmetric weights have no stored zero point: it is `2^(bits−1)` everywhere. */
   readonly symmetric: boolean;
+  /** Present where zero points are any float16 values, not codes (HQQ). */
+  readonly zeroPointDtype?: "F16";
 }
 
 export interface IntScheme extends IntOutline {
@@ -18,8 +21,14 @@ export interface IntScheme extends IntOutline {
   readonly codes: Uint8Array;
   /** `[scaleRows, K / group]`; values of `scaleDtype`. */
   readonly scales: Float32Array;
-  /** `[scaleRows, K / group]`, `0 … 2^bits − 1`; null when symmetric. */
-  readonly zeroPoints: Uint8Array | null;
+  /** `[scaleRows, K / group]`, `0 … 2^bits − 1`, or float16 values with `zeroPointDtype`; null when symmetric. */
+  readonly zeroPoints: Uint8Array | Float32Array | null;
+}
+
+/** Zero points as layouts of whole codes take them. @throws RangeError when they are no codes. */
+export function codedZeroPoints({ zeroPoints }: IntScheme): Uint8Array | null {
+  if (zeroPoints instanceof Float32Array) throw new RangeError("zero points that are no codes");
+  return zeroPoints;
 }
 
 /** An outline as a file states it; the shape is checked against the grid by whoever knows the linear. */
@@ -32,7 +41,13 @@ export const intOutline = z.strictObject({
   scaleDtype: z.literal("F32").optional(),
   bits: z.int().min(1).max(8),
   symmetric: z.boolean(),
+  zeroPointDtype: z.literal("F16").optional(),
 });
+
+/** Why an outline is none; null when it is sound. */
+export function intFault({ symmetric, zeroPointDtype }: IntOutline): string | null {
+  return symmetric && zeroPointDtype ? "symmetric weights have no zero points" : null;
+}
 
 /** The weight that the codes stand for, `[N, K]`, each value rounded once to float32. */
 export function dequantizeInt(weight: IntScheme): Matrix {
@@ -55,8 +70,14 @@ export function intTensors(weight: IntScheme): Tensors {
   return {
     codes: { dtype: "U8", shape: [codes.length], bytes: codes },
     scales: { dtype: scaleDtype(weight), shape: scaleShape, bytes: scalesToBytes(weight, weight.scales) },
-    ...(weight.zeroPoints && { zero_points: { dtype: "U8", shape: scaleShape, bytes: weight.zeroPoints } }),
+    ...(weight.zeroPoints && { zero_points: zeroPointTensor(weight.zeroPoints, scaleShape) }),
   };
+}
+
+function zeroPointTensor(zeroPoints: Uint8Array | Float32Array, shape: readonly number[]): TensorBytes {
+  if (zeroPoints instanceof Uint8Array) return { dtype: "U8", shape, bytes: zeroPoints };
+  const bytes = new Uint8Array(Uint16Array.from(zeroPoints, numberToFloat16).buffer);
+  return { dtype: "F16", shape, bytes };
 }
 
 /** @throws RangeError when a tensor does not fit the outline or a value is out of its range. */
@@ -65,6 +86,11 @@ export function intFromTensors(outline: IntOutline, bytesOf: (name: string) => U
   const codes = unpackCodes(bytesOf("codes"), outline.bits, outline.rows * outline.columns);
   const scales = scalesFromBytes(outline, bytesOf("scales"), count);
   if (outline.symmetric) return { ...outline, codes, scales, zeroPoints: null };
+  if (outline.zeroPointDtype === "F16") {
+    const zeroPoints = new Float32Array(count);
+    widen("F16", bytesOf("zero_points"), zeroPoints);
+    return { ...outline, codes, scales, zeroPoints };
+  }
   const zeroPoints = bytesOf("zero_points");
   if (zeroPoints.length !== count)
     throw new RangeError(`${zeroPoints.length} zero points, expected ${count}`);
@@ -75,6 +101,7 @@ export function intFromTensors(outline: IntOutline, bytesOf: (name: string) => U
 
 /** Stored bytes of codes, scales and zero points. */
 export function intBytes(outline: IntOutline): number {
-  const perScale = (scaleDtype(outline) === "F32" ? 4 : 2) + (outline.symmetric ? 0 : 1);
+  const zeroPointBytes = outline.symmetric ? 0 : outline.zeroPointDtype === "F16" ? 2 : 1;
+  const perScale = (scaleDtype(outline) === "F32" ? 4 : 2) + zeroPointBytes;
   return Math.ceil((outline.rows * outline.columns * outline.bits) / 8) + scaleCount(outline) * perScale;
 }

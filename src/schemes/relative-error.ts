@@ -44,16 +44,11 @@ async function nativeRowErrors(
     const offsets = scheme.offsets ?? new Float32Array(0);
     await native?.planesErrors(threads, shape, weight.data, scheme.codes, scales, offsets, out);
   } else {
-    const middle = new Uint8Array(scales.length).fill(2 ** (scheme.bits - 1));
-    await native?.intErrors(
-      threads,
-      shape,
-      weight.data,
-      scheme.codes,
-      scales,
-      scheme.zeroPoints ?? middle,
-      out,
-    );
+    const { zeroPoints } = scheme;
+    const zeros = zeroPoints
+      ? Float32Array.from(zeroPoints)
+      : new Float32Array(scales.length).fill(2 ** (scheme.bits - 1));
+    await native?.intErrors(threads, shape, weight.data, scheme.codes, scales, zeros, out);
   }
   return out;
 }

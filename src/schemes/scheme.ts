@@ -1,6 +1,7 @@
 import type { IntOutline, IntScheme } from "./int.js";
 import type { PartsOutline, PartsScheme } from "./parts.js";
 import type { PlanesOutline, PlanesScheme } from "./planes.js";
+import type { Rotation } from "./rotation.js";
 import type { ValuesOutline, ValuesScheme } from "./values.js";
 import type { VectorsOutline, VectorsScheme } from "./vectors.js";
 
@@ -46,4 +47,8 @@ export type IntWidth = "int4" | "int6" | "int8" | "int16";
 export interface LinearOutline {
   readonly weight: WeightOutline;
   readonly activation: ActivationScheme;
+  /** Of the input, before it is represented; absent where it is taken as it comes. */
+  readonly rotation?: Rotation;
+  /** Present where it has a bias of its own, in place of the checkpoint's. */
+  readonly bias?: true;
 }

@@ -3,7 +3,7 @@ import { LuthierError } from "../error.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { Tensors } from "../tensor/tensor.js";
 import { describeActivation } from "./activation.js";
-import { dequantizeInt, intBytes, intFromTensors, intOutline, intTensors } from "./int.js";
+import { dequantizeInt, intBytes, intFault, intFromTensors, intOutline, intTensors } from "./int.js";
 import {
   type CodedOutline,
   type CodedPart,
@@ -76,7 +76,10 @@ export function describeWeight(outline: WeightOutline): string {
   if (outline.scheme === "vectors") return describeVectors(outline);
   if (outline.scheme === "values") return describeValues(outline);
   const scope = `${granularityName(outline)}${outline.scaleDtype ? ", float32 scales" : ""}`;
-  if (outline.scheme === "int") return `int${outline.bits}${outline.symmetric ? " symmetric" : ""} ${scope}`;
+  if (outline.scheme === "int") {
+    const zeros = outline.symmetric ? " symmetric" : outline.zeroPointDtype ? " with float zero points" : "";
+    return `int${outline.bits}${zeros} ${scope}`;
+  }
   const { alphabet, planes, offset } = outline;
   const letter = alphabet === "trits" ? "trit" : "sign";
   const name = planes > 1 ? `${planes} ${letter} planes` : alphabet === "trits" ? "ternary" : "binary";
@@ -93,8 +96,10 @@ export function outlineOf(weight: WeightScheme): WeightOutline {
   if (weight.scheme === "values") return valuesOutlineOf(weight);
   const { rows, columns, group, scaleRows, scaleDtype } = weight;
   const grid = { rows, columns, group, scaleRows, ...(scaleDtype && { scaleDtype }) };
-  if (weight.scheme === "int")
-    return { scheme: "int", bits: weight.bits, symmetric: weight.symmetric, ...grid };
+  if (weight.scheme === "int") {
+    const { bits, symmetric, zeroPointDtype } = weight;
+    return { scheme: "int", bits, symmetric, ...grid, ...(zeroPointDtype && { zeroPointDtype }) };
+  }
   const { alphabet, planes, offset } = weight;
   return { scheme: "planes", alphabet, planes, ...grid, ...(offset && { offset }) };
 }
@@ -104,8 +109,8 @@ export function numbersOf(weight: WeightScheme): readonly Float32Array[] {
   if (weight.scheme === "parts") return partsNumbers(weight, numbersOf);
   if (weight.scheme === "vectors") return vectorsNumbers(weight);
   if (weight.scheme === "values") return valuesNumbers(weight);
-  const offsets = weight.scheme === "planes" ? weight.offsets : undefined;
-  return offsets ? [weight.scales, offsets] : [weight.scales];
+  if (weight.scheme === "planes") return weight.offsets ? [weight.scales, weight.offsets] : [weight.scales];
+  return weight.zeroPoints instanceof Float32Array ? [weight.scales, weight.zeroPoints] : [weight.scales];
 }
 
 /** Whether a scheme that was made is the one that was planned: the same outline, or parts that the plan foresaw. */
@@ -152,7 +157,8 @@ function faultOf(outline: WeightOutline): string | null {
   const { group, scaleRows } = outline;
   if (columns % group !== 0) return `a group of ${group} does not divide ${columns} columns`;
   if (scaleRows !== rows && scaleRows !== 1) return `${scaleRows} rows of scales for ${rows} rows`;
-  return outline.scheme === "values" ? valuesFault(outline) : null;
+  if (outline.scheme === "values") return valuesFault(outline);
+  return outline.scheme === "int" ? intFault(outline) : null;
 }
 
 /**

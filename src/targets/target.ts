@@ -40,6 +40,8 @@ export interface Target<
    * is absent they are refused before `refuse` is asked.
    */
   readonly takesFloat32Scales?: boolean;
+  /** Whether zero points may be float16 values (`IntOutline.zeroPointDtype`); where it is absent they are refused likewise. */
+  readonly takesFloatZeroPoints?: boolean;
   /** Whether it takes vectors; where it is absent they are refused before `refuse` is asked. */
   readonly takesVectors?: boolean;
   /**
@@ -123,10 +125,16 @@ export interface Refusal {
 /** Why a linear does not fit a target: what `refuse` says, and what holds for all targets. */
 export function refusalOf(
   target: Target,
-  { weight, activation }: LinearOutline,
+  { weight, activation, rotation, bias }: LinearOutline,
   parameters: object,
   place?: Place,
 ): Refusal | null {
+  if (rotation) {
+    return {
+      reason: "its input is rotated each time that it is computed, which this target cannot do",
+      fix: "set `online: false` for `hadamard`: what is rotated in the weights alone fits every target",
+    };
+  }
   if (weight.scheme === "vectors" && !target.takesVectors) {
     return {
       reason: "its weights are vectors, this target takes codes with scales",
@@ -149,6 +157,18 @@ export function refusalOf(
     return {
       reason: "it has float32 scales that float16 cannot hold, this target takes float16 ones",
       fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
+    };
+  }
+  if (weight.scheme === "int" && weight.zeroPointDtype && !target.takesFloatZeroPoints) {
+    return {
+      reason: "its zero points are any float16 values, this target takes those that are codes",
+      fix: "use `rtn`, or the target `t-mac`",
+    };
+  }
+  if (bias && target.container) {
+    return {
+      reason: "it has a bias of its own, and files of whole models keep those of the checkpoint",
+      fix: "remove `biasCorrection` from the rule, or use a target that packs linears",
     };
   }
   return target.refuse(weight, activation, parameters, place);

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Transform } from "./transform.js";
 
 /**
@@ -7,10 +8,12 @@ import type { Transform } from "./transform.js";
  */
 export const foldNorms: Transform = {
   name: "fold-norms",
+  options: z.strictObject({}),
   summary:
     "weights of norms into the linears behind them, norms of queries and keys as constants: for `fidelity: kernel`",
   source:
     "made for LUT-LLM's kernel (arXiv 2511.06174), which shares one vector among all norms and has none of heads",
+  needsText: true,
 };
 
 /** Whether the transforms of a plan or recipe leave norms without weights. */

@@ -43,11 +43,12 @@ export function foldedNorms(
   };
 }
 
-function inFloat32(info: TensorInfo): TensorInfo {
+/** What is known of a tensor once it is read as float32. */
+export function inFloat32(info: TensorInfo): TensorInfo {
   return { ...info, dtype: "F32", bytes: 4 * info.shape.reduce((product, length) => product * length, 1) };
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { OrderTransform } from "./transform.js";
 
 /**
@@ -9,8 +10,10 @@ import type { OrderTransform } from "./transform.js";
  */
 export const pairing: OrderTransform = {
   name: "pairing",
+  options: z.strictObject({}),
   summary: "each important channel beside an unimportant one, for codebooks of pairs of inputs",
   source: "made for LUT-LLM's pairs of inputs (arXiv 2511.06174); exact by the symmetry of the channels",
+  needsText: true,
   order(importance) {
     const falling = Uint32Array.from(importance.keys()).sort((a, b) =>
       importance[a] === importance[b] ? a - b : importance[a] > importance[b] ? -1 : 1,

@@ -16,6 +16,9 @@ test.each([
   ["gptq-int3-g128", 1.05],
   ["gptq-int2-g128", 1.25],
   ["compensated-trit-planes-g128", 1.035],
+  ["compensated-bitmod-fp3-g128", 1.045],
+  ["compensated-k-means-3bit", 1.035],
+  ["squeeze-3bit", 1.055],
 ] as const)("%s on the held-out novel stays within %f of float", async (name, limit) => {
   const loaded = calibratedOn(await loadRecipe(name), packagePath("calibration/sampled-from-tiny.txt"));
   const { calibration } = loaded.recipe;

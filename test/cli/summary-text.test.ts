@@ -18,7 +18,7 @@ const score = (name: string, of: Score["of"], perplexity: number): Score => ({
 
 test("each text has its own table, and is compared with the float model on the same text", () => {
   const summary: RunSummary = {
-    ...{ run: "r", model: "m", recipe: "x", linears: [], packs: [], stages: [] },
+    ...{ run: "r", model: "m", recipe: "x", linears: [], packs: [], stages: [], notes: [] },
     ...{ quantizedWeights: 0, quantizedBytes: 0, quantizedBitsPerWeight: 0 },
     scores: [
       score("one.txt", "checkpoint", 10),

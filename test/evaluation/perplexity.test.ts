@@ -27,6 +27,7 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
       contextLength: 64,
       floatTensors: [],
       channels: [],
+      scalable: [],
     },
     async score(windows) {
       seen.push(...windows.map((window) => [...window]));

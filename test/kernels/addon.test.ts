@@ -34,6 +34,48 @@ describe.skipIf(native === null)("the addon refuses", () => {
     }
   });
 
+  test("tables that overlap, are too long or lead out of their values", () => {
+    const call =
+      (shape: readonly number[], values = 4) =>
+      () =>
+        addon.sharedTables(
+          ...([path, 1, Uint32Array.from(shape), f32(values), f32(8)] as const),
+          ...([new Uint8Array(8), f32(2), new Uint8Array(2)] as const),
+        );
+    // group, powersOfTwo, where tables start, and the end of the last
+    expect(call([4, 0, 0, 4])).not.toThrow();
+    for (const shape of [
+      [4, 0, 0],
+      [0, 0, 0, 4],
+      [4, 0, 1, 4],
+      [4, 0, 0, 3],
+      [4, 0, 0, 3, 2, 4],
+      [4, 0, 0, 5, 4],
+    ])
+      expect(call(shape)).toThrow(/shape is none of tables/);
+    expect(call([4, 0, 0, 300], 300)).toThrow(/shape is none of tables/);
+    expect(call([2, 0, 0, 4])).toThrow(/scales/);
+  });
+
+  test("importances of no whole groups and rows", () => {
+    const call =
+      (group: number, columns: number, values = 4) =>
+      () =>
+        addon.ownTables(
+          ...([path, 1, f32(24), group, values, new Float64Array(columns)] as const),
+          ...([new Uint8Array(24), f32((24 / group) * values)] as const),
+        );
+    for (const [group, columns] of [
+      [4, 10],
+      [4, 16],
+      [4, 0],
+      [24, 12],
+    ])
+      expect(call(group, columns)).toThrow(/importance is none/);
+    expect(call(4, 12, 257)).toThrow(/values is out of range/);
+    expect(call(4, 12, 1)).toThrow(/values is out of range/);
+  });
+
   test("a path that this machine does not have", () => {
     expect(() => addon.tritPlanes("reference", 1, f32(128), 128, 1, new Int8Array(128), f32(1))).toThrow(
       /no kernel path/,
@@ -90,8 +132,8 @@ describe.skipIf(native === null)("the addon refuses", () => {
 
   test("offsets of binary coding and of planes that are not one a group", () => {
     const codes = new Int8Array(512);
-    expect(() => addon.bcq(path, 1, f32(256), 128, 2, true, codes, f32(4), f32(1))).toThrow(/offsets/);
-    expect(() => addon.bcq(path, 1, f32(256), 128, 5, false, codes, f32(4), f32(0))).toThrow(/planes/);
+    expect(() => addon.bcq(path, 1, f32(256), 128, 2, 15, 0, true, codes, f32(4), f32(1))).toThrow(/offsets/);
+    expect(() => addon.bcq(path, 1, f32(256), 128, 5, 15, 0, false, codes, f32(4), f32(0))).toThrow(/planes/);
     const shape = Uint32Array.of(2, 128, 128, 2);
     expect(() => addon.planesErrors(1, shape, f32(256), codes, f32(4), f32(1), new Float64Array(4))).toThrow(
       /offsets/,

@@ -137,7 +137,12 @@ describe.each(each)("native $path with $threads threads gives the reference's bi
   });
 
   test("binary coding, one to four planes, with and without an offset", async () => {
-    const task = fc.record({ planes: fc.integer({ min: 1, max: 4 }), offset: fc.boolean() });
+    const task = fc.record({
+      planes: fc.integer({ min: 1, max: 4 }),
+      offset: fc.boolean(),
+      rounds: fc.constantFrom(0, 3, 15),
+      powersOfTwo: fc.integer({ min: 0, max: 4 }),
+    });
     await fc.assert(
       fc.asyncProperty(weights(12), task, async (w, chosen) => {
         const all = { group: 12, ...chosen };
@@ -179,6 +184,23 @@ describe.each(each)("native $path with $threads threads gives the reference's bi
         expect(await native.ownTables(w, all)).toEqual(await reference.ownTables(w, all));
       }),
       { numRuns: 60, seed: 9 },
+    );
+  });
+
+  test("hqq, every bit width, errors in weights and in steps, small weights and large", async () => {
+    const task = fc.record({
+      bits: fc.integer({ min: 1, max: 8 }),
+      shrink: fc.constantFrom("weights" as const, "steps" as const),
+      group: fc.integer({ min: 1, max: 20 }),
+    });
+    const unit = fc.constantFrom(1, 1 / 64, 1000);
+    await fc.assert(
+      fc.asyncProperty(weights(20), task, unit, async (values, chosen, unit) => {
+        const whole = values.length - (values.length % chosen.group);
+        const w = values.slice(0, whole).map((value) => value * unit);
+        expect(await native.hqq(w, chosen)).toEqual(await reference.hqq(w, chosen));
+      }),
+      { numRuns: 200, seed: 8 },
     );
   });
 

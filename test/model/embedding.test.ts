@@ -29,6 +29,7 @@ const description: ModelDescription = {
   contextLength: 64,
   floatTensors: ["embedding"],
   channels: [],
+  scalable: [],
 };
 const shapes = { embedding: [vocabularySize, hiddenSize] };
 

@@ -29,6 +29,7 @@ const description: ModelDescription = {
   contextLength: 128,
   floatTensors: [],
   channels: [],
+  scalable: [],
 };
 
 const plan = (rules: string, targets = "") =>

@@ -7,8 +7,8 @@ import { hashesOf, quantizeBundled, temporaryFolder } from "./run.js";
 
 /**
  * `stored` recipes want a checkpoint that is quantized already: test/pipeline/stored.test.ts. Those with a calibration text
- * of the hub have tests of their own: test/pipeline/lut-llm.test.ts, test/pipeline/compensated.test.ts,
- * test/pipeline/parts.test.ts.
+ * of the hub have tests of their own: lut-llm.test.ts, compensated.test.ts, scale-channels.test.ts, parts.test.ts beside
+ * this one.
  */
 const shipped = await Promise.all((await shippedRecipeNames()).map(loadRecipe));
 const quantizing = shipped

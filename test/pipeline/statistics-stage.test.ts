@@ -139,7 +139,7 @@ describe("statistics of a run's inputs", async () => {
   });
 
   test("of another text or model are measured anew, after transforms in a folder of their own", async () => {
-    const text = { ...source.text, sha256: "22" };
+    const text = { ...source.text!, sha256: "22" };
     const other = temporaryFolder();
     await measure(other, { linears: [q], second: false });
     const again = await measure(other, { linears: [down], second: false }, { source: { ...source, text } });
@@ -148,7 +148,7 @@ describe("statistics of a run's inputs", async () => {
       `${down}.safetensors`,
       "statistics.json",
     ]);
-    const transforms = [{ transform: "pairing", files: ["33"] }];
+    const transforms = [{ transform: "pairing", fitted: "33" }];
     await measure(other, { linears: [q], second: false }, { source: { ...source, transforms } });
     expect(readdirSync(path.join(other, "statistics"))).toEqual(["after-pairing", "checkpoint"]);
   });

@@ -14,6 +14,8 @@ const llama = describeModel(config, (name) => tensors[name]);
 const text = { text: "text.txt" };
 const rtn = { match: "*", quantize: { method: "rtn", group: "row" } };
 
+const awq = { transform: "awq" };
+
 function plan(
   changes: object,
   { description = llama, more = [] }: { description?: ModelDescription; more?: readonly string[] } = {},
@@ -40,7 +42,7 @@ test("without a calibration text a transform is refused", () => {
 
 test("a family that does not say which channels belong together is refused", () => {
   expect(plan({}, { description: { ...llama, channels: [] } })).toThrow(
-    "transform pairing: it is not known which tensors of a llama share their channels — remove `transforms` from the recipe, or",
+    "transform pairing: it is not known which tensors of a llama share their channels — remove it from `transforms`, or",
   );
 });
 
@@ -71,4 +73,40 @@ test.each(["_scale_inv", "_scale"])("weights that share scales by %s are refused
     `tensor ${name}: pairing changes them, but they share scales — remove \`transforms\` from the recipe, or take the checkpoint in BF16`,
   );
   expect(plan({ transforms: [] }, { more: [name + suffix] })).not.toThrow();
+});
+
+test("a family that does not say where its inputs can be scaled is refused", () => {
+  expect(plan({ transforms: [awq] }, { description: { ...llama, scalable: [] } })).toThrow(
+    "transform awq: it is not known where the inputs of a llama can be scaled — remove it from `transforms`, or",
+  );
+});
+
+test("scales together with norms without weights are refused, in either order", () => {
+  for (const transforms of [
+    [{ transform: "fold-norms" }, { transform: "smoothquant" }],
+    [{ transform: "smoothquant" }, { transform: "fold-norms" }],
+  ]) {
+    expect(plan({ transforms })).toThrow(
+      "transform smoothquant: fold-norms leaves norms without the weights that its scales are in — remove it or fold-norms from `transforms`",
+    );
+  }
+});
+
+test("a transform that the recipe has twice is refused", () => {
+  expect(plan({ transforms: [awq, awq] })).toThrow(
+    "transform awq: the recipe has it twice — remove it but once",
+  );
+});
+
+test("linears of a method that no search can stand in for are refused by name", () => {
+  const rules = [{ match: "*.mlp.*", quantize: { method: "co-quantization" } }, rtn];
+  expect(plan({ transforms: [awq], rules })).toThrow(
+    "model.layers.0.mlp.gate_proj, model.layers.0.mlp.up_proj, model.layers.0.mlp.down_proj and 3 more: awq searches with what a method makes of weights alone, and co-quantization has neither that nor bits and a group to round with instead — use another method, or remove awq from `transforms`",
+  );
+  expect(plan({ transforms: [{ transform: "smoothquant" }], rules })).not.toThrow();
+  const fitted = [
+    { match: "lm_head", keep: "float" },
+    { match: "*", quantize: { method: "awq", group: "row" } },
+  ];
+  expect(plan({ transforms: [awq], rules: fitted })).not.toThrow();
 });

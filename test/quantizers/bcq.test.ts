@@ -9,16 +9,21 @@ import { type Matrix, matrix } from "../../src/tensor/matrix.js";
 import { integers, seeds } from "../targets/random-weights.js";
 
 const kernels = openKernels();
+const chosen = (options: object) => bcq.options.parse(options) as Parameters<typeof bcq.quantize>[1];
 
 test("one plane is the signs and their mean magnitude", async () => {
-  const found = await bcq.quantize(row(1, -2, 3, -6), { planes: 1, group: 4, offset: false }, kernels);
+  const found = await bcq.quantize(
+    row(1, -2, 3, -6),
+    chosen({ planes: 1, group: 4, offset: false }),
+    kernels,
+  );
   expect(found).toMatchObject({ codes: Int8Array.of(1, -1, 1, -1), scales: Float32Array.of(3) });
 });
 
 test("a weight that is a sum of signs is found exactly", async () => {
   // ±4 ± 2 ± 1 takes the eight odd numbers from −7 to 7.
   const weight = row(7, -7, 5, -5, 3, -3, 1, -1);
-  const found = await bcq.quantize(weight, { planes: 3, group: 8, offset: false }, kernels);
+  const found = await bcq.quantize(weight, chosen({ planes: 3, group: 8, offset: false }), kernels);
   expect([...found.scales]).toEqual([4, 2, 1]);
   expect([...dequantize(found).data]).toEqual([...weight.data]);
 });
@@ -26,19 +31,19 @@ test("a weight that is a sum of signs is found exactly", async () => {
 test("a uniform grid with a zero point is found exactly with an offset", async () => {
   // 0.5 · (code − 1): α = (0.5, 0.25), offset 0.25.
   const weight = row(-0.5, 0, 0.5, 1);
-  const found = await bcq.quantize(weight, { planes: 2, group: 4, offset: true }, kernels);
+  const found = await bcq.quantize(weight, chosen({ planes: 2, group: 4, offset: true }), kernels);
   expect(found).toMatchObject({ scales: Float32Array.of(0.5, 0.25), offsets: Float32Array.of(0.25) });
   expect([...dequantize(found).data]).toEqual([...weight.data]);
 });
 
 test("a group of zeros has scales of zero; zero has the sign +", async () => {
-  const found = await bcq.quantize(row(0, 0, 0, 0), { planes: 2, group: 4, offset: true }, kernels);
+  const found = await bcq.quantize(row(0, 0, 0, 0), chosen({ planes: 2, group: 4, offset: true }), kernels);
   expect(found).toMatchObject({ codes: new Int8Array(8).fill(1), scales: new Float32Array(2) });
 });
 
 test("scales are float16, positive, and fall over the planes of a group", async () => {
   const weight = random(8, 64, 3);
-  const { scales } = await bcq.quantize(weight, { planes: 4, group: 32, offset: false }, kernels);
+  const { scales } = await bcq.quantize(weight, chosen({ planes: 4, group: 32, offset: false }), kernels);
   expect(scales).toEqual(scales.map(roundToFloat16));
   for (let plane = 1; plane < 4; plane++)
     for (let run = 0; run < 16; run++)
@@ -53,8 +58,8 @@ test("the fit does not depend on the unit of the weights", async () => {
     64,
     weight.data.map((value) => value / 256),
   );
-  const chosen = { planes: 3, group: 64, offset: true };
-  const [a, b] = [await bcq.quantize(weight, chosen, kernels), await bcq.quantize(small, chosen, kernels)];
+  const options = chosen({ planes: 3, group: 64, offset: true });
+  const [a, b] = [await bcq.quantize(weight, options, kernels), await bcq.quantize(small, options, kernels)];
   expect(b.codes).toEqual(a.codes);
   expect([...b.scales]).toEqual([...a.scales].map((scale) => scale / 256));
 });
@@ -63,7 +68,7 @@ test("an offset lessens the error of weights that lean to one side", async () =>
   const weight = random(8, 128, 6);
   for (let i = 0; i < weight.data.length; i++) weight.data[i] += 2;
   const error = async (offset: boolean) =>
-    squaredError(await bcq.quantize(weight, { planes: 2, group: 128, offset }, kernels), weight);
+    squaredError(await bcq.quantize(weight, chosen({ planes: 2, group: 128, offset }), kernels), weight);
   expect(await error(true)).toBeLessThan(0.8 * (await error(false)));
 });
 

@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
 import { absmean } from "../../src/quantizers/absmean.js";
 import { bcq } from "../../src/quantizers/bcq.js";
+import { binary } from "../../src/quantizers/binary.js";
 import { bitmod } from "../../src/quantizers/bitmod.js";
+import { hqq } from "../../src/quantizers/hqq.js";
 import { kMeans } from "../../src/quantizers/k-means.js";
 import { rtn } from "../../src/quantizers/rtn.js";
 import { tritPlanes } from "../../src/quantizers/trit-planes.js";
@@ -109,6 +111,12 @@ const cases = [
   ["BitMoD FP4", (w: Matrix) => smallFloat(w, 4, "bitmod"), 0.0979, 0.108],
   ["FP3", (w: Matrix) => smallFloat(w, 3, "float"), 0.239, 0.311],
   ["BitMoD FP3", (w: Matrix) => smallFloat(w, 3, "bitmod"), 0.1951, 0.233],
+  ["two sign planes, greedy", (w: Matrix) => signPlanes(w, 2, 0), 0.3586, 0.468],
+  ["three sign planes, greedy", (w: Matrix) => signPlanes(w, 3, 0), 0.2392, 0.371],
+  ["binary", (w: Matrix) => binary.quantize(w, { group: 128, centre: false }, kernels), 0.6004, 0.677],
+  ["hqq int4", (w: Matrix) => floatZeroPoints(w, 4), 0.097, 0.128],
+  ["hqq int3", (w: Matrix) => floatZeroPoints(w, 3), 0.2075, 0.275],
+  ["hqq int2", (w: Matrix) => floatZeroPoints(w, 2), 0.4885, 0.62],
 ] as const;
 
 describe("relative error on random weights", () => {
@@ -162,8 +170,12 @@ function smallFloat(weight: Matrix, bits: 3 | 4, values: "bitmod" | "float"): Pr
   return bitmod.quantize(weight, { bits, group: 128, values }, kernels);
 }
 
-function signPlanes(weight: Matrix, planes: number): Promise<WeightScheme> {
-  return bcq.quantize(weight, { planes, group: 128, offset: false }, kernels);
+function signPlanes(weight: Matrix, planes: number, rounds = 15): Promise<WeightScheme> {
+  return bcq.quantize(weight, { planes, group: 128, offset: false, rounds }, kernels);
+}
+
+function floatZeroPoints(weight: Matrix, bits: number): Promise<WeightScheme> {
+  return hqq.quantize(weight, { bits, group: 128, shrink: "weights" }, kernels);
 }
 
 function samples(draw: () => number): Matrix {

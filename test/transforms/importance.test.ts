@@ -19,6 +19,7 @@ test("a group's channels matter by all inputs that they are: every run of each, 
   const group = {
     name: "values",
     size: 2,
+    rotatable: false,
     places: [
       { tensor: "v", along: "rows", firsts: [0] },
       { tensor: "o", along: "columns", firsts: [2, 4] },

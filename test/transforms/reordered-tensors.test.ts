@@ -57,8 +57,18 @@ test("row i and column j are those of the source that the orders name, in whole 
       async ({ shape: { rows, columns, dtype }, rowOrder, columnOrder, first, last }) => {
         const source = sourceOf({ w: { dtype, shape: [rows, columns] } });
         const groups = [
-          { name: "out", size: rows, places: [{ tensor: "w", along: "rows", firsts: [0] }] },
-          { name: "in", size: columns, places: [{ tensor: "w", along: "columns", firsts: [0] }] },
+          {
+            name: "out",
+            size: rows,
+            rotatable: false,
+            places: [{ tensor: "w", along: "rows", firsts: [0] }],
+          },
+          {
+            name: "in",
+            size: columns,
+            rotatable: false,
+            places: [{ tensor: "w", along: "columns", firsts: [0] }],
+          },
         ] as const;
         const { read } = reorderedTensors(
           source,
@@ -91,6 +101,7 @@ test("several runs of a tensor are put in one order each; what belongs to no gro
     {
       name: "values",
       size: 3,
+      rotatable: false,
       places: [
         { tensor: "w", along: "columns", firsts: [0, 4] },
         { tensor: "bias", along: "rows", firsts: [0] },

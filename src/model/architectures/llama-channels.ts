@@ -1,4 +1,4 @@
-import type { ChannelGroup, ChannelPlace, LinearInfo } from "../architecture.js";
+import type { ChannelGroup, ChannelPlace, LinearInfo, ScalableInput, ScalableRun } from "../architecture.js";
 import { type Config, hasSubNorms, headsOf } from "./llama-config.js";
 
 /**
@@ -22,6 +22,46 @@ export function channelGroups(
   ];
 }
 
+/**
+ * The inputs of a Llama's blocks, and where their channels can be scaled: by the norm before, where there is one; else what
+ * attention mixes by the values, and what a feed-forward layer opens by the up projection, which its gate multiplies.
+ *
+ * @param blocks q, k, v, o, gate, up and down of each.
+ */
+export function scalableInputs(
+  blocks: readonly (readonly LinearInfo[])[],
+  config: Config,
+): readonly ScalableInput[] {
+  return blocks.flatMap(([q, k, v, o, gate, up, down]) => [
+    scalable([q, k, v], []),
+    scalable([o], runsOfValues(v, config)),
+    scalable([gate, up], []),
+    scalable([down], [{ size: config.intermediate_size, makers: makersOf(up, 0), firsts: [0] }]),
+  ]);
+}
+
+/** @param runs where no norm makes the input. */
+function scalable(linears: readonly LinearInfo[], runs: readonly ScalableRun[]): ScalableInput {
+  const [{ norm, columns: size }] = linears;
+  if (norm === null) return { linears, madeBy: "linear", runs };
+  return { linears, madeBy: "norm", runs: [{ size, makers: [{ tensor: norm, first: 0 }], firsts: [0] }] };
+}
+
+/** The values of a key-value head are read by all query heads of its group: one scale for all of them. */
+function runsOfValues(v: LinearInfo, config: Config): readonly ScalableRun[] {
+  const { keyValueHeads, headSize } = headsOf(config);
+  return Array.from({ length: keyValueHeads }, (_, head) => ({
+    size: headSize,
+    makers: makersOf(v, head * headSize),
+    firsts: firstsOfQueries(head, config),
+  }));
+}
+
+/** A linear, and its bias with it. */
+function makersOf({ tensor, bias }: LinearInfo, first: number): ScalableRun["makers"] {
+  return [tensor, ...(bias === null ? [] : [bias])].map((name) => ({ tensor: name, first }));
+}
+
 function residual(
   blocks: readonly (readonly LinearInfo[])[],
   head: LinearInfo,
@@ -38,7 +78,12 @@ function residual(
   ]);
   const table: ChannelPlace = { tensor: embedding, along: "columns", firsts: [0] };
   const untied = head.tensor === embedding ? [] : columns(head);
-  return { name: "residual", size, places: [table, ...ofBlocks, ...normOf(head), ...untied] };
+  return {
+    name: "residual",
+    size,
+    rotatable: true,
+    places: [table, ...ofBlocks, ...normOf(head), ...untied],
+  };
 }
 
 function feedForward(index: number, linears: readonly LinearInfo[], config: Config): ChannelGroup {
@@ -46,6 +91,7 @@ function feedForward(index: number, linears: readonly LinearInfo[], config: Conf
   return {
     name: `model.layers.${index}.mlp`,
     size: config.intermediate_size,
+    rotatable: false, // the activation is computed on each by itself
     places: [
       ...rows(gate),
       ...rows(up),
@@ -62,13 +108,13 @@ function valuesOfHeads(
   config: Config,
 ): readonly ChannelGroup[] {
   const [, , v, o] = linears;
-  const { heads, keyValueHeads, headSize } = headsOf(config);
-  const together = heads / keyValueHeads;
+  const { keyValueHeads, headSize } = headsOf(config);
   return Array.from({ length: keyValueHeads }, (_, head) => {
-    const mixed = Array.from({ length: together }, (_, query) => (head * together + query) * headSize);
+    const mixed = firstsOfQueries(head, config);
     return {
       name: `model.layers.${index}.self_attn.values.${head}`,
       size: headSize,
+      rotatable: true,
       places: [
         ...rows(v, [head * headSize]),
         ...(hasSubNorms(config) ? normOf(o, mixed) : []),
@@ -76,6 +122,13 @@ function valuesOfHeads(
       ],
     };
   });
+}
+
+/** Where what each query head of a key-value head has mixed begins in the input of o. */
+function firstsOfQueries(head: number, config: Config): readonly number[] {
+  const { heads, keyValueHeads, headSize } = headsOf(config);
+  const together = heads / keyValueHeads;
+  return Array.from({ length: together }, (_, query) => (head * together + query) * headSize);
 }
 
 /** A linear's outputs, and its bias with them. */

@@ -1,7 +1,7 @@
 import { LuthierError } from "../../error.js";
 import type { Architecture, LinearInfo, ModelContext, ModelDescription, ShapeOf } from "../architecture.js";
 import { checkRope } from "../rope.js";
-import { channelGroups } from "./llama-channels.js";
+import { channelGroups, scalableInputs } from "./llama-channels.js";
 import {
   activationOf,
   biasesOf,
@@ -65,6 +65,7 @@ export const llama: Architecture = {
       contextLength: config.max_position_embeddings,
       floatTensors: [embedding, ...norms.map(({ tensor }) => tensor), ...biases],
       channels: channelGroups(blocks, head, embedding, config),
+      scalable: scalableInputs(blocks, config),
     };
   },
 

@@ -1,5 +1,5 @@
 import type { Tensors } from "../../tensor/tensor.js";
-import type { IntOutline, IntScheme } from "../int.js";
+import { codedZeroPoints, type IntOutline, type IntScheme } from "../int.js";
 import { scaleDtype, scalesToBytes } from "../scale-grid.js";
 import { packRows, transposeCodes, transposeWords, unpackRows, wordsOf } from "./words.js";
 
@@ -31,7 +31,8 @@ export function compressedShapes(outline: Packed) {
 
 /** @param weight with a scale a row or group, or a symmetric one with one scale. */
 export function packCompressed(weight: IntScheme): Tensors {
-  const { rows, columns, group, bits, codes, zeroPoints } = weight;
+  const { rows, columns, group, bits, codes } = weight;
+  const zeroPoints = codedZeroPoints(weight);
   const groups = columns / group;
   const shapes = compressedShapes(weight);
   const shape = BigInt64Array.of(BigInt(rows), BigInt(columns));

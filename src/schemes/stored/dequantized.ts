@@ -5,6 +5,7 @@ import type { TensorInfo } from "../../checkpoint/safetensors.js";
 import type { TensorSource } from "../../checkpoint/tensor-source.js";
 import { rangeOf } from "../../checkpoint/tensors.js";
 import { LuthierError } from "../../error.js";
+import type { Rotation } from "../rotation.js";
 import { awq } from "./awq.js";
 import { bitnet } from "./bitnet.js";
 import { compressedTensors } from "./compressed-tensors.js";
@@ -21,6 +22,8 @@ export interface DequantizedCheckpoint extends Checkpoint {
   readonly stored: ReadonlyMap<string, StoredLinear>;
   /** The tensors as they lie in the files. */
   readonly tensorsInFiles: Checkpoint["tensors"];
+  /** Of the inputs of linears, by the linear's name: weights that a transform has rotated are computed with them. */
+  readonly rotations?: ReadonlyMap<string, Rotation>;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Tensors } from "../../tensor/tensor.js";
-import type { IntOutline, IntScheme } from "../int.js";
+import { codedZeroPoints, type IntOutline, type IntScheme } from "../int.js";
 import { scalesToBytes } from "../scale-grid.js";
 import { packRows, transposeCodes, transposeFloats, transposeWords, unpackRows, wordsOf } from "./words.js";
 
@@ -36,7 +36,7 @@ export function gptqShapes({ rows, columns, group, bits }: Omit<IntOutline, "sch
 export function packGptq(weight: IntScheme, version: GptqVersion): Tensors {
   const { rows, columns, group, bits, codes } = weight;
   const groups = columns / group;
-  const zeros = weight.zeroPoints ?? new Uint8Array(rows * groups).fill(2 ** (bits - 1));
+  const zeros = codedZeroPoints(weight) ?? new Uint8Array(rows * groups).fill(2 ** (bits - 1));
   if (version === "gptq" && zeros.includes(0))
     throw new RangeError("a zero point is 0, version 1 stores z − 1");
   const storedZeros = version === "gptq" ? zeros.map((zero) => zero - 1) : zeros;

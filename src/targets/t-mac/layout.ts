@@ -92,7 +92,7 @@ export function unpackWeight(tensors: Tensors, outline: GridOutline, layout: Lay
     const codes = codesOf(passes[0].weight, geometry);
     const [scales, zeros] = grids[0];
     if (outline.symmetric) return { ...outline, codes, scales, zeroPoints: null };
-    return { ...outline, codes, scales, zeroPoints: zeroPointsOf(scales, zeros, outline.bits, layout) };
+    return { ...outline, codes, scales, zeroPoints: zeroPointsOf(scales, zeros, outline, layout) };
   }
   const planeCodes = outline.rows * outline.columns;
   const planeScales = scaleCount(outline);

@@ -1,7 +1,7 @@
 import { LuthierError } from "../../error.js";
-import type { IntScheme } from "../../schemes/int.js";
+import type { IntOutline, IntScheme } from "../../schemes/int.js";
 import type { GridOutline, GridScheme } from "../../schemes/scheme.js";
-import { numberToFloat16, widen } from "../../tensor/float.js";
+import { numberToFloat16, roundToFloat16, widen } from "../../tensor/float.js";
 import type { TensorBytes, Tensors } from "../../tensor/tensor.js";
 import { damagedPack, tensorOf } from "../target.js";
 import type { Layout, Pass } from "./layout.js";
@@ -32,6 +32,8 @@ export function refuseUnpackable(weight: GridScheme, { float, bits }: Layout): v
       throw unpackable(`scale ${i}, ${scale}, or its zero is too large for ${float}`);
     if (scale === 0 && zeroPoints !== null && zeroPoints[i] !== 2 ** (bits - 1))
       throw unpackable(`scale ${i} is 0 and would lose its zero point ${zeroPoints[i]}`);
+    if (zeroPoints instanceof Float32Array && floatZeroPoint(scale, largest, bits) !== zeroPoints[i])
+      throw unpackable(`zero ${largest} of scale ${i} would lose its zero point ${zeroPoints[i]}`);
   }
 }
 
@@ -56,13 +58,29 @@ function zeroOf(scale: number, zeroPoint: number, bits: number, float: Layout["f
   return processors[float].round((zeroPoint - 2 ** (bits - 1)) * scale);
 }
 
+/**
+ * The float16 zero point of a float32 zero: the zero's rounding moves it by no more than 2^(bits−24), less than half a
+ * step of float16 unless the zero point is next to 0.
+ */
+function floatZeroPoint(scale: number, zero: number, bits: number): number {
+  return roundToFloat16((scale === 0 ? 0 : zero / scale) + 2 ** (bits - 1));
+}
+
 /** @throws LuthierError when a zero is none of its scale. */
 export function zeroPointsOf(
   scales: Float32Array,
   zeros: Float32Array,
-  bits: number,
+  { bits, zeroPointDtype }: IntOutline,
   { float }: Layout,
-): Uint8Array {
+): Uint8Array | Float32Array {
+  if (zeroPointDtype === "F16") {
+    return zeros.map((zero, i) => {
+      const zeroPoint = floatZeroPoint(scales[i], zero, bits);
+      if (zeroOf(scales[i], zeroPoint, bits, float) !== zero)
+        throw damagedPack(`its zero ${zero} is that of no zero point with its scale ${scales[i]}`);
+      return zeroPoint;
+    });
+  }
   return Uint8Array.from(zeros, (zero, i) => {
     const zeroPoint = Math.round(scales[i] === 0 ? 0 : zero / scales[i]) + 2 ** (bits - 1);
     const sound = zeroPoint >= 0 && zeroPoint < 2 ** bits;

@@ -53,6 +53,7 @@ export const tMac: GridTarget<Parameters, Arithmetic> = {
   source: "microsoft/T-MAC; arXiv 2407.00088",
   parameters,
   takesFloat32Scales: true,
+  takesFloatZeroPoints: true,
   cost: tMacCost,
   typical: { quantize: { method: "rtn", bits: 2, group: 128, clip: true } },
   refuse(weight, activation, chosen) {
@@ -166,6 +167,13 @@ function layoutOf(weight: GridOutline, activation: ActivationScheme, chosen: Par
       reason:
         "it has zero points with float32 scales, whose products T-MAC's float32 zeros do not hold exactly",
       fix: "quantize it with one of the methods instead of `stored`, or keep these linears float",
+    };
+  }
+  if (weight.scheme === "int" && weight.zeroPointDtype && chosen.float === "float16") {
+    return {
+      reason:
+        "its zero points are float16 values, whose products with scales ARM's float16 zeros do not hold",
+      fix: "use `float: float32`, or `rtn`",
     };
   }
   if (weight.scaleDtype === "F32" && chosen.float === "float16") {
