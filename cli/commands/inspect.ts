@@ -151,10 +151,13 @@ function linearText(found: LinearInspection): string {
           [`pack ${pack.target}`, `${bytesText(pack.bytes)}, ${JSON.stringify(pack.layout)}`] as const,
       ),
     ]),
-    "",
-    table(
-      ["code", "share"],
-      found.codes.map(({ code, share }) => [code, `${(100 * share).toFixed(2)} %`]),
-    ),
+    ...(found.codes.length > 0 ? ["", sharesText(found.codes)] : []),
   ].join("\n");
+}
+
+function sharesText(codes: LinearInspection["codes"]): string {
+  return table(
+    ["code", "share"],
+    codes.map(({ code, share }) => [code, `${(100 * share).toFixed(2)} %`]),
+  );
 }

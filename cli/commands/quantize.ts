@@ -7,6 +7,7 @@ import { calibratedOn, loadRecipe } from "../../src/recipe/shipped.js";
 import { earlierScores, summarizeRun } from "../../src/report/summary.js";
 import { bytesText } from "../../src/report/text.js";
 import { writeReport } from "../../src/report/write.js";
+import { describeActivation } from "../../src/schemes/activation.js";
 import { bitsPerWeight, describeWeight, storedBytes } from "../../src/schemes/weights.js";
 import { type CommonOptions, localFolder, openTools, withCommonOptions } from "../options.js";
 import { printResult, table } from "../output.js";
@@ -72,7 +73,7 @@ function planText({ transforms, linears, targets, notes }: Plan): string {
     `${linear.rows} × ${linear.columns}`,
     rule,
     made ? describeWeight(made.weight) : "float",
-    made ? `${made.activation.scheme}${made.rotation ? ", rotated" : ""}` : "",
+    made ? `${describeActivation(made.activation)}${made.rotation ? ", rotated" : ""}` : "",
     made ? bitsPerWeight(made.weight).toFixed(2) : "",
     made ? bytesText(storedBytes(made.weight)) : "",
   ]);

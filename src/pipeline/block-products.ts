@@ -3,13 +3,13 @@ import { readMatrix, readVector } from "../checkpoint/tensors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo } from "../model/architecture.js";
 import type { Ops } from "../model/ops.js";
-import { represent } from "../schemes/represent.js";
+import { keptOfInput, represent } from "../schemes/represent.js";
 import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { tableOf } from "../schemes/vectors.js";
-import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
+import { dequantize } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { isFitted, type PlannedLinear } from "./plan.js";
+import { type PlannedLinear, readsText } from "./plan.js";
 import { quantizedFolder, readScheme, readSchemeFacts, schemeFile } from "./quantized-files.js";
 
 /** Computes several linears of one input `[tokens, K]`, bias included. */
@@ -18,10 +18,15 @@ export type Products = (linears: readonly string[], input: Matrix) => Promise<re
 /** The linears of one block, as the float model computes them and as the quantized one does. */
 export interface BlockProducts {
   readonly float: Products;
-  /** Knows a linear that is fitted to calibration text after `add`. */
+  /** Knows a linear of which something is fitted to calibration text after `add`. */
   readonly quantized: Products;
   /** @param bias `[N]`; null for none. */
-  add(linear: string, scheme: WeightScheme, bias: Float32Array | null): Promise<void>;
+  add(
+    linear: string,
+    scheme: WeightScheme,
+    activation: ActivationScheme,
+    bias: Float32Array | null,
+  ): Promise<void>;
   /** A linear of the checkpoint, `[N, K]`. */
   weight(linear: string): Matrix;
   /** Its bias `[N]`, if it has one. */
@@ -35,7 +40,7 @@ export interface BlockProductsOptions {
   readonly kernels: Kernels;
 }
 
-/** Loads the weights of a block's linears, and of those quantized without calibration their schemes. */
+/** Loads the weights of a block's linears, and of those with nothing fitted to calibration text their schemes. */
 export async function openBlockProducts(
   { run, checkpoint, planned, kernels }: BlockProductsOptions,
   linears: readonly LinearInfo[],
@@ -45,8 +50,7 @@ export async function openBlockProducts(
   const weights = new Map<string, Matrix>();
   const biases = new Map<string, Float32Array | null>();
   const quantized = new Map<string, Product>();
-  const add = async (name: string, scheme: WeightScheme, bias: Float32Array | null) => {
-    const activation = plans.get(name)?.quantize?.activation ?? { scheme: "float" };
+  const add: BlockProducts["add"] = async (name, scheme, activation, bias) => {
     quantized.set(name, await openProduct(scheme, activation, bias, ops, kernels));
   };
   for (const { name, tensor, bias } of linears) {
@@ -55,9 +59,10 @@ export async function openBlockProducts(
     biases.set(name, own);
     const plan = plans.get(name);
     if (!plan?.quantize) quantized.set(name, (input) => float(name, input));
-    else if (!isFitted(plan)) {
+    else if (!readsText(plan)) {
       const file = path.join(quantizedFolder(run), schemeFile(name));
-      await add(name, await readScheme(file, (await readSchemeFacts(file)).outline), own);
+      const scheme = await readScheme(file, (await readSchemeFacts(file)).outline);
+      await add(name, scheme, plan.quantize.activation, own);
     }
   }
   const weight = (name: string) => known(weights, name);
@@ -91,9 +96,9 @@ export async function openProduct(
       return output;
     };
   }
-  const codebooks = inputCodebooksOf(scheme);
+  const kept = keptOfInput(scheme);
   const weight = dequantize(scheme);
-  return async (input) => ops.linear(await represent(input, activation, codebooks, kernels), weight, bias);
+  return async (input) => ops.linear(await represent(input, activation, kept, kernels), weight, bias);
 }
 
 async function inTurn(

@@ -10,12 +10,12 @@ import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
 import { MeanOfTokens } from "../quantizers/bias-correction.js";
-import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
+import type { CalibrationInputs, ChosenRows } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
 import { fitLinears, type WatchedInputs } from "./fit-linears.js";
-import { isFitted, type PlannedLinear } from "./plan.js";
+import { type PlannedLinear, readsText } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
 
@@ -27,12 +27,15 @@ export interface CalibrationOptions {
   /** Equally long windows of the calibration text. */
   readonly windows: readonly Int32Array[];
   readonly seed: number;
+  /** Rows that linears of one rule were chosen for against each other. */
+  readonly chosenRows: ChosenRows;
   readonly kernels: Kernels;
   readonly onProgress: OnProgress;
 }
 
 /**
- * Quantizes the linears whose methods are fitted to calibration text, block after block: the text goes through the float
+ * Quantizes the linears whose methods are fitted to calibration text, and measures inputs that have one scale for
+ * everything, block after block: the text goes through the float
  * model and through the model as it is quantized so far, side by side, and stops before each input. Linears that an
  * earlier process finished are taken from their files.
  *
@@ -42,7 +45,7 @@ export interface CalibrationOptions {
 export async function quantizeOnCalibration(options: CalibrationOptions): Promise<readonly QuantizedEntry[]> {
   const { run, checkpoint, description, planned, windows, kernels, onProgress } = options;
   await mkdir(path.join(quantizedFolder(run), "linears"), { recursive: true });
-  const fitted = planned.filter(isFitted);
+  const fitted = planned.filter(readsText);
   const waiting = new Set(fitted.map(({ linear }) => linear.name));
   const entries: QuantizedEntry[] = [];
   const progress = (what: string) =>

@@ -1,13 +1,15 @@
 import path from "node:path";
+import { LuthierError } from "../error.js";
 import { type BiasCorrection, MeanOfTokens, missingMean } from "../quantizers/bias-correction.js";
 import type { CalibrationInputs, FitContext, LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import { largestMagnitude } from "../schemes/activation.js";
 import { relativeError } from "../schemes/relative-error.js";
-import type { WeightScheme } from "../schemes/scheme.js";
+import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
 import { outlineOf } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
-import { calibratedQuantizerOf } from "./plan.js";
+import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
 import { entryOf, expectFinite, finishedEntry, quantizeOne, type ToQuantize } from "./quantize-stage.js";
 import {
   type QuantizedEntry,
@@ -27,10 +29,11 @@ export interface WatchedInputs extends CalibrationInputs {
 
 /**
  * Fits linears that read one input, those of one rule's method and options together, and writes their schemes; what an
- * earlier process finished is read instead. All of them are known to `products` then.
+ * earlier process finished, or looks at weights alone, is read instead. Scales of inputs that serve everything are measured.
+ * All of them are known to `products` then.
  */
 export async function fitLinears(
-  { run, planned, seed, kernels }: Pick<CalibrationOptions, "run" | "planned" | "seed" | "kernels">,
+  { run, planned, seed, chosenRows, kernels }: FitOptions,
   names: readonly string[],
   inputs: WatchedInputs,
   products: BlockProducts,
@@ -43,24 +46,45 @@ export async function fitLinears(
       for (const entry of finished) {
         const file = path.join(folder, entry.file);
         const bias = entry.bias ? await readBias(file, entry.weight.rows) : products.bias(entry.name);
-        await products.add(entry.name, await readScheme(file, entry.weight), bias);
-        entries.push(entry);
+        const activation = measured(entry.name, entry.activation, inputs);
+        await products.add(entry.name, await readScheme(file, entry.weight), activation, bias);
+        entries.push({ ...entry, activation });
       }
       continue;
     }
-    const schemes = await schemesOf(together, inputs, products, { seed, kernels });
+    const schemes = await schemesOf(together, inputs, products, { seed, kernels, chosenRows });
     for (const [at, each] of together.entries()) {
       const { name } = each.linear;
       const scheme = schemes[at];
       const error = await relativeError(products.weight(name), scheme, kernels);
       const { biasCorrection } = each.quantize;
-      const bias = biasCorrection && (await ownBias(biasCorrection, name, scheme, inputs, products));
+      const activation = measured(name, each.quantize.activation, inputs);
+      const bias =
+        biasCorrection && (await ownBias(biasCorrection, name, scheme, activation, inputs, products));
       const written = await writeScheme(path.join(folder, schemeFile(name)), scheme, error, bias);
-      await products.add(name, scheme, bias ?? products.bias(name));
-      entries.push({ ...entryOf(each, outlineOf(scheme), error), ...written });
+      await products.add(name, scheme, activation, bias ?? products.bias(name));
+      entries.push({ ...entryOf(each, outlineOf(scheme), error), ...written, activation });
     }
   }
   return entries;
+}
+
+type FitOptions = Pick<CalibrationOptions, "run" | "planned" | "seed" | "chosenRows" | "kernels">;
+
+/** How an input is represented, with the largest magnitude that the quantized model has there where that is asked for. */
+function measured(
+  name: string,
+  activation: ActivationScheme,
+  { quantized }: CalibrationInputs,
+): ActivationScheme {
+  if (!("per" in activation) || activation.per !== "tensor") return activation;
+  let largest = 0;
+  for (const { data } of quantized) largest = Math.max(largest, largestMagnitude(data));
+  if (Number.isFinite(largest)) return { ...activation, largest };
+  throw new LuthierError(
+    `on the calibration text the input of ${name} is not finite`,
+    "check that the checkpoint is whole: the model computes NaN or infinity",
+  );
 }
 
 /** Linears of one method, fitted together or, where it looks at weights alone, each by itself. */
@@ -88,6 +112,7 @@ async function ownBias(
   correction: BiasCorrection,
   name: string,
   scheme: WeightScheme,
+  activation: ActivationScheme,
   { quantized, length, floatMean }: WatchedInputs,
   products: BlockProducts,
 ): Promise<Float32Array> {
@@ -99,19 +124,21 @@ async function ownBias(
   };
   const inputs = correction === "float" ? await floatMean() : await meanOf(weight.columns, (input) => input);
   const missing = await missingMean(correction, weight, scheme, inputs, async () => {
-    await products.add(name, scheme, null);
+    await products.add(name, scheme, activation, null);
     return meanOf(weight.rows, async (input) => (await products.quantized([name], input))[0]);
   });
   const bias = products.bias(name);
   return Float32Array.from(missing, (value, row) => value + (bias ? bias[row] : 0));
 }
 
-/** Linears with the same method and options. */
-function byChoice(linears: readonly { readonly quantize: ToQuantize["quantize"] | null }[]) {
+/** The linears that are quantized, those with the same method and options together. */
+export function byChoice(planned: readonly PlannedLinear[]): Iterable<readonly ToQuantize[]> {
   const groups = new Map<string, ToQuantize[]>();
-  for (const each of linears as readonly ToQuantize[]) {
+  for (const each of planned) {
+    if (each.quantize === null) continue;
     const key = JSON.stringify(each.quantize.choice);
-    groups.set(key, [...(groups.get(key) ?? []), each]);
+    const same = groups.get(key) ?? [];
+    groups.set(key, [...same, { ...each, quantize: each.quantize }]);
   }
   return groups.values();
 }

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
+import { describeActivation } from "../schemes/activation.js";
 import type { Rotation } from "../schemes/rotation.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import { bitsPerWeight, describeWeight, storedBytes } from "../schemes/weights.js";
@@ -19,9 +20,9 @@ export interface LinearInspection {
   readonly bias: { readonly least: number; readonly most: number } | null;
   /** Of the input, before it is represented; null where there is none. */
   readonly rotation: Rotation | null;
-  /** Null of vectors without a table, and of values with own tables. */
+  /** Null of vectors without a table, of values with own tables, and of parts. */
   readonly scales: { readonly count: number; readonly least: number; readonly most: number } | null;
-  /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids. */
+  /** How often each code occurs; of planes the codes of all, first plane first; of vectors the ids; none of parts. */
   readonly codes: readonly { readonly code: string; readonly share: number }[];
   readonly packs: readonly {
     readonly target: string;
@@ -61,7 +62,7 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
     bytes: storedBytes(weight) + 4 * (bias?.length ?? 0),
     bitsPerWeight: bitsPerWeight(weight),
     relativeError: entry.relativeError,
-    activation: entry.activation.scheme,
+    activation: describeActivation(entry.activation),
     bias: bias && {
       least: bias.reduce((a, b) => Math.min(a, b)),
       most: bias.reduce((a, b) => Math.max(a, b)),
@@ -74,6 +75,7 @@ export async function inspectLinear(run: string, name: string): Promise<LinearIn
 }
 
 function scalesOf(weight: WeightScheme): Float32Array {
+  if (weight.scheme === "parts") return new Float32Array();
   const scales = weight.scheme === "vectors" ? weight.products?.scales : weight.scales;
   return scales ?? new Float32Array();
 }
@@ -94,6 +96,7 @@ interface Codes {
 }
 
 function codesOf(weight: WeightScheme): Codes {
+  if (weight.scheme === "parts") return { codes: new Uint8Array(), planes: 1 };
   if (weight.scheme === "vectors") return { codes: weight.ids, planes: 1 };
   return { codes: weight.codes, planes: weight.scheme === "planes" ? weight.planes : 1 };
 }

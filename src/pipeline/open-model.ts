@@ -12,11 +12,11 @@ import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/pa
 import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
 import { type Ops, openOps } from "../model/ops.js";
-import { represent } from "../schemes/represent.js";
+import { keptOfInput, represent } from "../schemes/represent.js";
 import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
-import { dequantize, inputCodebooksOf } from "../schemes/weights.js";
+import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import { damagedPack, type Target } from "../targets/target.js";
 import type { Matrix } from "../tensor/matrix.js";
@@ -179,9 +179,9 @@ function assemble({
       async weight(linear) {
         const entry = quantized.get(linear.name);
         if (entry === undefined || run === undefined)
-          return { weight: await readMatrix(source, linear.tensor, kernels), inputCodebooks: null };
+          return { weight: await readMatrix(source, linear.tensor, kernels), keptOfInput: null };
         const scheme = await readScheme(path.join(quantizedFolder(run), entry.file), entry.weight);
-        return { weight: dequantize(scheme), inputCodebooks: inputCodebooksOf(scheme) };
+        return { weight: dequantize(scheme), keptOfInput: keptOfInput(scheme) };
       },
       bias: (linear) => biasOf(linear, source, kernels, run, quantized),
       activation,

@@ -13,6 +13,7 @@ import {
   type TargetChoice,
   type TransformChoice,
 } from "../recipe/schema.js";
+import { activationFault, isStatic } from "../schemes/activation.js";
 import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme, LinearOutline, WeightOutline } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
@@ -154,6 +155,9 @@ export function quantizationOf(
   const weight = outlineOf(linear, rule.quantize, stored, problems);
   if (weight === null) return null;
   const activation = activationOf(linear, rule, weight, stored);
+  const fault = activationFault(linear.columns, activation);
+  if (fault)
+    problems.push({ linear: linear.name, reason: fault, fix: "use a divisor of them, or `per: token`" });
   const place = placeOf(linear, description, null);
   const alternatives = alternativesOf(linear, rule.quantize);
   const { biasCorrection = null } = rule;
@@ -230,19 +234,26 @@ function activationOf(
   weight: WeightOutline,
   stored: StoredOutlines,
 ): ActivationScheme {
-  if (weight.scheme === "vectors") return inputOf(weight);
+  const decided = inputDecidedBy(weight);
+  if (decided) return decided;
   const asStored = isStored(quantize) ? stored.get(linear.name)?.activation : undefined;
   return activation ?? asStored ?? { scheme: "float" };
 }
 
-/** Whether a transform, or a linear's method or bias, is fitted to calibration text. */
+/** The representation of the input that a weight asks for; null where the rule may choose. */
+function inputDecidedBy(weight: WeightOutline): ActivationScheme | null {
+  if (weight.scheme === "vectors") return inputOf(weight);
+  return weight.scheme === "parts" && weight.by === "columns" ? { scheme: "parts" } : null;
+}
+
+/** Whether a transform or something of a linear is fitted to calibration text. */
 export function needsCalibration({ transforms, linears }: Plan): boolean {
   return needText(transforms.map(({ transform }) => transform)) || hasFitted(linears);
 }
 
-/** Whether a linear's method or bias is fitted to calibration text. */
+/** Whether something of a linear is fitted to calibration text. */
 export function hasFitted(linears: readonly PlannedLinear[]): boolean {
-  return linears.some(isFitted);
+  return linears.some(readsText);
 }
 
 /** Whether this linear's method or bias is fitted to calibration text. */
@@ -251,18 +262,23 @@ export function isFitted({ quantize }: PlannedLinear): boolean {
   return quantize.biasCorrection !== null || calibratedQuantizerOf(quantize.choice) !== null;
 }
 
-/** What is wrong with rules whose methods or biases are fitted to calibration text. */
+/** Whether something of this linear is fitted to calibration text: its method, its bias, or the scale of its input. */
+export function readsText(linear: PlannedLinear): boolean {
+  return isFitted(linear) || (linear.quantize !== null && isStatic(linear.quantize.activation));
+}
+
+/** What is wrong with rules that are fitted to calibration text. */
 function calibrationProblems(
   planned: readonly PlannedLinear[],
   { rules }: Recipe,
   head: LinearInfo,
   lacksText: boolean,
 ): Problem[] {
-  const fitted = planned.filter(isFitted);
-  return fitted.flatMap(({ linear, rule, quantize }) => {
+  return planned.filter(readsText).flatMap(({ linear, rule, quantize }) => {
     if (quantize === null) return [];
     const { choice, biasCorrection, weight } = quantize;
-    const method = calibratedQuantizerOf(choice) ? choice.method : "biasCorrection";
+    const ofNoMethod = biasCorrection ? "biasCorrection" : "a scale for all inputs";
+    const fitted = calibratedQuantizerOf(choice) ? choice.method : ofNoMethod;
     const problems: Problem[] = [];
     const uncorrected = biasCorrection && withoutCorrection(weight, biasCorrection);
     if (uncorrected) {
@@ -282,21 +298,21 @@ function calibrationProblems(
     if (lacksText) {
       problems.push({
         linear: linear.name,
-        reason: `${method} is fitted to what the model computes, and the recipe has no text for it`,
+        reason: `${fitted} is fitted to what the model computes, and the recipe has no text for it`,
         fix: addCalibration,
       });
     }
     if (linear.name === head.name) {
       problems.push({
         linear: linear.name,
-        reason: `${method} is fitted block after block, and the head belongs to none`,
-        fix: "give it a rule of its own before this one: `keep: float`, or a method that looks at weights alone",
+        reason: `${fitted} is fitted block after block, and the head belongs to none`,
+        fix: "give it a rule of its own before this one: `keep: float`, or nothing that is fitted",
       });
     }
-    if (rules[rule - 1].activation && weight.scheme === "vectors") {
+    if (rules[rule - 1].activation && inputDecidedBy(weight)) {
       problems.push({
         linear: linear.name,
-        reason: `${method} decides how the input is represented`,
+        reason: `${fitted} decides how the input is represented`,
         fix: "remove `activation` from the rule",
       });
     }

@@ -124,12 +124,13 @@ export async function finishedEntry(folder: string, each: ToQuantize): Promise<Q
   }
 }
 
-/** The planned outline that came out, as the plan states it; null when it is none of them. */
+/** The planned outline that came out, as the plan states it but for the extents of parts; null when it is none of them. */
 function asPlanned(
   { quantize: { weight, alternatives } }: ToQuantize,
   outline: WeightOutline,
 ): WeightOutline | null {
-  return [weight, ...alternatives].find((planned) => sameOutline(planned, outline)) ?? null;
+  const found = [weight, ...alternatives].find((planned) => sameOutline(planned, outline)) ?? null;
+  return found?.scheme === "parts" ? outline : found;
 }
 
 export function entryOf(each: ToQuantize, outline: WeightOutline, relativeError: number) {

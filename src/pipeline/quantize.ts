@@ -10,6 +10,7 @@ import type { LoadedRecipe } from "../recipe/shipped.js";
 import { openDequantized } from "../schemes/stored/dequantized.js";
 import { quantizeOnCalibration } from "./calibrate-stage.js";
 import { type CalibrationText, calibrationText } from "./calibration-text.js";
+import { chooseRows } from "./choose-rows.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
@@ -83,7 +84,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
       return result;
     };
     const given = { run: out, windows: text?.windows ?? [], kernels, onProgress };
-    const { checkpoint, files } =
+    const { checkpoint, files, transforms } =
       plan.transforms.length > 0
         ? await stage("transform", () =>
             transformCheckpoint({
@@ -94,7 +95,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
               seed: recipe.recipe.seed,
             }),
           )
-        : { checkpoint: source, files: [] };
+        : { checkpoint: source, files: [], transforms: [] };
     const [byWeights, kept] = await stage("quantize", () =>
       // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
       Promise.all([
@@ -103,15 +104,12 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
       ]),
     );
     const fitted = hasFitted(plan.linears)
-      ? await stage("fit", () =>
-          quantizeOnCalibration({
-            ...given,
-            checkpoint,
-            description,
-            planned: plan.linears,
-            seed: recipe.recipe.seed,
-          }),
-        )
+      ? await stage("fit", async () => {
+          const { seed } = recipe.recipe;
+          const fitting = { ...given, checkpoint, description, planned: plan.linears, seed };
+          const chosenRows = await chooseRows({ ...fitting, source: sourceOf(record, transforms) });
+          return quantizeOnCalibration({ ...fitting, chosenRows });
+        })
       : [];
     const index: QuantizedIndex = {
       files: [...kept, ...files],

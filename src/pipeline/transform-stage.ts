@@ -40,7 +40,9 @@ export interface TransformedCheckpoint {
  * Makes the plan's transforms of a checkpoint in their order, each of the checkpoint as the ones before left it. What one
  * finds is written; what an earlier process wrote is taken instead.
  */
-export async function transformCheckpoint(options: TransformOptions): Promise<TransformedCheckpoint> {
+export async function transformCheckpoint(
+  options: TransformOptions,
+): Promise<TransformedCheckpoint & Pick<StatisticsSource, "transforms">> {
   let { checkpoint, source } = options;
   const files: FileEntry[] = [];
   for (const choice of options.plan.transforms) {
@@ -52,7 +54,7 @@ export async function transformCheckpoint(options: TransformOptions): Promise<Tr
       transforms: [...source.transforms, { ...choice, seed: options.seed, fitted: hashOf(made.files) }],
     };
   }
-  return { checkpoint, files };
+  return { checkpoint, files, transforms: source.transforms };
 }
 
 /** One sha256 of all files that a transform wrote. */

@@ -24,6 +24,15 @@ export interface CalibratedQuantizer<Options extends object = object> {
    */
   outline(linear: LinearShape, options: Options): WeightOutline;
   /**
+   * Where linears compete for something, chooses rows among all those of one rule, before any is quantized. Linears come one
+   * at a time, in the order of the model.
+   */
+  chooseRows?(
+    linears: AsyncIterable<LinearToChooseFrom>,
+    options: Options,
+    kernels: Kernels,
+  ): Promise<ChosenRows>;
+  /**
    * Quantizes linears of one input; gives their schemes in the same order. Deterministic: the same bytes on any kernel
    * path and number of threads.
    */
@@ -59,6 +68,14 @@ export interface LinearToFit extends LinearShape {
   readonly rotaryHeadSize?: number | null;
 }
 
+export interface LinearToChooseFrom extends LinearToFit {
+  /** Second moments of its input as the float model computes it, `[K, K]`. */
+  readonly second: Matrix;
+}
+
+/** Rising row numbers, by the linear's name. */
+export type ChosenRows = ReadonlyMap<string, Uint32Array>;
+
 /** The input of some linears on calibration text, in batches of tokens. */
 export interface CalibrationInputs {
   /** `[tokens, K]` each, as the model computes them whose earlier linears are quantized. */
@@ -74,4 +91,6 @@ export interface FitContext {
   /** The recipe's. */
   readonly seed: number;
   readonly kernels: Kernels;
+  /** What `chooseRows` chose; absent where linears are quantized without their model. */
+  readonly chosenRows?: ChosenRows;
 }

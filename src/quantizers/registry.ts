@@ -9,9 +9,12 @@ import { compensatedBcq } from "./compensated-bcq.js";
 import { compensatedTritPlanes } from "./compensated-trit-planes.js";
 import { compensatedValues } from "./compensated-values.js";
 import { finequant } from "./finequant.js";
+import { fmpq } from "./fmpq.js";
 import { gptq } from "./gptq.js";
 import { hqq } from "./hqq.js";
 import { kMeans } from "./k-means.js";
+import { llmInt8 } from "./llm-int8.js";
+import { mixLlm } from "./mixllm.js";
 import { nf4 } from "./nf4.js";
 import { powerOfTwo } from "./power-of-two.js";
 import type { Quantizer } from "./quantizer.js";
@@ -46,5 +49,8 @@ export const calibratedQuantizers: readonly CalibratedQuantizer[] = [
   compensatedValues,
   squeeze,
   awq,
+  llmInt8,
+  fmpq,
+  mixLlm,
   coQuantization,
 ];

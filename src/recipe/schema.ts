@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { biasCorrections } from "../quantizers/bias-correction.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
+import { intWidths } from "../schemes/activation.js";
 import { targets } from "../targets/registry.js";
 import { transforms } from "../transforms/registry.js";
 
@@ -25,8 +26,15 @@ const quantize = z
 const activation = z
   .discriminatedUnion("scheme", [
     z.strictObject({ scheme: z.literal("float") }),
-    z.strictObject({ scheme: z.literal("int8"), per: z.literal("token").default("token") }),
-    z.strictObject({ scheme: z.literal("int16"), per: z.literal("token").default("token") }),
+    z.strictObject({
+      scheme: z.enum(intWidths),
+      per: z
+        .union([z.literal("token"), z.literal("tensor"), z.int().positive()])
+        .default("token")
+        .describe(
+          "what shares a scale: a token, a number of consecutive inputs of it, or `tensor`: everything, by a scale measured on calibration text",
+        ),
+    }),
   ])
   .describe("how the linear's input is represented");
 

@@ -1,4 +1,5 @@
 import type { IntOutline, IntScheme } from "./int.js";
+import type { PartsOutline, PartsScheme } from "./parts.js";
 import type { PlanesOutline, PlanesScheme } from "./planes.js";
 import type { Rotation } from "./rotation.js";
 import type { ValuesOutline, ValuesScheme } from "./values.js";
@@ -8,10 +9,10 @@ import type { VectorsOutline, VectorsScheme } from "./vectors.js";
  * What is known of a quantized weight before it is computed: its representation and every parameter that a target's
  * layout depends on. The plan checks outlines; a scheme is an outline with its data.
  */
-export type WeightOutline = IntOutline | PlanesOutline | ValuesOutline | VectorsOutline;
+export type WeightOutline = IntOutline | PlanesOutline | ValuesOutline | VectorsOutline | PartsOutline;
 
 /** A quantized weight `[N, K]`, in one of the representations of docs/formats.md. */
-export type WeightScheme = IntScheme | PlanesScheme | ValuesScheme | VectorsScheme;
+export type WeightScheme = IntScheme | PlanesScheme | ValuesScheme | VectorsScheme | PartsScheme;
 
 /** Those of codes on a grid of scales. */
 export type GridOutline = IntOutline | PlanesOutline;
@@ -22,12 +23,25 @@ export type GridScheme = IntScheme | PlanesScheme;
 export type ActivationScheme =
   /** As the model computes it: float32. */
   | { readonly scheme: "float" }
-  /** One INT8 absmax scale a token (BitNet b1.58, arXiv 2402.17764 §2). */
-  | { readonly scheme: "int8"; readonly per: "token" }
-  /** One INT16 absmax scale a token. */
-  | { readonly scheme: "int16"; readonly per: "token" }
+  | IntActivation
   /** Ids of centroids in the codebooks that the weight keeps: `vector` consecutive inputs at a time. */
-  | { readonly scheme: "centroids"; readonly vector: number; readonly centroids: number };
+  | { readonly scheme: "centroids"; readonly vector: number; readonly centroids: number }
+  /** As each part of the weight's columns has it for itself. */
+  | { readonly scheme: "parts" };
+
+/** Those that need nothing beside the token that they represent. */
+export type DynamicActivation =
+  | { readonly scheme: "float" }
+  | { readonly scheme: IntWidth; readonly per: "token" | number };
+
+/** Integer codes `−L … L` by absmax, `L = 2^(bits−1) − 1`. */
+export type IntActivation =
+  /** A scale a token (BitNet b1.58, arXiv 2402.17764 §2), or one for that many consecutive inputs of it (FlexQ, arXiv 2508.04405). */
+  | { readonly scheme: IntWidth; readonly per: "token" | number }
+  /** One scale for everything: `largest` gets the largest code. It is measured on calibration text: absent in a plan. */
+  | { readonly scheme: IntWidth; readonly per: "tensor"; readonly largest?: number };
+
+export type IntWidth = "int4" | "int6" | "int8" | "int16";
 
 /** What a linear is turned into: its weight and the way its input is given to it. */
 export interface LinearOutline {

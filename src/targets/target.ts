@@ -147,6 +147,12 @@ export function refusalOf(
       fix: "use a quantizer of uniform codes or planes, as `rtn` or `trit-planes`, or score it without this target",
     };
   }
+  if (weight.scheme === "parts") {
+    return {
+      reason: `its weight has parts of several schemes, by ${weight.by}, which no target reads so far`,
+      fix: "use a quantizer of one scheme, as `rtn` or `trit-planes`, or score it without this target",
+    };
+  }
   if (weight.scheme !== "vectors" && weight.scaleDtype === "F32" && !target.takesFloat32Scales) {
     return {
       reason: "it has float32 scales that float16 cannot hold, this target takes float16 ones",

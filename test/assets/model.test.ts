@@ -27,7 +27,7 @@ async function open(name: string) {
     {
       weight: async (linear) => ({
         weight: await readMatrix(checkpoint, linear.tensor, kernels),
-        inputCodebooks: null,
+        keptOfInput: null,
       }),
       bias: async (linear) => (linear.bias ? readVector(checkpoint, linear.bias, kernels) : null),
       activation: () => ({ scheme: "float" }),

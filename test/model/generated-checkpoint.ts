@@ -48,7 +48,7 @@ export function openGenerated(
     {
       weight: async (linear) => ({
         weight: await readMatrix(source, linear.tensor, kernels),
-        inputCodebooks: null,
+        keptOfInput: null,
       }),
       bias: async (linear) => (linear.bias ? readVector(source, linear.bias, kernels) : null),
       activation: () => ({ scheme: "float" }),

@@ -83,6 +83,26 @@ describe("is refused before any work, naming linears and ways out:", () => {
     );
   });
 
+  test("a scale of inputs that is to be measured, without a text", () => {
+    const rule =
+      '{ match: "*", quantize: { method: rtn, group: row }, activation: { scheme: int8, per: tensor } }';
+    expect(() => plan(`${keepHead}, ${rule}`)).toThrow(/a scale for all inputs is fitted .* no text/);
+  });
+
+  test("a head that is to be fitted: no block's input reaches it", () => {
+    const rule =
+      '{ match: "*", quantize: { method: rtn, group: row }, activation: { scheme: int8, per: tensor } }';
+    expect(() => plan(rule)).toThrow(/lm_head: a scale for all inputs is fitted block after block/);
+  });
+
+  test("groups of activations that do not divide the inputs", () => {
+    const rule =
+      '{ match: "*", quantize: { method: rtn, group: row }, activation: { scheme: int6, per: 128 } }';
+    expect(() => plan(`${keepHead}, ${rule}`)).toThrow(
+      /down_proj: groups of 128 activations do not divide its 172 inputs — use a divisor/,
+    );
+  });
+
   test("a rule without a linear", () => {
     expect(() => plan('{ match: "*.qproj", keep: float }, { match: "*", keep: float }')).toThrow(
       /rule 1 \(match \*\.qproj\): matches no linear/,

@@ -3,6 +3,7 @@ import { LuthierError } from "../../src/error.js";
 import { calibratedQuantizerOf, quantizerOf, targetOf } from "../../src/pipeline/plan.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import type { QuantizeChoice } from "../../src/recipe/schema.js";
+import { describeActivation } from "../../src/schemes/activation.js";
 import { signsOutline } from "../../src/schemes/planes.js";
 import type { WeightOutline } from "../../src/schemes/scheme.js";
 import { findTarget, targets } from "../../src/targets/registry.js";
@@ -40,6 +41,20 @@ test("a target that does not read sign planes refuses them", () => {
       const signs = signsOutline(1, offset, { rows, columns, group, scaleRows });
       expect(target.refuse(signs, activation, parameters), target.name).not.toBe(null);
     }
+  }
+});
+
+test.each([
+  { scheme: "int4", per: "token" },
+  { scheme: "int6", per: 128 },
+  { scheme: "int8", per: 128 },
+  { scheme: "int8", per: "tensor", largest: 4 },
+  { scheme: "int16", per: "tensor", largest: 4 },
+] as const)("no target takes inputs as %o, and each says so", (activation) => {
+  for (const target of targets) {
+    const { outline, parameters } = typicalCase(target);
+    const refusal = target.refuse(outline, activation, parameters);
+    expect(refusal?.reason, target.name).toContain(describeActivation(activation));
   }
 });
 

@@ -1,5 +1,5 @@
 import type { Kernels } from "../../kernels/kernels.js";
-import { represent } from "../../schemes/represent.js";
+import { type KeptOfInput, represent } from "../../schemes/represent.js";
 import type { ActivationScheme } from "../../schemes/scheme.js";
 import type { Matrix } from "../../tensor/matrix.js";
 import type { LinearInfo } from "../architecture.js";
@@ -18,8 +18,8 @@ export interface WeightSource {
 export interface FloatWeight {
   /** `[N, K]`. */
   readonly weight: Matrix;
-  /** Codebooks of the input where it is represented by centroids, else null. */
-  readonly inputCodebooks: Float32Array | null;
+  /** What the weight keeps of how its input is represented. */
+  readonly keptOfInput: KeptOfInput | null;
 }
 
 interface Loaded extends FloatWeight {
@@ -48,14 +48,15 @@ export function openFloatExecutor(
     },
     async run(names, input) {
       const outputs: Matrix[] = [];
-      const represented = new Map<ActivationScheme["scheme"], Matrix>();
+      const represented = new Map<string, Matrix>();
       for (const name of names) {
         const entered = loaded.get(name);
         if (entered === undefined) throw new RangeError(`linear ${name} was not entered`);
-        const { weight, inputCodebooks, bias, activation } = entered;
-        const shared = inputCodebooks ? undefined : represented.get(activation.scheme);
-        const x = shared ?? (await represent(input, activation, inputCodebooks, kernels));
-        represented.set(activation.scheme, x);
+        const { weight, keptOfInput, bias, activation } = entered;
+        const key = JSON.stringify(activation);
+        const shared = keptOfInput ? undefined : represented.get(key);
+        const x = shared ?? (await represent(input, activation, keptOfInput, kernels));
+        represented.set(key, x);
         outputs.push(await ops.linear(x, weight, bias));
       }
       return outputs;

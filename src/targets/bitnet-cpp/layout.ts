@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { describeActivation, isPerToken } from "../../schemes/activation.js";
 import { beyondTrits, type PlanesOutline } from "../../schemes/planes.js";
 import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { damagedPack, type PackedGrid, type Refusal } from "../target.js";
@@ -75,9 +76,9 @@ export function layoutOf(
   activation: ActivationScheme,
   chosen: Parameters,
 ): Layout | Refusal {
-  if (activation.scheme !== "int8") {
+  if (!isPerToken(activation, "int8")) {
     return {
-      reason: "its activations are float, this target takes INT8 per token",
+      reason: `its activations are ${describeActivation(activation)}, this target takes INT8 per token`,
       fix: "add `activation: { scheme: int8, per: token }` to the rule",
     };
   }

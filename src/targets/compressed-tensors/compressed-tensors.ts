@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { describeActivation } from "../../schemes/activation.js";
 import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { packCompressed } from "../../schemes/stored/compressed-layout.js";
 import { dequantize, outlineOf } from "../../schemes/weights.js";
@@ -48,7 +49,7 @@ const sizeUnit = 32;
 function refusal(weight: GridOutline, activation: ActivationScheme): Refusal | null {
   if (activation.scheme !== "float") {
     return {
-      reason: `its activations are ${activation.scheme} per token by absmax / 127, compressed-tensors divides by 127.5`,
+      reason: `its activations are ${describeActivation(activation)} by absmax, compressed-tensors divides by 127.5`,
       fix: "drop `activation` from the rule",
     };
   }

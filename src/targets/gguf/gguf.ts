@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { describeActivation } from "../../schemes/activation.js";
 import type { ActivationScheme } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
 import {
@@ -121,7 +122,7 @@ function factsOf({ weight, layout }: Pick<PackedGrid, "weight" | "layout">): {
 function refuseActivation(activation: ActivationScheme): Refusal | null {
   if (activation.scheme === "float") return null;
   return {
-    reason: `its activations are ${activation.scheme} per token, llama.cpp rounds float ones in blocks of its own`,
+    reason: `its activations are ${describeActivation(activation)}, llama.cpp rounds float ones in blocks of its own`,
     fix: "drop `activation` from the rule, or choose the target tellme",
   };
 }

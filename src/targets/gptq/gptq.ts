@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { describeActivation } from "../../schemes/activation.js";
 import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { type GptqVersion, gptqBits, packGptq } from "../../schemes/stored/gptq-layout.js";
 import { dequantize, outlineOf } from "../../schemes/weights.js";
@@ -62,7 +63,7 @@ const sizeUnit = 32;
 function refusal(weight: GridOutline, activation: ActivationScheme, version: GptqVersion): Refusal | null {
   if (activation.scheme !== "float") {
     return {
-      reason: `its activations are ${activation.scheme} per token, runtimes of GPTQ compute with float ones`,
+      reason: `its activations are ${describeActivation(activation)}, runtimes of GPTQ compute with float ones`,
       fix: "drop `activation` from the rule",
     };
   }

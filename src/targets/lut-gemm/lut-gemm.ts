@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { describeActivation } from "../../schemes/activation.js";
 import { scaleDtype } from "../../schemes/scale-grid.js";
 import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
@@ -85,7 +86,7 @@ function layoutOf(weight: GridOutline, activation: ActivationScheme): Layout | R
   const { rows, columns, group } = weight;
   if (activation.scheme !== "float") {
     return {
-      reason: `its activations are ${activation.scheme} per token, this target takes float ones`,
+      reason: `its activations are ${describeActivation(activation)}, this target takes float ones`,
       fix: "drop `activation` from the rule, or choose the target tellme",
     };
   }

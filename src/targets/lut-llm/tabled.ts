@@ -1,3 +1,4 @@
+import { describeActivation } from "../../schemes/activation.js";
 import type { ActivationScheme, WeightOutline } from "../../schemes/scheme.js";
 import {
   type Products,
@@ -64,9 +65,8 @@ export function tabledOutline(weight: WeightOutline, activation: ActivationSchem
     activation.vector === vector &&
     activation.centroids === inputCentroids;
   if (!isOwn && activation.scheme !== "float") {
-    const size = activation.scheme === "centroids" ? ` of ${activation.vector}, ${activation.centroids}` : "";
     return {
-      reason: `its activations are ${activation.scheme}${size}, this target searches the centroids that the weight has`,
+      reason: `its activations are ${describeActivation(activation)}, this target searches the centroids that the weight has`,
       fix: "drop `activation` from the rule",
     };
   }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { describeActivation, isPerToken } from "../../schemes/activation.js";
 import { beyondTrits } from "../../schemes/planes.js";
 import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { damagedPack, type PackedGrid, type Refusal } from "../target.js";
@@ -65,8 +66,12 @@ export function layoutOf(
       fix: "use a group that is a multiple of tileInputs, or keep these linears float",
     };
   }
-  if (activation.scheme === "centroids")
-    return { reason: "its input is represented by centroids", fix: "use float, int8 or int16 activations" };
+  if (activation.scheme !== "float" && !isPerToken(activation, "int8", "int16")) {
+    return {
+      reason: `its activations are ${describeActivation(activation)}, this target takes INT8 or INT16 per token, or float`,
+      fix: "use `{ scheme: int8, per: token }`, int16, or drop `activation` from the rule",
+    };
+  }
   const tables =
     activation.scheme === "float" ? roundedTables(group, chosen) : exactTables(weight, bits, activation);
   if ("reason" in tables) return tables;
@@ -93,7 +98,7 @@ function roundedTables(
 function exactTables(
   weight: GridOutline,
   bits: number,
-  { scheme }: Exclude<ActivationScheme, { scheme: "float" | "centroids" }>,
+  { scheme }: { readonly scheme: "int8" | "int16" },
 ): TableLayout | Refusal {
   const largestInput = scheme === "int8" ? 127 : 32767;
   const largestWeight = 2 ** bits - 1;

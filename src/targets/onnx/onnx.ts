@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { describeActivation } from "../../schemes/activation.js";
 import type { ActivationScheme, GridOutline, GridScheme } from "../../schemes/scheme.js";
 import { dequantize, outlineOf } from "../../schemes/weights.js";
 import { damagedPack, type FloatProduct, type GridTarget, type PackedGrid, type Refusal } from "../target.js";
@@ -85,7 +86,7 @@ function layoutIn({ weight, layout }: PackedGrid): Layout {
 function layoutFor(weight: GridOutline, activation: ActivationScheme): Layout | Refusal {
   if (activation.scheme !== "float") {
     return {
-      reason: `its activations are ${activation.scheme} per token, onnxruntime computes with float ones`,
+      reason: `its activations are ${describeActivation(activation)}, onnxruntime computes with float ones`,
       fix: "drop `activation` from the rule",
     };
   }

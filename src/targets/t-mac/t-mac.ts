@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { describeActivation } from "../../schemes/activation.js";
 import { beyondTrits } from "../../schemes/planes.js";
 import type { ActivationScheme, GridOutline } from "../../schemes/scheme.js";
 import { outlineOf } from "../../schemes/weights.js";
@@ -137,7 +138,7 @@ const tileHeightsThreeBit = [768, 576, 384, 192, 96];
 function layoutOf(weight: GridOutline, activation: ActivationScheme, chosen: Parameters): Layout | Refusal {
   if (activation.scheme !== "float") {
     return {
-      reason: `its activations are ${activation.scheme} per token, this target takes float ones`,
+      reason: `its activations are ${describeActivation(activation)}, this target takes float ones`,
       fix: "drop `activation` from the rule, or choose the target tellme",
     };
   }

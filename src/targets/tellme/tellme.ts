@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
+import { describeActivation, isPerToken } from "../../schemes/activation.js";
 import type { PlanesOutline, PlanesScheme } from "../../schemes/planes.js";
 import { outlineOf } from "../../schemes/weights.js";
 import type { Matrix } from "../../tensor/matrix.js";
@@ -24,9 +25,9 @@ export const tellme: GridTarget<Parameters, Arithmetic> = {
     activation: { scheme: "int8", per: "token" },
   },
   refuse(weight, activation, chosen, place) {
-    if (activation.scheme !== "int8") {
+    if (!isPerToken(activation, "int8")) {
       return {
-        reason: `its activations are ${activation.scheme}, this target takes INT8 per token`,
+        reason: `its activations are ${describeActivation(activation)}, this target takes INT8 per token`,
         fix: "add `activation: { scheme: int8, per: token }` to the rule",
       };
     }

@@ -28,7 +28,7 @@ function open(loads: string[] = [], activation: ActivationScheme = { scheme: "fl
     async weight({ name }) {
       loads.push(name);
       const weight = matrix(2, 3, Float32Array.of(1, 2, 3, name === "a" ? 4 : -4, 5, 6));
-      return { weight, inputCodebooks: null };
+      return { weight, keptOfInput: null };
     },
     bias: async ({ bias }) => (bias ? Float32Array.of(1000, 2000) : null),
     activation: () => activation,
