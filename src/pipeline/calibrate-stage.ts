@@ -10,11 +10,11 @@ import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
 import { MeanOfTokens } from "../quantizers/bias-correction.js";
-import type { CalibrationInputs, ChosenRows } from "../quantizers/calibrated-quantizer.js";
+import type { ChosenRows } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
-import { fitLinears, type WatchedInputs } from "./fit-linears.js";
+import { byChoice, fitLinears, type WatchedInputs } from "./fit-linears.js";
 import { type PlannedLinear, readsText } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
@@ -70,9 +70,13 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
         progress(names[0] ?? place[0]);
         const floatInputs = stepFloat(block, place, products.float);
         if (names.length > 0) {
-          const inputs = { quantized: block.quantized.map(inputOf), float: () => floatInputs };
-          const fitting = watched(inputs, windows[0].length, aimsAtFloat(planned, names));
-          entries.push(...(await fitLinears(options, names, fitting, products)));
+          const fits = byChoice(fitted.filter(({ linear }) => names.includes(linear.name)));
+          const inputs = watched(block.quantized.map(inputOf), floatInputs, {
+            length: windows[0].length,
+            meanWanted: aimsAtFloat(planned, names),
+            several: fits.length > 1,
+          });
+          entries.push(...(await fitLinears(options, names, inputs, products)));
         }
         for await (const _ of floatInputs); // those that no fit has asked for
         for (const each of block.quantized) await each.resume(await products.quantized(place, inputOf(each)));
@@ -164,22 +168,31 @@ function aimsAtFloat(planned: readonly PlannedLinear[], names: readonly string[]
   );
 }
 
-/** Calibration inputs of which the mean of the float model's, where it is wanted, is taken as they go by. */
-function watched({ quantized, float }: CalibrationInputs, length: number, wanted: boolean): WatchedInputs {
+/**
+ * The inputs of a place as its fits want them. Of the float model's, the mean is taken as they go by where it is wanted; where
+ * there are several fits, they are kept for the next.
+ */
+function watched(
+  quantized: readonly Matrix[],
+  passing: AsyncIterable<Matrix>,
+  { length, meanWanted, several }: { length: number; meanWanted: boolean; several: boolean },
+): WatchedInputs {
   const mean = new MeanOfTokens(length, quantized[0].columns);
-  async function* passing() {
-    for await (const batch of float()) {
-      if (wanted) mean.add(batch);
+  const kept: Matrix[] = [];
+  async function* float() {
+    yield* kept;
+    for await (const batch of passing) {
+      if (meanWanted) mean.add(batch);
+      if (several) kept.push(batch);
       yield batch;
     }
   }
-  const batches = passing();
   return {
     quantized,
     length,
-    float: () => batches,
+    float,
     async floatMean() {
-      for await (const _ of batches); // those that no fit has asked for
+      for await (const _ of float()); // those that no fit has asked for
       return mean.value;
     },
   };

@@ -132,7 +132,7 @@ async function ownBias(
 }
 
 /** The linears that are quantized, those with the same method and options together. */
-export function byChoice(planned: readonly PlannedLinear[]): Iterable<readonly ToQuantize[]> {
+export function byChoice(planned: readonly PlannedLinear[]): readonly (readonly ToQuantize[])[] {
   const groups = new Map<string, ToQuantize[]>();
   for (const each of planned) {
     if (each.quantize === null) continue;
@@ -140,5 +140,5 @@ export function byChoice(planned: readonly PlannedLinear[]): Iterable<readonly T
     const same = groups.get(key) ?? [];
     groups.set(key, [...same, { ...each, quantize: each.quantize }]);
   }
-  return groups.values();
+  return [...groups.values()];
 }

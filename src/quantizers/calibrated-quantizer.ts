@@ -81,8 +81,8 @@ export interface CalibrationInputs {
   /** `[tokens, K]` each, as the model computes them whose earlier linears are quantized. */
   readonly quantized: readonly Matrix[];
   /**
-   * As the float model computes them: the same tokens, batch by batch. Computed while they are asked for, once only: the
-   * float model stays a step behind, so that its inputs never are in memory together.
+   * As the float model computes them: the same tokens, batch by batch. To be gone through to the end, and once only: they are
+   * computed while they are asked for, with the float model a step behind, so that its inputs are not in memory together.
    */
   float(): AsyncIterable<Matrix>;
 }

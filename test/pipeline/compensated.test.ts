@@ -4,6 +4,7 @@ import { openKernels } from "../../src/kernels/open.js";
 import { packagePath } from "../../src/package.js";
 import { quantize } from "../../src/pipeline/quantize.js";
 import { verifyRun } from "../../src/pipeline/verify.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
 import { calibratedOn, loadRecipe } from "../../src/recipe/shipped.js";
 import { bundledModel, hashesOf, temporaryFolder } from "./run.js";
 
@@ -27,3 +28,28 @@ test.each(["gptq-int4-g128", "gptq-int3-g128", "gptq-int2-g128", "compensated-tr
     expect((await verifyRun(runs[0], openKernels())).faults).toEqual([]);
   },
 );
+
+test("linears of one input with methods of their own are fitted to the same inputs as with one", async () => {
+  const gptq = (bits: number) => `{ method: gptq, bits: ${bits}, group: 128, aim: float }`;
+  const own = await attentionOf(gptq(2), gptq(3));
+  const one = await attentionOf(gptq(3), gptq(3));
+  const file = "quantized/linears/model.layers.0.self_attn.v_proj.safetensors";
+  expect(own[file]).toBeDefined();
+  expect(own[file]).toBe(one[file]);
+});
+
+/** The files of a run whose first queries become one thing, keys and values another. */
+async function attentionOf(queries: string, others: string) {
+  const text = `
+version: 1
+calibration: { text: calibration/sampled-from-tiny.txt, samples: 2, length: 64 }
+rules:
+  - { match: model.layers.0.self_attn.q_proj, quantize: ${queries} }
+  - { match: [model.layers.0.self_attn.k_proj, model.layers.0.self_attn.v_proj], quantize: ${others} }
+  - { match: "*", keep: float }`;
+  const file = packagePath("recipe.yaml");
+  const out = path.join(temporaryFolder(), "run");
+  const recipe = { name: "recipe", file, text, recipe: parseRecipe(text, file) };
+  await quantize({ model: bundledModel, recipe, out, kernels: openKernels() });
+  return hashesOf(out, ["quantized"]);
+}
