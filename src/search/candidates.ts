@@ -10,6 +10,7 @@ import {
 } from "../pipeline/plan.js";
 import type { Problem } from "../pipeline/problems.js";
 import { candidatesSchema, type Quantizing, type TargetChoice } from "../recipe/schema.js";
+import { describeActivation, isStatic } from "../schemes/activation.js";
 import type { LinearOutline } from "../schemes/scheme.js";
 import { describeWeight, storedBytes } from "../schemes/weights.js";
 import { cyclesOf } from "../targets/cost.js";
@@ -141,7 +142,24 @@ function plannedFor(
   const before = problems.length;
   const given = { description, stored: new Map(), targets: target ? [target.choice] : [] };
   const planned = quantizationOf(linear, quantizing, given, problems);
+  const unknown = planned && onlyKnownInRun(planned);
+  if (unknown) problems.push({ linear: linear.name, ...unknown });
   return problems.length > before ? null : planned;
+}
+
+/** What a candidate cannot be measured by: known only when a run goes through all linears. */
+function onlyKnownInRun({ weight, activation }: LinearOutline): Omit<Problem, "linear"> | null {
+  if (weight.scheme === "parts") {
+    return {
+      reason: "how much each part of it has is known only in a run, and so are its bytes",
+      fix: "take methods of one scheme",
+    };
+  }
+  if (!isStatic(activation)) return null;
+  return {
+    reason: "its input has one scale for everything, which is measured only in a run",
+    fix: "use `per: token`, or a number of inputs",
+  };
 }
 
 /** @throws LuthierError (usage) when the target has no cycles on this device. */
@@ -166,7 +184,7 @@ function cyclesOn(
 }
 
 function nameOf({ choice, weight, activation }: PlannedQuantization): string {
-  const input = activation.scheme === "float" ? "" : `, input ${activation.scheme}`;
+  const input = activation.scheme === "float" ? "" : `, input ${describeActivation(activation)}`;
   return `${choice.method}: ${describeWeight(weight)}${input}`;
 }
 

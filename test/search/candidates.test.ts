@@ -30,24 +30,36 @@ describe("fittingCandidates", () => {
     expect(namesOf(ofKind("q_proj")?.candidates ?? [])).toEqual([
       "rtn: int3 row",
       "trit-planes: ternary g128",
-      "absmean: ternary tensor, input int8",
+      "absmean: ternary tensor, input int8 per token",
     ]);
     expect(namesOf(ofKind("down_proj")?.candidates ?? [])).toEqual([
       "rtn: int3 g256",
       "rtn: int2 g384",
       "trit-planes: ternary g128",
-      "absmean: ternary tensor, input int8",
+      "absmean: ternary tensor, input int8 per token",
     ]);
   });
 
   test("a target's are those that it takes", () => {
     const [{ candidates }] = fittingCandidates(description, quantizings, targetOf("tellme"));
-    expect(namesOf(candidates)).toEqual(["absmean: ternary tensor, input int8"]);
+    expect(namesOf(candidates)).toEqual(["absmean: ternary tensor, input int8 per token"]);
   });
 
   test("where nothing fits, the reasons are told", () => {
     const [, wide] = quantizings;
     expect(() => fittingCandidates(description, [wide], null)).toThrow(/q_proj:\n {2}.*384/);
+  });
+
+  test("what only a run can know is no candidate", () => {
+    const refused = [
+      [{ quantize: { method: "llm-int8" } }, /how much each part of it has is known only in a run/],
+      [
+        { quantize: { method: "rtn" }, activation: { scheme: "int8", per: "tensor" } },
+        /one scale for everything, which is measured only in a run/,
+      ],
+    ] as const;
+    for (const [each, reason] of refused)
+      expect(() => fittingCandidates(description, candidatesSchema.parse([each]), null)).toThrow(reason);
   });
 
   test("cycles are the cost model's, of one token, and grow with the bits", async () => {
