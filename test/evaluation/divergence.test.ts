@@ -65,12 +65,15 @@ test("of several models at once, each is the mean of Σ p (log p − log q) over
   expect(found[1]).toBeGreaterThan(found[0]);
 });
 
-test.each([false, true])("in parts of the vocabulary it is the same; head in the executor: %s", async (inExecutor) => {
-  const model = openScaled(1.3, inExecutor);
-  const { hidden, parts } = await model.beforeHead(windows);
-  const [found] = await divergences(await float.beforeHead(windows), [hidden], parts, 7);
-  expect(found).toBeCloseTo(await divergenceByDefinition(model), 5);
-});
+test.each([false, true])(
+  "in parts of the vocabulary it is the same; head in the executor: %s",
+  async (inExecutor) => {
+    const model = openScaled(1.3, inExecutor);
+    const { hidden, parts } = await model.beforeHead(windows);
+    const [found] = await divergences(await float.beforeHead(windows), [hidden], parts, 7);
+    expect(found).toBeCloseTo(await divergenceByDefinition(model), 5);
+  },
+);
 
 test("a model that computes the same has none", async () => {
   const { hidden, parts } = await openGenerated(config, source, ops).beforeHead(windows);
