@@ -52,7 +52,7 @@ async function measure(
     onProgress({ stage: "divergences", done, total, what: `${assignments.length} recipes` });
   tell(0);
   await walkBlocks(blocks, batches, {
-    wants: async () => true,
+    wants: () => true,
     async place(block, linears, inputs) {
       const wanted = searched
         .filter(({ linear }) => linears.includes(linear.name))

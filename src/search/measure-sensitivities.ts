@@ -56,7 +56,7 @@ export async function measureSensitivities(options: MeasureOptions): Promise<Sen
     let probing = new Probing(options, reference);
     tell(0, "");
     await walkBlocks(blocks, batches, {
-      wants: async (index) => isWanted(index),
+      wants: isWanted,
       async place(block, linears, inputs) {
         const here = searched.filter(({ linear }) => linears.includes(linear.name));
         await probing.measure(block, here, inputs, Object.assign({}, ...known.values()));
@@ -86,14 +86,17 @@ async function floatStates({ blocks, batches, probed }: MeasureOptions): Promise
 
 /** Whether all candidates' errors are known, and the divergences of those that are probed. */
 function isComplete({ linear, candidates }: SearchedLinear, known: Sensitivities = {}): boolean {
-  const measured = of(candidates, known[linear.name]);
+  const measured = measuredOf(candidates, known[linear.name]);
   if (measured.length < candidates.length) return false;
   const probes = probesAmong(measured);
   return measured.every(({ candidate, divergence }) => divergence !== null || !probes.includes(candidate));
 }
 
 /** What is known of these candidates. */
-function of(candidates: readonly Candidate[], measured: readonly Measured[] = []): readonly Measured[] {
+function measuredOf(
+  candidates: readonly Candidate[],
+  measured: readonly Measured[] = [],
+): readonly Measured[] {
   return measured.filter(({ candidate }) => candidates.some(({ key }) => key === candidate));
 }
 
@@ -107,18 +110,14 @@ export function probesAmong(measured: readonly Pick<Measured, "candidate" | "err
 /** What is under way in one block. */
 class Probing {
   private readonly measured: Record<string, Measured[]> = {};
-  private readonly probes: {
-    readonly linear: string;
-    readonly candidate: string;
-    readonly product: Product;
-  }[] = [];
+  private readonly probes: Probe[] = [];
 
   constructor(
     private readonly options: MeasureOptions,
     private readonly reference: BeforeHead,
   ) {}
 
-  /** Measures the errors of liners of one input, and keeps the products of what is to be probed. */
+  /** Measures the errors of linears of one input, and keeps the products of what is to be probed. */
   async measure(
     block: FloatBlock,
     searched: readonly SearchedLinear[],
@@ -126,26 +125,30 @@ class Probing {
     known: Sensitivities,
   ): Promise<void> {
     const { probed, batches } = this.options;
-    const some = batches.slice(0, probed);
-    const fitted: FittedCandidate[] = [];
     const outputs = new Map<string, readonly Matrix[]>();
     for (const { linear } of searched) {
       this.measured[linear.name] = [...(known[linear.name] ?? [])];
-      const products = await eachBatch(some, (_, at) => block.products([linear.name], inputs[at]));
+      const products = await eachBatch(batches.slice(0, probed), (_, at) =>
+        block.products([linear.name], inputs[at]),
+      );
       outputs.set(linear.name, products.flat());
     }
     const missing = searched.map((each) => ({
       searched: each,
       candidates: each.candidates.filter(({ key }) => !this.find(each.linear.name, key)),
     }));
+    const fitted: FittedCandidate[] = [];
     for await (const each of fitCandidates(block, missing, inputs.slice(probed), this.options)) {
       const { name } = each.searched.linear;
-      const product = await this.productOf(block, each);
+      const product = await productOf(block, each);
       const error = await outputError(outputs.get(name) ?? [], product, inputs, name);
       this.measured[name].push({ candidate: each.candidate.key, error, divergence: null });
       fitted.push(each);
     }
-    await this.keepProbes(block, searched, fitted, inputs.slice(probed));
+    for await (const each of this.toProbe(block, searched, fitted, inputs.slice(probed))) {
+      const linear = each.searched.linear.name;
+      this.probes.push({ linear, candidate: each.candidate.key, product: await productOf(block, each) });
+    }
   }
 
   /** Probes what was kept, and gives all that was measured of the block. */
@@ -174,46 +177,40 @@ class Probing {
     return this.measured;
   }
 
-  private async keepProbes(
+  /** What is to be probed: as it was just fitted; or again, where an earlier search knows its error alone. */
+  private async *toProbe(
     block: FloatBlock,
     searched: readonly SearchedLinear[],
     fitted: readonly FittedCandidate[],
     inputs: readonly Matrix[],
-  ): Promise<void> {
-    const wanted = searched.map((each) => {
-      const measured = of(each.candidates, this.measured[each.linear.name]);
-      const probes = probesAmong(measured);
-      const isWanted = ({ key }: Candidate) =>
-        probes.includes(key) && this.find(each.linear.name, key)?.divergence === null;
-      return { searched: each, candidates: each.candidates.filter(isWanted) };
-    });
-    const keep = async (each: FittedCandidate) =>
-      this.probes.push({
-        linear: each.searched.linear.name,
-        candidate: each.candidate.key,
-        product: await this.productOf(block, each),
-      });
-    const isFitted = (linear: string, key: string) =>
-      fitted.find((each) => each.searched.linear.name === linear && each.candidate.key === key);
-    for (const { searched: each, candidates } of wanted) {
-      for (const { key } of candidates) {
-        const found = isFitted(each.linear.name, key);
-        if (found) await keep(found);
-      }
+  ): AsyncGenerator<FittedCandidate> {
+    const again: { readonly searched: SearchedLinear; readonly candidates: readonly Candidate[] }[] = [];
+    for (const each of searched) {
+      const { name } = each.linear;
+      const probes = probesAmong(measuredOf(each.candidates, this.measured[name]));
+      const wanted = each.candidates.filter(
+        ({ key }) => probes.includes(key) && this.find(name, key)?.divergence === null,
+      );
+      const ready = fitted.filter((one) => one.searched === each && wanted.includes(one.candidate));
+      yield* ready;
+      const isReady = (candidate: Candidate) => ready.some((one) => one.candidate === candidate);
+      again.push({ searched: each, candidates: wanted.filter((candidate) => !isReady(candidate)) });
     }
-    // Errors of an earlier search, of which another candidate is the middle one now.
-    const again = wanted.map((each) => ({
-      ...each,
-      candidates: each.candidates.filter(({ key }) => !isFitted(each.searched.linear.name, key)),
-    }));
-    for await (const each of fitCandidates(block, again, inputs, this.options)) await keep(each);
-  }
-
-  private productOf(block: FloatBlock, { searched, candidate, scheme }: FittedCandidate): Promise<Product> {
-    return block.product(searched.linear.name, scheme, candidate.planned.activation);
+    yield* fitCandidates(block, again, inputs, this.options);
   }
 
   private find(linear: string, key: string): Measured | undefined {
     return this.measured[linear].find(({ candidate }) => candidate === key);
   }
+}
+
+/** A linear as a candidate makes it, whose divergence is to be measured. */
+interface Probe {
+  readonly linear: string;
+  readonly candidate: string;
+  readonly product: Product;
+}
+
+function productOf(block: FloatBlock, { searched, candidate, scheme }: FittedCandidate): Promise<Product> {
+  return block.product(searched.linear.name, scheme, candidate.planned.activation);
 }

@@ -16,7 +16,9 @@ export interface Probe {
  * @param probes one or two, of different errors.
  */
 export function predictedLoss(error: number, probes: readonly Probe[]): number {
-  const [low, high = low] = [...probes].sort((a, b) => a.error - b.error);
+  const telling = probes.filter((probe) => probe.error > 0 && probe.divergence > 0);
+  if (telling.length === 0) return 0; // what was tried changed nothing
+  const [low, high = low] = telling.sort((a, b) => a.error - b.error);
   if (error <= low.error) return scaled(low, error);
   if (error >= high.error) return scaled(high, error);
   const along = Math.log(error / low.error) / Math.log(high.error / low.error);
@@ -24,5 +26,5 @@ export function predictedLoss(error: number, probes: readonly Probe[]): number {
 }
 
 function scaled({ error, divergence }: Probe, to: number): number {
-  return error === 0 ? divergence : (divergence * to) / error;
+  return (divergence * to) / error;
 }

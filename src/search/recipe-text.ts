@@ -36,19 +36,19 @@ export function recipeText(
       `  # ${comment}`,
       ...matchLines(match),
       ...Object.entries(candidate.quantizing).map(
-        ([key, value]) => `    ${key}: ${inline(methodFirst(value))}`,
+        ([key, value]) => `    ${key}: ${inline(kindFirst(value))}`,
       ),
     ]),
-    ...(target ? ["targets:", `  - ${inline(target)}`] : []),
+    ...(target ? ["targets:", `  - ${inline(kindFirst(target))}`] : []),
     "",
   ].join("\n");
 }
 
-/** As people write it: the method before its options. */
-function methodFirst(value: unknown): unknown {
-  return typeof value === "object" && value !== null && "method" in value
-    ? Object.assign({ method: value.method }, value)
-    : value;
+/** As people write it: what it is before its options. */
+function kindFirst(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const rank = (key: string) => (key === "method" || key === "target" ? 0 : 1);
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => rank(a) - rank(b)));
 }
 
 function matchLines(match: readonly string[]): readonly string[] {

@@ -5,7 +5,7 @@ import type { FloatBlock, FloatBlocks } from "./float-blocks.js";
 /** Who looks on while a text goes through the float model. */
 export interface Visitor {
   /** Whether it wants to see the inputs within a block. */
-  wants(index: number): Promise<boolean>;
+  wants(index: number): boolean;
   /** Linears of one input, `[tokens, K]` a batch. */
   place(block: FloatBlock, linears: readonly string[], inputs: readonly Matrix[]): Promise<void>;
   /** A block after all its places. @param before the hidden states `[tokens, hidden]` that entered it. */
@@ -22,7 +22,7 @@ export async function walkBlocks(
   for (const index of blocks.description.blocks.keys()) {
     const block = await blocks.enter(index);
     const before = hidden;
-    if (await visitor.wants(index)) {
+    if (visitor.wants(index)) {
       hidden = await walkPlaces(block, batches, before, visitor);
       await visitor.block(block, index, before);
     } else {

@@ -24,6 +24,11 @@ test("one probe gives a proportion", () => {
   expect(predictedLoss(0, [low])).toBe(0);
 });
 
+test("probes that changed nothing tell nothing", () => {
+  expect(predictedLoss(0.05, [{ error: 0, divergence: 0 }, high])).toBeCloseTo(0.0036, 12);
+  expect(predictedLoss(0.05, [{ error: 0, divergence: 0 }])).toBe(0);
+});
+
 test("where the larger error was measured with the larger divergence, more error is never expected to lose less", () => {
   const positive = fc.double({ min: 1e-6, max: 1, noNaN: true });
   fc.assert(
