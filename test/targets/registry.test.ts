@@ -6,7 +6,7 @@ import type { QuantizeChoice } from "../../src/recipe/schema.js";
 import { signsOutline } from "../../src/schemes/planes.js";
 import type { WeightOutline } from "../../src/schemes/scheme.js";
 import { findTarget, targets } from "../../src/targets/registry.js";
-import type { Target } from "../../src/targets/target.js";
+import { refusalOf, type Target } from "../../src/targets/target.js";
 
 test("a target is found by its name", () => {
   for (const target of targets) expect(findTarget(target.name)).toBe(target);
@@ -40,6 +40,23 @@ test("a target that does not read sign planes refuses them", () => {
       const signs = signsOutline(1, offset, { rows, columns, group, scaleRows });
       expect(target.refuse(signs, activation, parameters), target.name).not.toBe(null);
     }
+  }
+});
+
+test("a target that does not read float zero points refuses them, with a way out", () => {
+  const parameters = (target: Target) => target.parameters.parse({});
+  const outline: WeightOutline = {
+    ...({ scheme: "int", bits: 4, symmetric: false, zeroPointDtype: "F16" } as const),
+    ...{ rows: 512, columns: 512, group: 64, scaleRows: 512 },
+  };
+  for (const target of targets) {
+    const refused = refusalOf(
+      target,
+      { weight: outline, activation: { scheme: "float" } },
+      parameters(target),
+    );
+    expect(refused === null, target.name).toBe(target.takesFloatZeroPoints === true);
+    if (refused) expect(refused.fix, target.name).toContain("t-mac");
   }
 });
 
