@@ -20,14 +20,17 @@ async function quantized(name: string, threads: number): Promise<string> {
   return out;
 }
 
-test.each(["gptq-int4-g128", "gptq-int3-g128", "gptq-int2-g128", "compensated-trit-planes-g128"])(
-  "%s makes a sound pack, the same of one thread and of two",
-  async (name) => {
-    const runs = [await quantized(name, 1), await quantized(name, 2)];
-    expect(hashesOf(runs[1])).toEqual(hashesOf(runs[0]));
-    expect((await verifyRun(runs[0], openKernels())).faults).toEqual([]);
-  },
-);
+test.each([
+  "gptq-int4-g128",
+  "gptq-int3-g128",
+  "gptq-int2-g128",
+  "compensated-trit-planes-g128",
+  "shift-add-3bit",
+])("%s makes a sound pack, the same of one thread and of two", async (name) => {
+  const runs = [await quantized(name, 1), await quantized(name, 2)];
+  expect(hashesOf(runs[1])).toEqual(hashesOf(runs[0]));
+  expect((await verifyRun(runs[0], openKernels())).faults).toEqual([]);
+});
 
 test("linears of one input with methods of their own are fitted to the same inputs as with one", async () => {
   const gptq = (bits: number) => `{ method: gptq, bits: ${bits}, group: 128, aim: float }`;
