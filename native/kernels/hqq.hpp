@@ -34,6 +34,18 @@ static inline F32 load_lanes(const float* from, std::size_t count) {
   return out;
 }
 
+/// The range of each lane's run, and its least weight.
+static inline F32 hqq_range(const float* w, std::size_t group, F32* least = nullptr) {
+  F32 min = *(const F32*)w, max = min;
+  for (std::size_t i = 0; i < group; ++i) {
+    const F32 value = *(const F32*)(w + i * lanes);
+    min = value < min ? value : min;
+    max = value > max ? value : max;
+  }
+  if (least) *least = min;
+  return max - min;
+}
+
 /// Inverse scales and first zero points.
 static void hqq_start(const Hqq& task, const float* weights, std::size_t first, std::size_t last, float* inverses,
                       float* zeros) {
@@ -42,13 +54,8 @@ static void hqq_start(const Hqq& task, const float* weights, std::size_t first, 
   for (std::size_t run = first; run < last; run += lanes) {
     const std::size_t count = last - run < lanes ? last - run : lanes;
     gather_runs(weights, task.group, run, count, w);
-    F32 min = *(const F32*)w, max = min;
-    for (std::size_t i = 0; i < task.group; ++i) {
-      const F32 value = *(const F32*)(w + i * lanes);
-      min = value < min ? value : min;
-      max = value > max ? value : max;
-    }
-    const F32 range = max - min;
+    F32 min;
+    const F32 range = hqq_range(w, task.group, &min);
     const F32 inverse = range > splat(1e-4f) ? clamp(steps / range, F32{}, splat(2e4f)) : splat(1.0f);
     const F32 zero = 0.0f - min * inverse;
     for (std::size_t lane = 0; lane < count; ++lane) {
@@ -94,9 +101,15 @@ static void hqq_codes(const Hqq& task, const float* weights, std::size_t first, 
   for (std::size_t run = first; run < last; run += lanes) {
     const std::size_t count = last - run < lanes ? last - run : lanes;
     gather_runs(weights, task.group, run, count, w);
-    const F32 scale = stored_scale(1.0f / load_lanes(inverses + run, count));
-    F32 zero = load_lanes(zeros + run, count);
-    for (int lane = 0; lane < lanes; ++lane) zero[lane] = to_float16_value(zero[lane]);
+    const F32 fitted = load_lanes(zeros + run, count);
+    const I32 flat = ~(hqq_range(w, task.group) > splat(1e-4f));
+    const F32 scale = stored_scale(flat ? absolute(fitted) : 1.0f / load_lanes(inverses + run, count));
+    F32 zero;
+    for (int lane = 0; lane < lanes; ++lane) {
+      const float sign = fitted[lane] > 0 ? 1.0f : fitted[lane] < 0 ? -1.0f : 0.0f;
+      const bool none = __builtin_fabsf(fitted[lane]) < 0x1p-9f;
+      zero[lane] = flat[lane] ? sign : none ? 0.0f : to_float16_value(fitted[lane]);
+    }
     for (std::size_t lane = 0; lane < count; ++lane) {
       scales[run + lane] = scale[lane];
       zeros[run + lane] = zero[lane];

@@ -26,6 +26,8 @@ const rounds = 20;
 /** A run of a smaller range has no grid of its own: its inverse scale is 1. */
 const leastRange = Math.fround(1e-4);
 
+const leastZeroPoint = 2 ** -9;
+
 /** The largest inverse scale, so that its inverse is a float16. */
 const mostInverse = 2e4;
 
@@ -43,7 +45,9 @@ const mostInverse = 2e4;
  * the grid, so that β means the same whatever the unit of the weights.
  *
  * Float32 throughout, half to even; sums in float64 in index order. Scale and zero point are rounded to float16, and the
- * codes are nearest for what is stored.
+ * codes are nearest for what is stored. Two things are stored otherwise than there, and stand for the same: a run without a
+ * grid of its own has the scale |c| and the zero point ∓1 of its mean c, not 1 and −c; and a zero point within 1/512 of 0
+ * is 0. So the product of both, which kernels take in place of a zero point, tells every zero point apart in float32.
  */
 export function hqq(weights: Float32Array, task: HqqTask): HqqResult {
   const { group, bits } = task;
@@ -57,10 +61,12 @@ export function hqq(weights: Float32Array, task: HqqTask): HqqResult {
     least = error;
   }
   const codes = new Uint8Array(weights.length);
-  const scales = Float32Array.from(runs, ({ inverse }) =>
-    Math.max(toFloat16(Math.fround(1 / inverse)), 2 ** -24),
+  const scales = Float32Array.from(runs, ({ isFlat, inverse, zero }) =>
+    Math.max(toFloat16(isFlat ? Math.abs(zero) : Math.fround(1 / inverse)), 2 ** -24),
   );
-  const zeroPoints = Float32Array.from(runs, ({ zero }) => toFloat16(zero));
+  const zeroPoints = Float32Array.from(runs, ({ isFlat, zero }) =>
+    isFlat ? Math.sign(zero) : Math.abs(zero) < leastZeroPoint ? 0 : toFloat16(zero),
+  );
   for (let i = 0; i < codes.length; i++) {
     const run = Math.floor(i / group);
     codes[i] = codeOf(Math.fround(weights[i] / scales[run]), zeroPoints[run], bits);
@@ -70,6 +76,8 @@ export function hqq(weights: Float32Array, task: HqqTask): HqqResult {
 
 interface Run {
   readonly w: Float32Array;
+  /** Its range is too small for a grid. */
+  readonly isFlat: boolean;
   /** S: steps of the grid in a unit of weight. */
   readonly inverse: number;
   zero: number;
@@ -82,8 +90,9 @@ function startOf(w: Float32Array, bits: number): Run {
     if (value > max) max = value;
   }
   const range = Math.fround(max - min);
-  const inverse = range > leastRange ? Math.min(Math.fround((2 ** bits - 1) / range), mostInverse) : 1;
-  return { w, inverse, zero: Math.fround(0 - Math.fround(min * inverse)) };
+  const isFlat = !(range > leastRange);
+  const inverse = isFlat ? 1 : Math.min(Math.fround((2 ** bits - 1) / range), mostInverse);
+  return { w, isFlat, inverse, zero: Math.fround(0 - Math.fround(min * inverse)) };
 }
 
 /** One round: moves the zero point, and gives the sum of the errors before. */

@@ -44,8 +44,8 @@ export function reportMarkdown(summary: RunSummary): string {
 }
 
 const oddities = {
-  unchanged: "came out as they were (relative error 0)",
-  zeros: "came out as zeros",
+  unchanged: "unchanged (relative error 0)",
+  zeros: "quantized to zeros",
 } as const;
 
 /** Linears that a method may have missed, by name; right where weights were on its levels already, or meant to vanish. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { summaryText } from "../../cli/summary-text.js";
-import type { RunSummary, Score } from "../../src/report/summary.js";
+import type { Oddity, RunSummary, Score } from "../../src/report/summary.js";
 
 const score = (name: string, of: Score["of"], perplexity: number): Score => ({
   ...{
@@ -14,6 +14,19 @@ const score = (name: string, of: Score["of"], perplexity: number): Score => ({
   },
   ...{ predictions: 9, tokens: 10, windows: 1, context: 10, stride: 10 },
   text: { name, split: null, sha256: "" },
+});
+
+test("linears that a method may have missed are named", () => {
+  const linear = (name: string, relativeError: number, oddity: Oddity | null) => ({
+    ...{ name, relativeError, oddity, shape: [2, 2] as const, scheme: "int4", bytes: 2 },
+  });
+  const summary: RunSummary = {
+    ...{ run: "r", model: "m", recipe: "x", packs: [], stages: [], scores: [] },
+    ...{ quantizedWeights: 8, quantizedBytes: 4, quantizedBitsPerWeight: 4 },
+    linears: [linear("a", 0, "unchanged"), linear("b", 0.1, null), linear("c", 0, "unchanged")],
+  };
+  expect(summaryText(summary)).toContain("2 linears unchanged (relative error 0): a, c");
+  expect(summaryText({ ...summary, linears: [summary.linears[1]] })).not.toContain("look at");
 });
 
 test("each text has its own table, and is compared with the float model on the same text", () => {

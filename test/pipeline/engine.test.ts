@@ -17,6 +17,7 @@ describe.each([
   "rtn-int4-g128",
   "bitnet-ternary",
   "bcq-3bit-g128",
+  "hqq-int4-g64",
   "gguf-q4_0",
   "gguf-tq2_0",
 ])("%s", (recipe) => {

@@ -24,6 +24,7 @@ test.each([
   ["rtn-int4-g128", 60],
   ["bitnet-ternary", 60],
   ["bcq-3bit-g128", 60],
+  ["hqq-int4-g64", 60],
   ["gguf-q4_0", 33], // the pack is one file
   ["gguf-tq2_0", 33],
 ])("a run of %s verifies", async (recipe, files) => {

@@ -72,6 +72,71 @@ test("an offset lessens the error of weights that lean to one side", async () =>
   expect(await error(true)).toBeLessThan(0.8 * (await error(false)));
 });
 
+describe("scales that are sums of powers of two", () => {
+  test.each([
+    [1, 4],
+    [2, 5],
+    [3, 5.25],
+  ])(
+    "%i: 5.3 becomes %f, each power the nearest to what is left by its logarithm",
+    async (powersOfTwo, scale) => {
+      const found = await bcq.quantize(row(5.3, -5.3), chosen({ planes: 1, group: 2, powersOfTwo }), kernels);
+      expect([...found.scales]).toEqual([scale]);
+    },
+  );
+
+  test("what is left may be negative: 2.9 is 2 + 1 − 1/8", async () => {
+    const found = await bcq.quantize(row(2.9, 2.9), chosen({ planes: 1, group: 2, powersOfTwo: 3 }), kernels);
+    expect([...found.scales]).toEqual([2.875]);
+  });
+
+  test("no scale has more of them than asked for, as it is stored", async () => {
+    for (const powersOfTwo of [1, 2, 3, 4]) {
+      const options = chosen({ planes: 3, group: 16, powersOfTwo, rounds: 50 });
+      const { scales } = await bcq.quantize(random(64, 64, 7), options, kernels);
+      for (const scale of scales) expect(signedDigits(scale)).toBeLessThanOrEqual(powersOfTwo);
+    }
+  });
+
+  test("any three powers of two stay no more than three when float16 rounds their sum", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: -22, max: 8 }), fc.boolean()), { minLength: 1, maxLength: 3 }),
+        (terms) => {
+          const sum = terms.reduce((total, [exponent, minus]) => total + (minus ? -1 : 1) * 2 ** exponent, 0);
+          expect(signedDigits(Math.abs(roundToFloat16(sum)))).toBeLessThanOrEqual(terms.length);
+        },
+      ),
+      { numRuns: 2000, seed: 3 },
+    );
+  });
+
+  test("more of them lose less, and three hardly more than any scale", async () => {
+    const weight = random(32, 128, 8);
+    const error = async (powersOfTwo?: number) =>
+      squaredError(
+        await bcq.quantize(weight, chosen({ planes: 3, group: 128, powersOfTwo }), kernels),
+        weight,
+      );
+    const [one, two, three, any] = [await error(1), await error(2), await error(3), await error()];
+    expect(one).toBeGreaterThan(two);
+    expect(two).toBeGreaterThan(three);
+    expect(three).toBeLessThan(1.02 * any);
+  });
+});
+
+/** Powers of two, added or taken off, that a number is the sum of at least: its digits other than 0 of −1, 0, 1 (Reitwieser). */
+function signedDigits(value: number): number {
+  let [count, rest] = [0, value * 2 ** 24];
+  expect(Number.isInteger(rest)).toBe(true);
+  for (; rest !== 0; rest /= 2) {
+    if (rest % 2 === 0) continue;
+    rest -= rest % 4 === 1 ? 1 : -1;
+    count++;
+  }
+  return count;
+}
+
 describe("against exhaustive search on tiny groups", () => {
   const group = fc.tuple(fc.integer({ min: 2, max: 6 }), fc.integer({ min: 1, max: 3 }), seeds);
 

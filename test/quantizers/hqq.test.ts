@@ -35,12 +35,25 @@ test("scales and zero points are float16, and every weight has the nearest code 
   }
 });
 
-test("a group of one value keeps it, and zeros stay zeros", async () => {
+test("a group whose range is too small for a grid keeps its mean, and zeros stay zeros", async () => {
   const found = await quantize(matrix(1, 8, Float32Array.of(0, 0, 0, 0, 0.75, 0.75, 0.75, 0.75)), {
     ...usual,
     group: 4,
   });
   expect([...dequantize(found).data]).toEqual([0, 0, 0, 0, 0.75, 0.75, 0.75, 0.75]);
+});
+
+test("zero points are 0 or no nearer to it than 1/512, so that their products with scales tell them apart", async () => {
+  const weight = bellShaped(64, 64, 3);
+  for (let i = 0; i < weight.data.length; i++) {
+    const row = Math.floor(i / 64);
+    weight.data[i] = Math.abs(weight.data[i]) / (row < 32 ? 1 : 1e6); // nothing below 0, or hardly a range
+  }
+  const { scales, zeroPoints, codes } = await quantize(weight, usual);
+  for (const zero of zeroPoints) expect(zero === 0 || Math.abs(zero) >= 1 / 512).toBe(true);
+  expect(zeroPoints.slice(32)).toEqual(new Float32Array(32).fill(-1));
+  expect(Math.min(...scales)).toBeGreaterThan(0);
+  expect(Math.max(...codes)).toBeLessThan(16);
 });
 
 describe("against the published solver in float64, its scales and zero points not rounded", () => {

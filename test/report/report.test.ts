@@ -1,11 +1,14 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { openKernels } from "../../src/kernels/open.js";
+import { quantize } from "../../src/pipeline/quantize.js";
 import { reportMarkdown } from "../../src/report/markdown.js";
 import { earlierScores, summarizeRun } from "../../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../../src/report/text.js";
 import { writeReport } from "../../src/report/write.js";
-import { quantizeBundled, temporaryFolder } from "../pipeline/run.js";
+import { writeMadeUpModel } from "../pipeline/made-up-model.js";
+import { quantizeBundled, recipeOf, temporaryFolder } from "../pipeline/run.js";
 
 test("a run's report has its sizes, its scores and every linear, and gives its scores back", async () => {
   const run = temporaryFolder();
@@ -40,6 +43,41 @@ test("a run's report has its sizes, its scores and every linear, and gives its s
   expect(markdown).toContain("| model.layers.3.mlp.down_proj | 256 × 768 | 2 trit planes g128 |");
   expect(await earlierScores(run)).toEqual(summary.scores);
 });
+
+test("weights left as they were, and linears of zeros, are named", async () => {
+  const model = await writeMadeUpModel(path.join(temporaryFolder(), "model"));
+  const [kept, tiny] = ["model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj"];
+  changeTensor(model, `${kept}.weight`, (value) => Math.sign(value) / 4);
+  changeTensor(model, `${tiny}.weight`, (value) => value / 2 ** 30);
+  const run = path.join(temporaryFolder(), "run");
+  const rule = { quantize: { method: "rtn", bits: 2, group: "row", symmetric: true } };
+  const recipe = recipeOf([
+    { match: "lm_head", keep: "float" },
+    { match: "*", ...rule },
+  ]);
+  await quantize({ model, recipe, out: run, kernels: openKernels() });
+  const summary = await summarizeRun(run);
+  const oddities = summary.linears.filter(({ oddity }) => oddity).map(({ name, oddity }) => [name, oddity]);
+  expect(oddities).toEqual([
+    [kept, "unchanged"],
+    [tiny, "zeros"],
+  ]);
+  expect(reportMarkdown(summary)).toContain(
+    `1 linear unchanged (relative error 0): ${kept}\n`,
+  );
+  expect(reportMarkdown(summary)).toContain(`1 linear quantized to zeros: ${tiny}\n`);
+});
+
+/** Changes the values of a float32 tensor of a checkpoint of one shard. */
+function changeTensor(model: string, name: string, change: (value: number) => number): void {
+  const file = path.join(model, "model.safetensors");
+  const bytes = readFileSync(file);
+  const header = Number(bytes.readBigUInt64LE(0));
+  const [first, last] = JSON.parse(bytes.toString("utf8", 8, 8 + header))[name].data_offsets;
+  for (let at = 8 + header + first; at < 8 + header + last; at += 4)
+    bytes.writeFloatLE(change(bytes.readFloatLE(at)), at);
+  writeFileSync(file, bytes);
+}
 
 test("sizes, counts and times are written with three digits", () => {
   expect([bytesText(0), bytesText(1023), bytesText(1536), bytesText(7.01 * 2 ** 20)]).toEqual([

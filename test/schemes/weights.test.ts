@@ -14,7 +14,13 @@ import {
   weightTensors,
 } from "../../src/schemes/weights.js";
 import { matrix } from "../../src/tensor/matrix.js";
-import { randomInt, randomPlanes, randomSigns, seeds } from "../targets/random-weights.js";
+import {
+  randomInt,
+  randomPlanes,
+  randomSigns,
+  seeds,
+  withFloatZeroPoints,
+} from "../targets/random-weights.js";
 
 const int: WeightScheme = {
   ...{ scheme: "int", bits: 2, symmetric: false, rows: 2, columns: 4, group: 2, scaleRows: 2 },
@@ -46,7 +52,10 @@ const anyScheme: fc.Arbitrary<WeightScheme> = fc.oneof(
       fc.record({ ...shape, granularity, bits: fc.integer({ min: 1, max: 8 }), symmetric: fc.boolean() }),
       seeds,
     )
-    .map((chosen) => randomInt(...chosen)),
+    .map(([chosen, seed]) => {
+      const weight = randomInt(chosen, seed);
+      return weight.symmetric || seed % 2 === 0 ? weight : withFloatZeroPoints(weight, seed);
+    }),
 );
 
 test("scales that are no float16 values are kept in float32, where the outline says so", () => {
@@ -61,6 +70,17 @@ test("scales that are no float16 values are kept in float32, where the outline s
 
 test("int codes stand for scale · (code − zero point) of their group", () => {
   expect([...dequantize(int).data]).toEqual([-0.5, 0, 0, 1, 0, 0, 0, 0]);
+});
+
+test("float zero points are no codes: scale · (code − zero point) all the same", () => {
+  const weight: WeightScheme = {
+    ...{ scheme: "int", bits: 2, symmetric: false, zeroPointDtype: "F16" },
+    ...{ rows: 1, columns: 4, group: 2, scaleRows: 1 },
+    codes: Uint8Array.of(0, 3, 1, 2),
+    scales: Float32Array.of(0.5, 2),
+    zeroPoints: Float32Array.of(1.25, -0.5),
+  };
+  expect([...dequantize(weight).data]).toEqual([-0.625, 0.875, 3, 5]);
 });
 
 test("planes stand for the sum of scale · trit; one scale may serve the tensor", () => {
@@ -115,6 +135,11 @@ describe("stored bits per weight, scales and zero points included", () => {
   const cases: [WeightOutline, string, number][] = [
     [{ scheme: "int", bits: 4, symmetric: true, ...grid(128) }, "int4 symmetric g128", 4 + 16 / 128],
     [{ scheme: "int", bits: 3, symmetric: false, ...grid(64) }, "int3 g64", 3 + 24 / 64],
+    [
+      { scheme: "int", bits: 4, symmetric: false, zeroPointDtype: "F16", ...grid(64) },
+      "int4 with float zero points g64",
+      4.5,
+    ],
     [{ scheme: "planes", alphabet: "trits", planes: 2, ...grid(128) }, "2 trit planes g128", 3.2 + 32 / 128],
     [{ scheme: "planes", alphabet: "trits", planes: 1, ...grid(4096) }, "ternary row", 1.6 + 16 / 4096],
     [{ scheme: "planes", alphabet: "trits", planes: 1, ...grid(4096, 1) }, "ternary tensor", 1.6],
@@ -146,6 +171,19 @@ describe("an outline from a stranger is refused", () => {
     ["a fraction", { ...sound, rows: 1.5 }],
     ["an alphabet that is not known", { ...sound, alphabet: "bits" }],
     ["an offset that is neither there nor absent", { ...sound, offset: false }],
+    [
+      "zero points of symmetric codes",
+      {
+        scheme: "int",
+        bits: 4,
+        symmetric: true,
+        zeroPointDtype: "F16",
+        rows: 1,
+        columns: 2,
+        group: 2,
+        scaleRows: 1,
+      },
+    ],
     ["nothing", null],
   ])("%s", (_, outline) => {
     expect(() => parseOutline(outline, "file.safetensors")).toThrow(LuthierError);

@@ -34,6 +34,14 @@ export function randomInt(
   };
 }
 
+/** The same with float16 zero points as `hqq` makes them: 0, or 1/512 and more away from it. */
+export function withFloatZeroPoints(weight: IntScheme, seed: number): IntScheme {
+  const next = integers(seed);
+  const draw = () =>
+    next(9) === 0 ? 0 : (next(2) * 2 - 1) * roundToFloat16(2 ** (next(18) - 9) * (1 + next(1024) / 1024));
+  return { ...weight, zeroPointDtype: "F16", zeroPoints: weight.scales.map(draw) };
+}
+
 export function randomPlanes(
   shape: { rows: number; columns: number; granularity: Granularity; planes: number },
   seed: number,

@@ -7,7 +7,7 @@ import { describeActivation } from "../../src/schemes/activation.js";
 import { signsOutline } from "../../src/schemes/planes.js";
 import type { WeightOutline } from "../../src/schemes/scheme.js";
 import { findTarget, targets } from "../../src/targets/registry.js";
-import type { Target } from "../../src/targets/target.js";
+import { refusalOf, type Target } from "../../src/targets/target.js";
 
 test("a target is found by its name", () => {
   for (const target of targets) expect(findTarget(target.name)).toBe(target);
@@ -55,6 +55,20 @@ test.each([
     const { outline, parameters } = typicalCase(target);
     const refusal = target.refuse(outline, activation, parameters);
     expect(refusal?.reason, target.name).toContain(describeActivation(activation));
+test("a target that does not read float zero points refuses them, with a way out", () => {
+  const parameters = (target: Target) => target.parameters.parse({});
+  const outline: WeightOutline = {
+    ...({ scheme: "int", bits: 4, symmetric: false, zeroPointDtype: "F16" } as const),
+    ...{ rows: 512, columns: 512, group: 64, scaleRows: 512 },
+  };
+  for (const target of targets) {
+    const refused = refusalOf(
+      target,
+      { weight: outline, activation: { scheme: "float" } },
+      parameters(target),
+    );
+    expect(refused === null, target.name).toBe(target.takesFloatZeroPoints === true);
+    if (refused) expect(refused.fix, target.name).toContain("t-mac");
   }
 });
 

@@ -59,8 +59,8 @@ function zeroOf(scale: number, zeroPoint: number, bits: number, float: Layout["f
 }
 
 /**
- * The float16 zero point of a float32 zero: the zero's rounding moves it by no more than 2^(bits−24), less than half a
- * step of float16 unless the zero point is next to 0.
+ * The float16 zero point of a float32 zero: the zero's rounding moves it by no more than 2^(bits−25), less than half a
+ * step of float16 where the zero point is 0, or at least 2^-9 as those of `hqq` are.
  */
 function floatZeroPoint(scale: number, zero: number, bits: number): number {
   return roundToFloat16((scale === 0 ? 0 : zero / scale) + 2 ** (bits - 1));

@@ -6,7 +6,7 @@ import { packWeight } from "../../../src/targets/t-mac/layout.js";
 import { tMac } from "../../../src/targets/t-mac/t-mac.js";
 import type { PackedGrid } from "../../../src/targets/target.js";
 import type { TensorBytes } from "../../../src/tensor/tensor.js";
-import { randomInt, randomPlanes, randomSigns, seeds } from "../random-weights.js";
+import { randomInt, randomPlanes, randomSigns, seeds, withFloatZeroPoints } from "../random-weights.js";
 
 const auto = tMac.parameters.parse({});
 
@@ -28,6 +28,17 @@ describe("unpack gives back what was packed", () => {
         expect(tMac.unpack(tMac.pack(weight, auto))).toEqual(weight);
       }),
       { numRuns: 60, seed: 1 },
+    );
+  });
+
+  test("int with float zero points", () => {
+    const asymmetric = int.filter(({ granularity }) => granularity !== "tensor");
+    fc.assert(
+      fc.property(asymmetric, seeds, (shape, seed) => {
+        const weight = withFloatZeroPoints(randomInt({ ...shape, symmetric: false }, seed), seed);
+        expect(tMac.unpack(tMac.pack(weight, auto))).toEqual(weight);
+      }),
+      { numRuns: 60, seed: 3 },
     );
   });
 
@@ -135,6 +146,23 @@ describe("what does not fit is refused", () => {
     expect(tMac.refuse(trits, float, auto)?.reason).toContain("have an offset");
   });
 
+  test("float zero points on ARM, whose float16 zeros do not hold them", () => {
+    const shape = { rows: 32, columns: 64, granularity: 32, bits: 4, symmetric: false } as const;
+    const weight = withFloatZeroPoints(randomInt(shape, 1), 1);
+    expect(tMac.refuse(weight, float, auto)).toBe(null);
+    const arm = tMac.parameters.parse({ float: "float16" });
+    expect(tMac.refuse(weight, float, arm)?.reason).toContain("zero points");
+  });
+
+  test("a float zero point that its product with the scale would lose", () => {
+    const shape = { rows: 32, columns: 64, granularity: 32, bits: 4, symmetric: false } as const;
+    const weight = randomInt(shape, 1);
+    const zeroPoints = weight.scales.map(() => 2 ** -24);
+    expect(() => tMac.pack({ ...weight, zeroPointDtype: "F16", zeroPoints }, auto)).toThrow(
+      /lose its zero point/,
+    );
+  });
+
   test("zero points with one scale for the tensor", () => {
     const weight = { ...outline(2, 64, 64, 64), symmetric: false, scaleRows: 1 };
     expect(tMac.refuse(weight, float, auto)?.reason).toContain("zero points");
@@ -239,6 +267,13 @@ describe("a damaged pack is an error, not a wrong weight", () => {
   test("one with a trit that is none", () => {
     const bytes = trits.tensors["pass0.weight"].bytes.map(() => 0);
     expect(() => tMac.unpack(withTensor(trits, "pass0.weight", { bytes }))).toThrow(/plane 0 has the code 0/);
+  });
+
+  test("one with a zero that is that of no float zero point", () => {
+    const shape = { rows: 32, columns: 64, granularity: 32, bits: 4, symmetric: false } as const;
+    const packed = tMac.pack(withFloatZeroPoints(randomInt(shape, 1), 1), auto);
+    const scale = new Float32Array(packed.tensors["pass0.scales"].bytes.slice().buffer)[0];
+    expect(() => tMac.unpack(withFloat(packed, 8, scale * (1 + 2 ** -13)))).toThrow(/of no zero point/);
   });
 
   test("one with a zero that is no multiple of its scale", () => {
