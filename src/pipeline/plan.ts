@@ -116,33 +116,18 @@ export function makePlan(
   const lacksText = recipe.calibration === undefined && !isEstimate;
   problems.push(...calibrationProblems(planned, recipe, description.head, lacksText));
   problems.push(...transformProblems(description, planned, recipe, tensors, lacksText));
-  const models = modelsOf(planned);
+  const quantized = planned.flatMap(({ linear, quantize }) =>
+    quantize ? { name: linear.name, weight: quantize.weight } : [],
+  );
   for (const choice of recipe.targets) {
     const { target, parameters } = targetOf(choice);
-    const judge = (quantized: (typeof models)[number]) =>
-      target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
-    const refused = models.map(judge).find((found) => found);
+    const refused = target.container?.refuse({ config, quantized, tokenizer, weightedNorms }, parameters);
     if (refused)
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
   const notes = rotation ? [rotationNote(description, rotation)] : [];
   return { transforms: recipe.transforms, linears: planned, targets: recipe.targets, notes };
-}
-
-/**
- * The quantized linears of the model as targets that keep whole models judge it: as planned, and, where methods choose by
- * the weights, with one linear that has come out otherwise.
- */
-function modelsOf(planned: readonly PlannedLinear[]) {
-  const quantized = planned.flatMap(({ linear, quantize }) =>
-    quantize ? { name: linear.name, weight: quantize.weight, last: quantize.alternatives.at(-1) } : [],
-  );
-  const asPlanned = quantized.map(({ name, weight }) => ({ name, weight }));
-  const other = quantized.findIndex(({ last }) => last);
-  if (other < 0) return [asPlanned];
-  const { name, weight, last = weight } = quantized[other];
-  return [asPlanned, asPlanned.with(other, { name, weight: last })];
 }
 
 /** What a rule makes of a linear; null, and `problems` has why, where it can make nothing. */

@@ -21,7 +21,7 @@ test("linears that a method may have missed are named", () => {
     ...{ name, relativeError, oddity, shape: [2, 2] as const, scheme: "int4", bytes: 2 },
   });
   const summary: RunSummary = {
-    ...{ run: "r", model: "m", recipe: "x", packs: [], stages: [], scores: [] },
+    ...{ run: "r", model: "m", recipe: "x", packs: [], stages: [], scores: [], notes: [] },
     ...{ quantizedWeights: 8, quantizedBytes: 4, quantizedBitsPerWeight: 4 },
     linears: [linear("a", 0, "unchanged"), linear("b", 0.1, null), linear("c", 0, "unchanged")],
   };

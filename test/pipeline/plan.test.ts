@@ -52,6 +52,21 @@ test("every linear has the first rule that matches it", () => {
   ]);
 });
 
+describe("a method that chooses a group by the weights", () => {
+  const rules = (options: string) =>
+    `${keepHead}, { match: "*.down_proj", keep: float }, { match: "*", quantize: { method: finequant, ${options} } }`;
+
+  test("is planned with all groups that may come out", () => {
+    const [{ quantize }] = plan(rules("smallestGroup: 32"), "{ target: t-mac }").linears;
+    expect(quantize?.weight).toMatchObject({ group: 128 });
+    expect(quantize?.alternatives.map((weight) => "group" in weight && weight.group)).toEqual([64, 32]);
+  });
+
+  test("is refused where a target does not take one of them", () => {
+    expect(() => plan(rules("smallestGroup: 16"), "{ target: t-mac }")).toThrow(/q_proj.*t-mac: .*16/s);
+  });
+});
+
 test("inputs are rounded beside weights that are fitted to calibration text", () => {
   const rule = '{ match: "*", quantize: { method: gptq, group: row }, activation: { scheme: int8 } }';
   const recipe = `version: 1\ncalibration: { text: a.txt }\nrules: [${keepHead}, ${rule}]`;

@@ -62,9 +62,7 @@ test("weights left as they were, and linears of zeros, are named", async () => {
     [kept, "unchanged"],
     [tiny, "zeros"],
   ]);
-  expect(reportMarkdown(summary)).toContain(
-    `1 linear unchanged (relative error 0): ${kept}\n`,
-  );
+  expect(reportMarkdown(summary)).toContain(`1 linear unchanged (relative error 0): ${kept}\n`);
   expect(reportMarkdown(summary)).toContain(`1 linear quantized to zeros: ${tiny}\n`);
 });
 

@@ -55,6 +55,9 @@ test.each([
     const { outline, parameters } = typicalCase(target);
     const refusal = target.refuse(outline, activation, parameters);
     expect(refusal?.reason, target.name).toContain(describeActivation(activation));
+  }
+});
+
 test("a target that does not read float zero points refuses them, with a way out", () => {
   const parameters = (target: Target) => target.parameters.parse({});
   const outline: WeightOutline = {
