@@ -19,11 +19,14 @@ async function quantized(name: string, threads: number): Promise<string> {
   return out;
 }
 
-test.each(["gptq-int4-g128", "gptq-int3-g128", "gptq-int2-g128", "compensated-trit-planes-g128"])(
-  "%s makes a sound pack, the same of one thread and of two",
-  async (name) => {
-    const runs = [await quantized(name, 1), await quantized(name, 2)];
-    expect(hashesOf(runs[1])).toEqual(hashesOf(runs[0]));
-    expect((await verifyRun(runs[0], openKernels())).faults).toEqual([]);
-  },
-);
+test.each([
+  "gptq-int4-g128",
+  "gptq-int3-g128",
+  "gptq-int2-g128",
+  "compensated-trit-planes-g128",
+  "shift-add-3bit",
+])("%s makes a sound pack, the same of one thread and of two", async (name) => {
+  const runs = [await quantized(name, 1), await quantized(name, 2)];
+  expect(hashesOf(runs[1])).toEqual(hashesOf(runs[0]));
+  expect((await verifyRun(runs[0], openKernels())).faults).toEqual([]);
+});
