@@ -7,7 +7,7 @@
 import { setTimeout } from "node:timers/promises";
 import { measureLimits } from "../dist/src/kernels/limits.js";
 import { openKernels } from "../dist/src/kernels/open.js";
-import { quantizerOf } from "../dist/src/pipeline/plan.js";
+import { quantizerOf } from "../dist/src/pipeline/choices.js";
 import { findTarget } from "../dist/src/targets/registry.js";
 import { openGgmlProduct } from "./peers/ggml-product.mjs";
 import { openMatMulNBits } from "./peers/onnxruntime-product.mjs";

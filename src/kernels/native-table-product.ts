@@ -1,5 +1,6 @@
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import type { KernelPath, Kernels, NativeAddon } from "./kernels.js";
+import type { KernelPath, Kernels } from "./kernels.js";
+import type { NativeAddon } from "./native-addon.js";
 import type { TableProduct } from "./table-product.js";
 
 /** Outputs whose ids lie together. */

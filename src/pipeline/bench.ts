@@ -4,7 +4,7 @@ import type { QuantizeChoice } from "../recipe/schema.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import type { PackedLinear, Target, TypicalRule } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import { calibratedQuantizerOf, quantizerOf } from "./plan.js";
+import { calibratedQuantizerOf, quantizerOf } from "./choices.js";
 import type { OnProgress } from "./progress.js";
 import { randomVectors } from "./random-vectors.js";
 

@@ -9,7 +9,8 @@ import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { tableOf } from "../schemes/vectors.js";
 import { dequantize } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { type PlannedLinear, readsText } from "./plan.js";
+import { readsText } from "./calibration-needs.js";
+import type { PlannedLinear } from "./plan.js";
 import { quantizedFolder, readScheme, readSchemeFacts, schemeFile } from "./quantized-files.js";
 
 /** Computes several linears of one input `[tokens, K]`, bias included. */

@@ -14,8 +14,9 @@ import type { ChosenRows } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { openBlockProducts, type Products } from "./block-products.js";
+import { readsText } from "./calibration-needs.js";
 import { byChoice, fitLinears, type WatchedInputs } from "./fit-linears.js";
-import { type PlannedLinear, readsText } from "./plan.js";
+import type { PlannedLinear } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import { type QuantizedEntry, quantizedFolder } from "./quantized-files.js";
 

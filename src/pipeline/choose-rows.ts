@@ -1,8 +1,9 @@
 import { readMatrix } from "../checkpoint/tensors.js";
 import type { ChosenRows, LinearToChooseFrom } from "../quantizers/calibrated-quantizer.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { calibratedQuantizerOf } from "./choices.js";
 import { byChoice } from "./fit-linears.js";
-import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
+import type { PlannedLinear } from "./plan.js";
 import { measureInputs, type StatisticsOptions } from "./statistics-stage.js";
 
 export interface ChooseOptions extends StatisticsOptions {

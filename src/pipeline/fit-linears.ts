@@ -9,7 +9,8 @@ import { outlineOf } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
 import type { BlockProducts } from "./block-products.js";
 import type { CalibrationOptions } from "./calibrate-stage.js";
-import { calibratedQuantizerOf, type PlannedLinear } from "./plan.js";
+import { calibratedQuantizerOf } from "./choices.js";
+import type { PlannedLinear } from "./plan.js";
 import { entryOf, expectFinite, finishedEntry, quantizeOne, type ToQuantize } from "./quantize-stage.js";
 import {
   type QuantizedEntry,

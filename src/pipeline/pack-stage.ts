@@ -10,10 +10,11 @@ import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
 import type { Container, ModelToJudge } from "../targets/container.js";
 import { type PackedLinear, type Place, type Refusal, refusalOf, type Target } from "../targets/target.js";
+import { targetOf } from "./choices.js";
 import { type DescribedRun, describeRun } from "./describe-run.js";
 import { type Manifest, manifestJson, manifestPath, type PackEntry, packFolder } from "./pack-files.js";
 import { placeOf } from "./place.js";
-import { targetOf, tokenizerFor } from "./plan.js";
+import { tokenizerFor } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   named,

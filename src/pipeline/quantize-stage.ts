@@ -10,7 +10,9 @@ import type { WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { describeWeight, numbersOf, outlineOf, sameOutline } from "../schemes/weights.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { isFitted, type PlannedLinear, quantizerOf } from "./plan.js";
+import { isFitted } from "./calibration-needs.js";
+import { quantizerOf } from "./choices.js";
+import type { PlannedLinear } from "./plan.js";
 import type { OnProgress } from "./progress.js";
 import {
   type QuantizedEntry,

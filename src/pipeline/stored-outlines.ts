@@ -2,7 +2,8 @@ import { LuthierError } from "../error.js";
 import type { ModelDescription } from "../model/architecture.js";
 import type { Recipe } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
-import { type StoredOutlines, takesStored } from "./plan.js";
+import { takesStored } from "./plan.js";
+import type { StoredOutlines } from "./plan-linear.js";
 
 /** What the checkpoint holds of every linear that a recipe takes as it is stored: read before a plan is made. */
 export async function storedOutlines(

@@ -3,7 +3,7 @@ import { readVector } from "../checkpoint/tensors.js";
 import { openKernels } from "../kernels/open.js";
 import type { ModelDescription } from "../model/architecture.js";
 import type { TargetChoice } from "../recipe/schema.js";
-import { targetOf } from "./plan.js";
+import { targetOf } from "./choices.js";
 
 /** Norms in blocks whose weights are not all 1, by tensor; none are read where no target computes norms itself. */
 export async function weightedNormsFor(

@@ -1,13 +1,9 @@
 import { LuthierError } from "../error.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { calibratedQuantizerOf, targetOf } from "../pipeline/choices.js";
 import { designOf } from "../pipeline/estimate-linears.js";
 import { sharingOf } from "../pipeline/place.js";
-import {
-  calibratedQuantizerOf,
-  type PlannedQuantization,
-  quantizationOf,
-  targetOf,
-} from "../pipeline/plan.js";
+import { type PlannedQuantization, quantizationOf } from "../pipeline/plan-linear.js";
 import type { Problem } from "../pipeline/problems.js";
 import { candidatesSchema, type Quantizing, type TargetChoice } from "../recipe/schema.js";
 import { describeActivation, isStatic } from "../schemes/activation.js";

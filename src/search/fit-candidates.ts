@@ -1,7 +1,7 @@
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { Product } from "../pipeline/block-products.js";
-import { calibratedQuantizerOf } from "../pipeline/plan.js";
+import { calibratedQuantizerOf } from "../pipeline/choices.js";
 import { expectFinite, quantizeOne } from "../pipeline/quantize-stage.js";
 import type { LinearToFit } from "../quantizers/calibrated-quantizer.js";
 import type { WeightScheme } from "../schemes/scheme.js";

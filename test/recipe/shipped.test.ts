@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { calibratedQuantizerOf, quantizerOf } from "../../src/pipeline/plan.js";
+import { calibratedQuantizerOf, quantizerOf } from "../../src/pipeline/choices.js";
 import { isStored, type QuantizeChoice } from "../../src/recipe/schema.js";
 import { headerOf, loadRecipe, shippedRecipeNames } from "../../src/recipe/shipped.js";
 import { bitsPerWeight } from "../../src/schemes/weights.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
-import { quantizerOf, targetOf } from "../../src/pipeline/plan.js";
+import { quantizerOf, targetOf } from "../../src/pipeline/choices.js";
 import { loadDevice } from "../../src/recipe/device.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import type { QuantizeChoice } from "../../src/recipe/schema.js";

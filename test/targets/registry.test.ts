@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { LuthierError } from "../../src/error.js";
-import { calibratedQuantizerOf, quantizerOf, targetOf } from "../../src/pipeline/plan.js";
+import { calibratedQuantizerOf, quantizerOf, targetOf } from "../../src/pipeline/choices.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import type { QuantizeChoice } from "../../src/recipe/schema.js";
 import { describeActivation } from "../../src/schemes/activation.js";

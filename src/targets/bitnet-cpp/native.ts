@@ -1,4 +1,5 @@
-import type { Kernels, NativeAddon } from "../../kernels/kernels.js";
+import type { Kernels } from "../../kernels/kernels.js";
+import type { NativeAddon } from "../../kernels/native-addon.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import { packI2s, refuseFourthCode } from "./i2-s.js";
 import { type PackedWeight, tritsOf } from "./weight.js";

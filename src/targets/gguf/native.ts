@@ -1,4 +1,5 @@
-import type { Kernels, NativeAddon } from "../../kernels/kernels.js";
+import type { Kernels } from "../../kernels/kernels.js";
+import type { NativeAddon } from "../../kernels/native-addon.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import { blockTypeNames } from "./blocks.js";
 import type { Blocks } from "./layout.js";

@@ -1,4 +1,5 @@
-import type { Kernels, NativeAddon } from "../../kernels/kernels.js";
+import type { Kernels } from "../../kernels/kernels.js";
+import type { NativeAddon } from "../../kernels/native-addon.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import type { Shape } from "./arithmetic.js";
 import type { InputFormat, Pass } from "./layout.js";

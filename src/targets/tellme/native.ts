@@ -1,4 +1,5 @@
-import type { Kernels, NativeAddon } from "../../kernels/kernels.js";
+import type { Kernels } from "../../kernels/kernels.js";
+import type { NativeAddon } from "../../kernels/native-addon.js";
 import { roundToFloat16 } from "../../tensor/float.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import { packI2s } from "../bitnet-cpp/i2-s.js";
