@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import type { Compared } from "../search/compare.js";
 import type { SearchResult } from "../search/search.js";
 import { heading, labelPlaces, svgFile } from "./picture.js";
 
@@ -8,9 +9,11 @@ import { heading, labelPlaces, svgFile } from "./picture.js";
  * dot is measured.
  */
 
-const width = 760;
+const width = 1000;
 const height = 460;
-const margins = { marginTop: 52, marginRight: 24, marginBottom: 48, marginLeft: 64 };
+/** Names stand to the right, where nothing is drawn. */
+const margins = { marginTop: 52, marginRight: 300, marginBottom: 48, marginLeft: 64 };
+const lineHeight = 17;
 
 /** An SVG file: no script, no font and no address outside of it; light and dark by the reader's setting. */
 export function frontierSvg(result: SearchResult): string {
@@ -27,7 +30,14 @@ export function frontierSvg(result: SearchResult): string {
     height,
     ...margins,
     x: { domain: frame.x, label: "bits per weight, scales included →", grid: true, ticks: 8 },
-    y: { type: "log", domain: frame.y, label: "↑ divergence, nats a token", grid: true, ticks: 5 },
+    y: {
+      type: "log",
+      domain: frame.y,
+      label: "↑ divergence, nats a token",
+      grid: true,
+      ticks: 5,
+      tickFormat: String,
+    },
     marks: [
       heading(`${result.model}: divergence from the float model`, -36, 15, "bold"),
       heading("━ best predicted  ·  ◆ found  ·  ● one candidate for all  ·  ■ compared", -18, 12, "normal"),
@@ -38,7 +48,8 @@ export function frontierSvg(result: SearchResult): string {
           { x: "x", y: "y", r: 5, symbol: symbols[kind], fill: "currentColor", className: kind },
         ),
       ),
-      ...labels(dots, frame),
+      ...numbers(dots, frame),
+      ...names(dots),
     ],
   });
   return svgFile(document, svg, styles, summaryOf(result));
@@ -65,24 +76,29 @@ const styles = `
 /** Something measured. */
 interface Dot {
   readonly kind: keyof typeof symbols;
-  readonly text: string;
+  readonly name: string;
   /** Bits a weight. */
   readonly x: number;
   /** Nats a token. */
   readonly y: number;
 }
 
+/** By rising bits; those whose divergence is 0 have no place on a logarithmic scale. */
 function dotsOf({ found, uniform, compared }: SearchResult): readonly Dot[] {
-  const dots: Dot[] = [
-    { kind: "found", text: "found", x: found.bitsPerWeight, y: found.divergence },
-    ...uniform.map(({ candidate, bitsPerWeight, divergence }) => {
-      return { kind: "uniform", text: candidate.name, x: bitsPerWeight, y: divergence } as const;
-    }),
-    ...compared.map(({ name, bitsPerWeight, divergence }) => {
-      return { kind: "compared", text: name, x: bitsPerWeight, y: divergence } as const;
-    }),
-  ];
-  return dots.filter(({ y }) => y > 0); // the scale is logarithmic
+  const dot = (
+    kind: Dot["kind"],
+    name: string,
+    { bitsPerWeight: x, divergence: y }: Pick<Compared, "bitsPerWeight" | "divergence">,
+  ) => {
+    return { kind, name, x, y };
+  };
+  return [
+    dot("found", "found", found),
+    ...uniform.map((each) => dot("uniform", each.candidate.name, each)),
+    ...compared.map((each) => dot("compared", each.name, each)),
+  ]
+    .filter(({ y }) => y > 0)
+    .sort((a, b) => a.x - b.x);
 }
 
 interface Frame {
@@ -90,7 +106,7 @@ interface Frame {
   readonly y: readonly [number, number];
 }
 
-/** Room for every dot and its label. */
+/** Room for every dot and its number. */
 function frameOf(dots: readonly Dot[]): Frame {
   const [xs, ys] = [dots.map(({ x }) => x), dots.map(({ y }) => y)];
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
@@ -98,20 +114,29 @@ function frameOf(dots: readonly Dot[]): Frame {
   return { x: [Math.max(0, left - room), right + room], y: [Math.min(...ys) / 2, Math.max(...ys) * 2] };
 }
 
-function labels(dots: readonly Dot[], { x: [left, right], y: [low, high] }: Frame) {
+/** Beside each dot its place in the list of names. */
+function numbers(dots: readonly Dot[], { x: [left, right], y: [low, high] }: Frame) {
   const across = width - margins.marginLeft - margins.marginRight;
   const down = height - margins.marginTop - margins.marginBottom;
-  const places = labelPlaces(
-    dots.map(({ x, y, text }) => ({
-      x: margins.marginLeft + (across * (x - left)) / (right - left),
-      y: margins.marginTop + (down * Math.log(high / y)) / Math.log(high / low),
-      text,
-    })),
-  );
+  const labelled = dots.map(({ x, y }, at) => ({
+    x: margins.marginLeft + (across * (x - left)) / (right - left),
+    y: margins.marginTop + (down * Math.log(high / y)) / Math.log(high / low),
+    text: String(at + 1),
+  }));
+  const places = labelPlaces(labelled);
   return dots.map((dot, at) => {
     const [dx, dy] = places[at];
-    return Plot.text([dot], { x: "x", y: "y", text: () => dot.text, dx, dy, className: dot.kind });
+    return Plot.text([dot], { x: "x", y: "y", text: () => labelled[at].text, dx, dy, className: dot.kind });
   });
+}
+
+function names(dots: readonly Dot[]) {
+  return dots.map(({ kind, name }, at) =>
+    Plot.text([`${at + 1}  ${name}`], {
+      ...{ frameAnchor: "top-right", textAnchor: "start", text: (line: string) => line, className: kind },
+      ...{ dx: 16, dy: at * lineHeight },
+    }),
+  );
 }
 
 function summaryOf({ model, found }: SearchResult): string {

@@ -8,11 +8,12 @@ const { document } = parseHTML(`<html><body>${svg}</body></html>`);
 const labels = (kind: string) =>
   [...document.querySelectorAll(`g.${kind} text`)].map(({ textContent }) => textContent);
 
-test("what was found, the uniform recipes and the compared ones are dots with their names", () => {
-  expect(labels("found")).toEqual(["found"]);
-  expect(labels("uniform")).toEqual(["rtn: int2 g128", "rtn: int3 g128", "rtn: int4 g128"]);
-  expect(labels("compared")).toEqual(["my-run"]);
-  expect(document.querySelectorAll("g.uniform circle, g.uniform path").length).toBeGreaterThan(0);
+test("what was found, the uniform recipes and the compared ones are numbered dots, and a list has their names", () => {
+  expect(labels("found")).toEqual(["2", "2  found"]);
+  const uniform = ["1  rtn: int2 g128", "3  rtn: int3 g128", "5  rtn: int4 g128"];
+  expect(labels("uniform")).toEqual(["1", "3", "5", ...uniform]);
+  expect(labels("compared")).toEqual(["4", "4  my-run"]);
+  expect(document.querySelectorAll("g.uniform circle").length).toBe(3);
 });
 
 test("the best predicted choices are a line", () => {
