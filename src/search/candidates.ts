@@ -74,7 +74,7 @@ export function fittingCandidates(
         };
       });
       if (candidates.length === 0) throw nothingFits(linear, problems);
-      searched.push({ linear, candidates });
+      searched.push({ linear, candidates: distinguished(candidates) });
     }
   }
   return searched;
@@ -87,7 +87,8 @@ export function isFittedToText({ planned }: Candidate): boolean {
 
 /**
  * What is chosen from when nothing is said: compensated methods from 1.7 to 6 bits, the middle ones with scales of groups
- * and of rows; with a target what it takes of them, and its typical rule with other bits.
+ * and of rows; with a target what it takes of them, and its typical rule with other bits. From 3 bits on they aim at the
+ * float model; with fewer bits errors of earlier linears are too large to be made up for.
  */
 export function defaultCandidates(
   description: ModelDescription,
@@ -98,10 +99,10 @@ export function defaultCandidates(
   const methods = [
     { method: "compensated-trit-planes", planes: 1, group },
     { method: "compensated-bcq", planes: 2, group: "row" },
-    ...groups.map((each) => ({ method: "gptq", bits: 3, group: each, clip: true })),
-    ...groups.map((each) => ({ method: "compensated-trit-planes", planes: 2, group: each })),
-    ...groups.map((each) => ({ method: "gptq", bits: 4, group: each, clip: true })),
-    { method: "gptq", bits: 6, group },
+    ...groups.map((each) => ({ method: "gptq", bits: 3, group: each, clip: true, aim: "float" })),
+    ...groups.map((each) => ({ method: "compensated-trit-planes", planes: 2, group: each, aim: "float" })),
+    ...groups.map((each) => ({ method: "gptq", bits: 4, group: each, clip: true, aim: "float" })),
+    { method: "gptq", bits: 6, group, aim: "float" },
   ];
   if (choice === null) return candidatesSchema.parse(methods.map((quantize) => ({ quantize })));
   const { typical } = targetOf(choice).target;
@@ -182,6 +183,20 @@ function cyclesOn(
 function nameOf({ choice, weight, activation }: PlannedQuantization): string {
   const input = activation.scheme === "float" ? "" : `, input ${describeActivation(activation)}`;
   return `${choice.method}: ${describeWeight(weight)}${input}`;
+}
+
+/** Of candidates with one name, each says the options that tell it from the others. */
+function distinguished(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.map((candidate) => {
+    const same = candidates.filter(({ name }) => name === candidate.name);
+    const differing = Object.entries(candidate.quantizing.quantize).filter(([option, value]) =>
+      same.some(({ quantizing }) =>
+        Object.entries(quantizing.quantize).every(([key, other]) => key !== option || other !== value),
+      ),
+    );
+    const options = differing.map(([option, value]) => `, ${option} ${value}`).join("");
+    return { ...candidate, name: candidate.name + options };
+  });
 }
 
 function nothingFits({ name }: LinearInfo, problems: readonly Problem[]): LuthierError {

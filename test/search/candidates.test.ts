@@ -40,6 +40,12 @@ describe("fittingCandidates", () => {
     ]);
   });
 
+  test("those with one name say the options that they differ in", () => {
+    const clipped = [false, true].map((clip) => ({ quantize: { method: "rtn", bits: 3, clip } }));
+    const [{ candidates }] = fittingCandidates(description, candidatesSchema.parse(clipped), null);
+    expect(namesOf(candidates)).toEqual(["rtn: int3 g128, clip false", "rtn: int3 g128, clip true"]);
+  });
+
   test("a target's are those that it takes", () => {
     const [{ candidates }] = fittingCandidates(description, quantizings, targetOf("tellme"));
     expect(namesOf(candidates)).toEqual(["absmean: ternary tensor, input int8 per token"]);
