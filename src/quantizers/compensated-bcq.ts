@@ -32,7 +32,7 @@ export const compensatedBcq: CalibratedQuantizer<z.infer<typeof options>> = {
 export function signGrid(fit: Omit<BcqTask, "group">): LevelGrid<PlanesLevels> {
   const { planes, offset } = fit;
   return {
-    async fit(weights, _importance, kernels) {
+    async fit(weights, kernels) {
       const { scales, offsets } = await kernels.bcq(weights.data, { group: weights.columns, ...fit });
       return planesLevels("signs", planes, scales, offsets);
     },

@@ -25,7 +25,7 @@ export const compensatedTritPlanes: CalibratedQuantizer<z.infer<typeof options>>
 
 function tritGrid(planes: number): LevelGrid<PlanesLevels> {
   return {
-    async fit(weights, _importance, kernels) {
+    async fit(weights, kernels) {
       const { scales } = await kernels.tritPlanes(weights.data, weights.columns, planes);
       return planesLevels("trits", planes, scales, null);
     },

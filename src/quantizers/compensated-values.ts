@@ -67,7 +67,7 @@ function sharedGrid(values: SharedValues): LevelGrid<SharedLevels> {
   const { bits, tables, powersOfTwo = false } = values;
   const [{ length }] = tables;
   return {
-    async fit(weights, _importance, kernels) {
+    async fit(weights, kernels) {
       const task = { group: weights.columns, tables, powersOfTwo };
       const { scales, selectors } = await kernels.sharedTables(weights.data, task);
       const levels = new Float32Array(weights.rows * length);
@@ -86,10 +86,10 @@ function sharedGrid(values: SharedValues): LevelGrid<SharedLevels> {
 function ownGrid(bits: number): LevelGrid {
   const values = 2 ** bits;
   return {
-    async fit(weights, importance, kernels) {
+    async fit(weights, kernels) {
       const { columns } = weights;
       const alike = new Float64Array(columns).fill(1);
-      const task = { group: columns, values, importance: importance ?? alike };
+      const task = { group: columns, values, importance: alike };
       return { levels: (await kernels.ownTables(weights.data, task)).tables };
     },
     scheme(grid, codes, groups) {

@@ -65,7 +65,7 @@ export async function compensatedWeights<Fitted extends FittedLevels>(
     const task = { rest: restOf(weight, diagonal, order), grid, order, factor, kernels };
     const rounded = options.order === "static" ? roundAtOnce : roundByGroups;
     const fitLevels = async (values: Matrix) => {
-      const fitted = await levelGrid.fit(values, null, kernels);
+      const fitted = await levelGrid.fit(values, kernels);
       if (allFinite(fitted.levels)) return fitted;
       throw new LuthierError(
         `${linears[at].name} has weights too large for a float16 scale`,

@@ -42,7 +42,7 @@ function uniformGrid({
   const lowest = symmetric ? 1 : 0;
   const count = 2 ** bits - lowest;
   return {
-    async fit(weights, _importance, kernels) {
+    async fit(weights, kernels) {
       const task = { group: weights.columns, bits, symmetric, clip };
       const { scales, zeroPoints } = await kernels.roundToNearest(weights.data, task);
       const levels = new Float32Array(scales.length * count);

@@ -11,9 +11,8 @@ export interface LevelGrid<Fitted extends FittedLevels = FittedLevels> {
   /**
    * Fits levels to each row of a group.
    * @param weights `[N, g]`, as they are by now.
-   * @param importance `[g]`: what a squared error costs in each column; null where all cost the same.
    */
-  fit(weights: Matrix, importance: Float64Array | null, kernels: Kernels): Promise<Fitted>;
+  fit(weights: Matrix, kernels: Kernels): Promise<Fitted>;
   /**
    * The scheme of a weight.
    * @param codes `[N, K]`: indices of levels.
