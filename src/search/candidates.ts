@@ -86,9 +86,8 @@ export function isFittedToText({ planned }: Candidate): boolean {
 }
 
 /**
- * What is chosen from when nothing is said: compensated methods from 1.7 to 6 bits, the middle ones with scales of groups
- * and of rows; with a target what it takes of them, and its typical rule with other bits. From 3 bits on they aim at the
- * float model; with fewer bits errors of earlier linears are too large to be made up for.
+ * What is chosen from when nothing is said: compensated methods from 1.7 to 6 bits that aim at the float model, the middle
+ * ones with scales of groups and of rows; with a target what it takes of them, and its typical rule with other bits.
  */
 export function defaultCandidates(
   description: ModelDescription,
@@ -99,11 +98,11 @@ export function defaultCandidates(
   const methods = [
     { method: "compensated-trit-planes", planes: 1, group },
     { method: "compensated-bcq", planes: 2, group: "row" },
-    ...groups.map((each) => ({ method: "gptq", bits: 3, group: each, clip: true, aim: "float" })),
-    ...groups.map((each) => ({ method: "compensated-trit-planes", planes: 2, group: each, aim: "float" })),
-    ...groups.map((each) => ({ method: "gptq", bits: 4, group: each, clip: true, aim: "float" })),
-    { method: "gptq", bits: 6, group, aim: "float" },
-  ];
+    ...groups.map((each) => ({ method: "gptq", bits: 3, group: each, clip: true })),
+    ...groups.map((each) => ({ method: "compensated-trit-planes", planes: 2, group: each })),
+    ...groups.map((each) => ({ method: "gptq", bits: 4, group: each, clip: true })),
+    { method: "gptq", bits: 6, group },
+  ].map((each) => ({ ...each, aim: "float" }));
   if (choice === null) return candidatesSchema.parse(methods.map((quantize) => ({ quantize })));
   const { typical } = targetOf(choice).target;
   const like = (option: string, values: readonly number[]) =>
