@@ -169,7 +169,7 @@ async function choose(
   return result;
 }
 
-/** The whole text, cut; the part that methods are fitted to. */
+/** The text, cut into windows. */
 function textOf(options: SearchOptions, checkpoint: DequantizedCheckpoint): Promise<CalibrationText> {
   const { calibration } = options;
   const description = describeCheckpoint(checkpoint);
