@@ -4,13 +4,13 @@ import type { Kernels } from "../kernels/kernels.js";
 import { dequantizeInt, type IntScheme } from "../schemes/int.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { CalibratedQuantizer, CalibrationInputs, LinearToFit } from "./calibrated-quantizer.js";
-import { groupOrRow } from "./compensated-weights.js";
+import { groupOrRow } from "./granularity.js";
 import { outputErrors } from "./output-errors.js";
 import { rtn } from "./rtn.js";
 
 const options = z.strictObject({
   bits: z.int().min(1).max(8).default(4).describe("bits of a code"),
-  group: groupOrRow,
+  group: groupOrRow.default(128),
 });
 type Options = z.infer<typeof options>;
 

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { usualRounds } from "../kernels/bcq.js";
 import { type PlanesScheme, signsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 
 const options = z.strictObject({
   planes: z.int().min(1).max(4).default(3).describe("sign planes that are added up: the bits of a weight"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
+  group: groupOrRow
     .default(128)
     .describe("weights that share a scale a plane: a number of consecutive inputs, or `row`"),
   offset: z.boolean().default(false).describe("a fitted offset beside the scales of each group"),

@@ -1,13 +1,11 @@
 import { z } from "zod";
 import { type PlanesScheme, signsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 
 const options = z.strictObject({
-  group: z
-    .union([z.int().positive(), z.literal("row")])
-    .default("row")
-    .describe("weights that share a scale: a number of consecutive inputs, or `row`"),
+  group: groupOrRow.default("row"),
   centre: z
     .boolean()
     .default(false)

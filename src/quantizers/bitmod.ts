@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { LuthierError } from "../error.js";
 import type { ValuesScheme, ValueTables } from "../schemes/values.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 import { fitSharedTables, type SharedValues, sharedOutline } from "./value-tables.js";
 
@@ -9,8 +10,7 @@ const options = z.strictObject({
     .union([z.literal(3), z.literal(4)])
     .default(4)
     .describe("bits of a code"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
+  group: groupOrRow
     .default(128)
     .describe("weights that share a scale and a special value: a number of consecutive inputs, or `row`"),
   values: z

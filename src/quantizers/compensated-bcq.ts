@@ -3,13 +3,14 @@ import type { BcqTask } from "../kernels/bcq.js";
 import { signsOutline } from "../schemes/planes.js";
 import { scaleGrid } from "../schemes/scale-grid.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation, groupOrRow } from "./compensated-weights.js";
+import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { groupOrRow } from "./granularity.js";
 import type { LevelGrid } from "./level-grid.js";
 import { type PlanesLevels, planesLevels, planesScheme } from "./planes-grid.js";
 
 const options = z.strictObject({
   planes: z.int().min(1).max(4).default(3).describe("sign planes that are added up: the bits of a weight"),
-  group: groupOrRow,
+  group: groupOrRow.default(128),
   offset: z.boolean().default(false).describe("a fitted offset beside the scales of each group"),
   ...compensation,
 });

@@ -1,14 +1,15 @@
 import { z } from "zod";
 import { tritsOutline } from "../schemes/planes.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation, groupOrRow } from "./compensated-weights.js";
+import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { groupOrRow } from "./granularity.js";
 import type { LevelGrid } from "./level-grid.js";
 import { type PlanesLevels, planesLevels, planesScheme } from "./planes-grid.js";
 import { tritPlanes } from "./trit-planes.js";
 
 const options = z.strictObject({
   planes: z.int().min(1).max(3).default(2).describe("trit planes that are added up"),
-  group: groupOrRow,
+  group: groupOrRow.default(128),
   ...compensation,
 });
 

@@ -3,7 +3,8 @@ import { LuthierError } from "../error.js";
 import type { ValuesOutline } from "../schemes/values.js";
 import { smallFloats } from "./bitmod.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation, groupOrRow } from "./compensated-weights.js";
+import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { groupOrRow } from "./granularity.js";
 import { besideEachOther, type FittedLevels, type LevelGrid } from "./level-grid.js";
 import { normalFloats } from "./nf4.js";
 import { powersOfTwo } from "./power-of-two.js";
@@ -20,7 +21,7 @@ const options = z.strictObject({
     .max(8)
     .default(4)
     .describe("bits of a code; `bitmod` has 3 or 4, `nf4` 4, `power-of-two` 2 to 5"),
-  group: groupOrRow,
+  group: groupOrRow.default(128),
   ...compensation,
 });
 type CompensatedValuesOptions = z.infer<typeof options>;

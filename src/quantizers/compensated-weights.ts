@@ -27,12 +27,6 @@ export const compensation = {
 };
 export type Compensation = z.infer<z.ZodObject<typeof compensation>>;
 
-/** How far scales reach, where groups are fitted one after another. */
-export const groupOrRow = z
-  .union([z.int().positive(), z.literal("row")])
-  .default(128)
-  .describe("weights that share a scale: a number of consecutive inputs, or `row`");
-
 /**
  * Quantizes linears of one input with the error of each column made up for by the later ones: GPTQ (Frantar et al., arXiv
  * 2210.17323, algorithm 1) with any grid of levels. Group after group, levels are fitted to the weights as they are by

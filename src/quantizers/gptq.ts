@@ -1,12 +1,13 @@
 import { z } from "zod";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation, groupOrRow } from "./compensated-weights.js";
+import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { groupOrRow } from "./granularity.js";
 import { besideEachOther, type FittedLevels, type LevelGrid } from "./level-grid.js";
 import { rtn } from "./rtn.js";
 
 const options = z.strictObject({
   bits: z.int().min(1).max(8).default(4).describe("bits of a code"),
-  group: groupOrRow,
+  group: groupOrRow.default(128),
   symmetric: z
     .boolean()
     .default(false)

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { IntScheme } from "../schemes/int.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 
 const options = z.strictObject({
   bits: z.int().min(1).max(8).default(4).describe("bits of a code"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
+  group: groupOrRow
     .default(64)
     .describe("weights that share a scale and a zero point: a number of consecutive inputs, or `row`"),
   shrink: z

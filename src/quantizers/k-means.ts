@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { ValuesScheme } from "../schemes/values.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 import { fitOwnTables, ownOutline } from "./value-tables.js";
 
 const options = z.strictObject({
   bits: z.int().min(1).max(8).default(4).describe("bits of a code: 2^bits values a table"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
+  group: groupOrRow
     .default("row")
     .describe("weights that share a table: a number of consecutive inputs, or `row`"),
 });

@@ -1,13 +1,11 @@
 import { z } from "zod";
 import type { ValuesScheme } from "../schemes/values.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 import { fitSharedTables, type SharedValues, sharedOutline } from "./value-tables.js";
 
 const options = z.strictObject({
-  group: z
-    .union([z.int().positive(), z.literal("row")])
-    .default(64)
-    .describe("weights that share a scale: a number of consecutive inputs, or `row`"),
+  group: groupOrRow.default(64),
 });
 
 /**

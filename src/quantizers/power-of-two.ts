@@ -1,14 +1,12 @@
 import { z } from "zod";
 import type { ValuesScheme } from "../schemes/values.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 import { fitSharedTables, type SharedValues, sharedOutline } from "./value-tables.js";
 
 const options = z.strictObject({
   bits: z.int().min(2).max(5).default(4).describe("bits of a code: 2^bits − 1 values"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
-    .default(128)
-    .describe("weights that share a scale: a number of consecutive inputs, or `row`"),
+  group: groupOrRow.default(128),
 });
 type PowerOfTwoOptions = z.infer<typeof options>;
 

@@ -3,11 +3,12 @@ import { signsOutline } from "../schemes/planes.js";
 import { scaleGrid } from "../schemes/scale-grid.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
 import { signGrid } from "./compensated-bcq.js";
-import { compensatedWeights, compensation, groupOrRow } from "./compensated-weights.js";
+import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { groupOrRow } from "./granularity.js";
 
 const options = z.strictObject({
   planes: z.int().min(1).max(4).default(3).describe("sign planes that are added up: the bits of a weight"),
-  group: groupOrRow,
+  group: groupOrRow.default(128),
   powersOfTwo: z.int().min(1).max(8).default(3).describe("that a scale is the sum of"),
   rounds: z
     .int()

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { LuthierError } from "../error.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
+import { groupOrRow } from "./granularity.js";
 import { meanSquares } from "./input-moments.js";
 import { fitOwnTables, ownOutline } from "./value-tables.js";
 
 const options = z.strictObject({
   bits: z.int().min(1).max(8).default(3).describe("bits of a code: 2^bits values a table"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
+  group: groupOrRow
     .default("row")
     .describe("weights that share a table: a number of consecutive inputs, or `row`"),
 });

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { type PlanesScheme, tritsOutline } from "../schemes/planes.js";
 import { runLength, scaleGrid } from "../schemes/scale-grid.js";
+import { groupOrRow } from "./granularity.js";
 import type { Quantizer } from "./quantizer.js";
 
 const options = z.strictObject({
   planes: z.int().min(1).max(3).default(2).describe("trit planes that are added up"),
-  group: z
-    .union([z.int().positive(), z.literal("row")])
+  group: groupOrRow
     .default(128)
     .describe("weights that share a scale a plane: a number of consecutive inputs, or `row`"),
 });
