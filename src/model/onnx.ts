@@ -1,3 +1,4 @@
+import { bytesOf } from "../tensor/tensor.js";
 import { field, float, integer, message, text, varint } from "./protobuf.js";
 
 /*
@@ -113,7 +114,7 @@ function encodeConstant(name: string, values: readonly number[] | number | Float
       integer(1, values.length),
       integer(2, elementType.float64),
       field(8, text(name)),
-      field(9, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)), // raw
+      field(9, bytesOf(values)), // raw
     ]);
   }
   return message([

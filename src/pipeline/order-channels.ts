@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { readMatrix } from "../checkpoint/tensors.js";
 import type { ModelDescription } from "../model/architecture.js";
 import { addSquares, groupImportance, inputImportance } from "../transforms/importance.js";
@@ -6,7 +5,7 @@ import { type ChannelOrders, reorderedTensors } from "../transforms/reordered-te
 import type { OrderTransform } from "../transforms/transform.js";
 import { readOrders, writeOrders } from "./orders-file.js";
 import { describeCheckpoint } from "./plan-checkpoint.js";
-import { deleteSchemes, quantizedFolder } from "./quantized-files.js";
+import { deleteSchemes } from "./quantized-files.js";
 import { measureInputs } from "./statistics-stage.js";
 import type { TransformedCheckpoint, TransformOptions } from "./transform-stage.js";
 
@@ -30,7 +29,6 @@ async function makeOrders(
 ) {
   const { run } = options;
   await deleteSchemes(run);
-  await mkdir(quantizedFolder(run), { recursive: true });
   const importances = await importancesOfInputs(description, options);
   const orders: ChannelOrders = new Map(
     description.channels.map((group) => [group.name, transform.order(groupImportance(group, importances))]),

@@ -11,7 +11,7 @@ import { activationScheme } from "../schemes/activation.js";
 import { rotation, rotationFault } from "../schemes/rotation.js";
 import type { LinearOutline, WeightOutline, WeightScheme } from "../schemes/scheme.js";
 import { outlineOf, parseOutline, weightFromTensors, weightTensors } from "../schemes/weights.js";
-import type { TensorBytes, Tensors } from "../tensor/tensor.js";
+import { float32Tensor, type Tensors } from "../tensor/tensor.js";
 import { expectInside, type FileEntry, fileEntry, readRecord } from "./record.js";
 
 /* The files under `quantized/`: docs/formats.md describes them. */
@@ -107,7 +107,7 @@ export async function writeScheme(
   relativeError: number,
   bias: Float32Array | null = null,
 ): Promise<WrittenFile> {
-  const tensors = { ...weightTensors(weight), ...(bias && { bias: biasTensor(bias) }) };
+  const tensors = { ...weightTensors(weight), ...(bias && { bias: float32Tensor(bias) }) };
   return writeSafetensors(file, named(tensors), {
     format: "luthier-weight",
     version: "1",
@@ -115,10 +115,6 @@ export async function writeScheme(
     relativeError: String(relativeError),
     dataSha256: dataSha256(tensors),
   });
-}
-
-function biasTensor(bias: Float32Array): TensorBytes {
-  return { dtype: "F32", shape: [bias.length], bytes: new Uint8Array(bias.slice().buffer) };
 }
 
 /** A linear's own bias, `[N]`. @throws LuthierError when its file has none of this length, or it is not finite. */

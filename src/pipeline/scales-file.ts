@@ -1,14 +1,11 @@
-import { mkdir } from "node:fs/promises";
-import path from "node:path";
-import { hashFile } from "../checkpoint/file-hash.js";
-import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
-import { LuthierError } from "../error.js";
 import type { ScalableInput } from "../model/architecture.js";
-import type { Tensors } from "../tensor/tensor.js";
-import { dataSha256, named, quantizedFolder, readAll } from "./quantized-files.js";
+import { float32Tensor, type Tensors } from "../tensor/tensor.js";
+import { readFound, writeFound } from "./found-files.js";
 import type { FileEntry } from "./record.js";
 
 /* `quantized/channel-scales/<transform>/<linear>.safetensors`: what the channels of an input are scaled by in the run. */
+
+const format = "luthier-channel-scales";
 
 export interface StoredScales {
   readonly scales: Float32Array;
@@ -18,20 +15,11 @@ export interface StoredScales {
 export async function writeScales(
   run: string,
   transform: string,
-  { linears }: ScalableInput,
+  input: ScalableInput,
   scales: Float32Array,
 ): Promise<StoredScales> {
-  const file = scalesFile(transform, linears[0].name);
-  const full = path.join(quantizedFolder(run), file);
-  const bytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
-  const tensors: Tensors = { scales: { dtype: "F32", shape: [scales.length], bytes } };
-  await mkdir(path.dirname(full), { recursive: true });
-  const written = await writeSafetensors(full, named(tensors), {
-    format: "luthier-channel-scales",
-    version: "1",
-    dataSha256: dataSha256(tensors),
-  });
-  return { scales, file: { file, ...written } };
+  const tensors = { scales: float32Tensor(scales) };
+  return { scales, file: await writeFound(run, scalesFile(transform, input), format, tensors) };
 }
 
 /** The scales that an earlier process wrote; null when there are none, or they are damaged or of another input. */
@@ -40,24 +28,14 @@ export async function readScales(
   transform: string,
   input: ScalableInput,
 ): Promise<StoredScales | null> {
-  const file = scalesFile(transform, input.linears[0].name);
-  const full = path.join(quantizedFolder(run), file);
-  try {
-    const { metadata } = await readHeader(full);
-    if (metadata.format !== "luthier-channel-scales" || metadata.version !== "1") return null;
-    const tensors = await readAll(full);
-    if (metadata.dataSha256 !== dataSha256(tensors)) return null;
-    const scales = scalesOf(tensors.scales, input);
-    return scales && { scales, file: { file, ...(await hashFile(full)) } };
-  } catch (error) {
-    if (error instanceof LuthierError) return null;
-    throw error;
-  }
+  const file = scalesFile(transform, input);
+  const stored = await readFound(run, file, format, (tensors) => scalesOf(tensors.scales, input));
+  return stored && { scales: stored.found, file: stored.file };
 }
 
 /** Relative to `quantized/`. */
-function scalesFile(transform: string, linear: string): string {
-  return `channel-scales/${transform}/${linear}.safetensors`;
+function scalesFile(transform: string, { linears }: ScalableInput): string {
+  return `channel-scales/${transform}/${linears[0].name}.safetensors`;
 }
 
 /** Positive and finite, and the same wherever a channel is read; null when a tensor does not hold such scales. */

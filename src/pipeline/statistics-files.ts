@@ -8,6 +8,7 @@ import { readHeader, type TensorInfo, writeSafetensors } from "../checkpoint/saf
 import { openTensors } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import { matrix } from "../tensor/matrix.js";
+import { float32Tensor } from "../tensor/tensor.js";
 import { named } from "./quantized-files.js";
 import { expectInside, fileEntry, readRecord, writeRecord } from "./record.js";
 
@@ -93,18 +94,12 @@ export async function writeInput(
 ): Promise<StoredInput> {
   await mkdir(folder, { recursive: true });
   const file = `${linears[0]}.safetensors`;
-  const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) =>
-    new Uint8Array(buffer, byteOffset, byteLength);
-  const vector = (values: Float32Array) =>
-    ({ dtype: "F32", shape: [values.length], bytes: bytesOf(values) }) as const;
   const tensors = {
-    mean: vector(means.mean),
-    mean_magnitude: vector(means.meanMagnitude),
-    mean_square: vector(means.meanSquare),
-    largest: vector(means.largest),
-    ...(second && {
-      second: { dtype: "F32", shape: [second.rows, second.columns], bytes: bytesOf(second.data) } as const,
-    }),
+    mean: float32Tensor(means.mean),
+    mean_magnitude: float32Tensor(means.meanMagnitude),
+    mean_square: float32Tensor(means.meanSquare),
+    largest: float32Tensor(means.largest),
+    ...(second && { second: float32Tensor(second.data, [second.rows, second.columns]) }),
   };
   const written = await writeSafetensors(path.join(folder, file), named(tensors), {
     format: "luthier-input-statistics",

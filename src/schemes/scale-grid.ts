@@ -1,4 +1,5 @@
 import { numberToFloat16, widen } from "../tensor/float.js";
+import { bytesOf } from "../tensor/tensor.js";
 
 /** How far one scale reaches: a group of consecutive inputs in a row, a whole row, or the whole tensor. */
 export type Granularity = number | "row" | "tensor";
@@ -44,7 +45,7 @@ export function scaleDtype(grid: ScaleGrid): "F16" | "F32" {
 
 /** The bytes of scales that already are values of their dtype. */
 export function scalesToBytes(grid: ScaleGrid, scales: Float32Array): Uint8Array {
-  if (scaleDtype(grid) === "F32") return new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
+  if (scaleDtype(grid) === "F32") return bytesOf(scales);
   const halves = new Uint16Array(scales.length);
   for (let i = 0; i < scales.length; i++) halves[i] = numberToFloat16(scales[i]);
   return new Uint8Array(halves.buffer);

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { TableProduct } from "../kernels/table-product.js";
 import { widen } from "../tensor/float.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import type { Tensors } from "../tensor/tensor.js";
+import { float32Tensor, type Tensors } from "../tensor/tensor.js";
 import { packCodes, unpackCodes } from "./codes.js";
 import { nearestVectors } from "./nearest-vectors.js";
 import type { ActivationScheme } from "./scheme.js";
@@ -186,10 +186,10 @@ export function vectorsTensors(weight: VectorsScheme): Tensors {
   const entries = products && packCodes(products.entries, weight.table?.bits ?? 8);
   return {
     ids: { dtype: "U8", shape: [ids.length], bytes: ids },
-    ...(codebooks && { codebooks: floats(codebooks, [positions, blocks, centroids, vector]) }),
-    ...(inputCodebooks && { input_codebooks: floats(inputCodebooks, [positions, inputs, vector]) }),
+    ...(codebooks && { codebooks: float32Tensor(codebooks, [positions, blocks, centroids, vector]) }),
+    ...(inputCodebooks && { input_codebooks: float32Tensor(inputCodebooks, [positions, inputs, vector]) }),
     ...(entries && { entries: { dtype: "U8", shape: [entries.length], bytes: entries } }),
-    ...(products && { scales: floats(products.scales), biases: floats(products.biases) }),
+    ...(products && { scales: float32Tensor(products.scales), biases: float32Tensor(products.biases) }),
   };
 }
 
@@ -230,9 +230,4 @@ export function vectorsBytes(outline: VectorsOutline): number {
     4 * (codebooks + inputCodebooks + 2 * scales) +
     Math.ceil((entries * (outline.table?.bits ?? 0)) / 8)
   );
-}
-
-function floats(values: Float32Array, shape: readonly number[] = [values.length]) {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return { dtype: "F32", shape, bytes } as const;
 }

@@ -9,3 +9,13 @@ export interface TensorBytes {
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, TensorBytes>>;
+
+/** The bytes of an array, in place. */
+export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** A float32 tensor of values, in place; a vector unless the shape says otherwise. */
+export function float32Tensor(values: Float32Array, shape: readonly number[] = [values.length]): TensorBytes {
+  return { dtype: "F32", shape, bytes: bytesOf(values) };
+}

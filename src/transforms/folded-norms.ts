@@ -5,6 +5,7 @@ import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { withoutHeadNorms } from "../model/architectures/llama-config.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { bytesOf } from "../tensor/tensor.js";
 
 /** What stands for 1 / RMS of each head, by the name of the linear whose outputs the heads are. */
 export type HeadScales = ReadonlyMap<string, Float32Array>;
@@ -46,10 +47,6 @@ export function foldedNorms(
 /** What is known of a tensor once it is read as float32. */
 export function inFloat32(info: TensorInfo): TensorInfo {
   return { ...info, dtype: "F32", bytes: 4 * info.shape.reduce((product, length) => product * length, 1) };
-}
-
-export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 async function folded(

@@ -7,7 +7,8 @@ import { randomStream } from "../kernels/random.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
-import { bytesOf, inFloat32 } from "./folded-norms.js";
+import { bytesOf } from "../tensor/tensor.js";
+import { inFloat32 } from "./folded-norms.js";
 import type { Rotations } from "./hadamard.js";
 
 type Reading = Pick<Kernels, "widen" | "hadamard">;

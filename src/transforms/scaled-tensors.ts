@@ -1,9 +1,10 @@
-import type { TensorInfo } from "../checkpoint/safetensors.js";
 import type { RowRange } from "../checkpoint/tensor-source.js";
 import { rangeOf, readMatrix, readVector } from "../checkpoint/tensors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { ScalableInput } from "../model/architecture.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { bytesOf } from "../tensor/tensor.js";
+import { inFloat32 } from "./folded-norms.js";
 
 /** What the weights of an input's channels are multiplied by, `[K]`, by the name of the first linear that reads it. */
 export type ChannelScales = ReadonlyMap<string, Float32Array>;
@@ -29,8 +30,7 @@ export function scaledTensors(
     async read(name, range) {
       const found = factors.get(name);
       if (found === undefined) return checkpoint.read(name, range);
-      const { buffer, byteOffset, byteLength } = await scaled(checkpoint, name, found, kernels, range);
-      return new Uint8Array(buffer, byteOffset, byteLength);
+      return bytesOf(await scaled(checkpoint, name, found, kernels, range));
     },
   };
 }
@@ -66,10 +66,6 @@ function factorsOf(
     }
   }
   return all;
-}
-
-function inFloat32(info: TensorInfo): TensorInfo {
-  return { ...info, dtype: "F32", bytes: 4 * info.shape.reduce((product, length) => product * length, 1) };
 }
 
 async function scaled(

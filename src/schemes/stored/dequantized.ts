@@ -5,6 +5,7 @@ import type { TensorInfo } from "../../checkpoint/safetensors.js";
 import type { TensorSource } from "../../checkpoint/tensor-source.js";
 import { rangeOf } from "../../checkpoint/tensors.js";
 import { LuthierError } from "../../error.js";
+import { bytesOf } from "../../tensor/tensor.js";
 import type { Rotation } from "../rotation.js";
 import { awq } from "./awq.js";
 import { bitnet } from "./bitnet.js";
@@ -84,7 +85,7 @@ function dequantizedSource(
       const range = rangeOf(tensors.get(name)!, name, rows);
       if (last?.name !== name) last = { name, weights: linear.weights() };
       const { data } = (await last.weights)(range);
-      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      return bytesOf(data);
     },
   };
 }

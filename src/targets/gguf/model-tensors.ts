@@ -6,6 +6,7 @@ import { openKernels } from "../../kernels/open.js";
 import type { ModelDescription } from "../../model/architecture.js";
 import { llama } from "../../model/architectures/llama.js";
 import type { GridOutline } from "../../schemes/scheme.js";
+import { bytesOf } from "../../tensor/tensor.js";
 import type { LinearToWrite, ModelToWrite } from "../container.js";
 import type { PackedGrid } from "../target.js";
 import type { Hyperparameters } from "./hyperparameters.js";
@@ -122,8 +123,4 @@ function tensor(
       yield await read();
     },
   };
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
