@@ -180,3 +180,16 @@ function checkFinite(name: string, { columns, data }: Matrix, first: number): vo
     );
   }
 }
+
+/** Reads vectors as `readVector`, each once, however often it is asked for. */
+export function rememberedVectors(
+  source: TensorSource,
+  kernels: Pick<Kernels, "widen">,
+): (name: string) => Promise<Float32Array> {
+  const vectors = new Map<string, Promise<Float32Array>>();
+  return (name) => {
+    const read = vectors.get(name) ?? readVector(source, name, kernels);
+    vectors.set(name, read);
+    return read;
+  };
+}

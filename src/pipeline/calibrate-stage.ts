@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { readVector } from "../checkpoint/tensors.js";
+import { rememberedVectors } from "../checkpoint/tensors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { ModelDescription } from "../model/architecture.js";
 import { findArchitecture } from "../model/architectures/registry.js";
@@ -110,12 +110,7 @@ async function blockOpener(
 ): Promise<OpenStepped> {
   const architecture = findArchitecture(checkpoint.config);
   const { config } = checkpoint;
-  const vectors = new Map<string, Promise<Float32Array>>();
-  const vector = (tensor: string) => {
-    const read = vectors.get(tensor) ?? readVector(checkpoint, tensor, kernels);
-    vectors.set(tensor, read);
-    return read;
-  };
+  const vector = rememberedVectors(checkpoint, kernels);
   const rotationOf = (linear: string) => checkpoint.rotations?.get(linear) ?? null;
   return (hidden, length) =>
     stepThrough(

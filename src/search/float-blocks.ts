@@ -1,4 +1,4 @@
-import { readMatrix, readVector } from "../checkpoint/tensors.js";
+import { readMatrix, readVector, rememberedVectors } from "../checkpoint/tensors.js";
 import { divergences } from "../evaluation/divergence.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
@@ -53,12 +53,7 @@ export function openFloatBlocks(
   const { config } = checkpoint;
   const architecture = findArchitecture(config);
   const ops = openOps({ threads: kernels.threads });
-  const vectors = new Map<string, Promise<Float32Array>>();
-  const vector = (tensor: string) => {
-    const read = vectors.get(tensor) ?? readVector(checkpoint, tensor, kernels);
-    vectors.set(tensor, read);
-    return read;
-  };
+  let vector = rememberedVectors(checkpoint, kernels);
   const noExecutor = {
     enter: async () => {},
     run: () => Promise.reject(new RangeError("no block is entered")),
@@ -76,7 +71,7 @@ export function openFloatBlocks(
       return hidden;
     },
     async enter(index) {
-      vectors.clear();
+      vector = rememberedVectors(checkpoint, kernels); // those of the block before are let go
       const linears = description.blocks[index];
       const loaded = new Map<string, { readonly weight: Matrix; readonly bias: Float32Array | null }>();
       for (const { name, tensor, bias } of linears) {
