@@ -24,6 +24,12 @@ export interface LinearInfo {
   readonly attention: AttentionProjections | null;
 }
 
+/**
+ * What a model's head gives: the next token's probabilities (…ForCausalLM), logits of classes (…ForSequenceClassification)
+ * or where an answer begins and ends (…ForQuestionAnswering).
+ */
+export type ModelKind = "causal" | "classification" | "answering";
+
 export interface ModelDescription {
   readonly modelType: string;
   /** The linears of each block, in the order in which they are computed. */
