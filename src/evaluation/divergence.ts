@@ -1,4 +1,5 @@
 import { readMatrix } from "../checkpoint/tensors.js";
+import { causalHead } from "../model/architecture.js";
 import { type BeforeHead, eachLogits } from "../model/head.js";
 import type { ModelParts } from "../model/parts.js";
 import { type Matrix, rowsOf } from "../tensor/matrix.js";
@@ -53,7 +54,7 @@ function openReference({ hidden, parts }: BeforeHead) {
   return async (batch: number, tokens: Range, ids: Range): Promise<Matrix> => {
     const key = [batch, tokens.first, tokens.last, ids.first, ids.last].join(" ");
     if (kept?.key === key) return kept.logits;
-    const weight = await readMatrix(source, description.head.tensor, kernels, ids);
+    const weight = await readMatrix(source, causalHead(description).tensor, kernels, ids);
     const logits = await ops.linear(rowsOf(hidden[batch], tokens.first, tokens.last), weight, null);
     kept = { key, logits };
     return logits;

@@ -67,7 +67,7 @@ export function openFloatBlocks(
     description,
     async embed(batches) {
       const hidden: Matrix[] = [];
-      for (const { tokens } of batches) hidden.push(await embed(tokens, description, checkpoint, kernels));
+      for (const batch of batches) hidden.push(await embed(batch, parts));
       return hidden;
     },
     async enter(index) {

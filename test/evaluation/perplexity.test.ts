@@ -8,6 +8,8 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
   return {
     description: {
       modelType: "none",
+      kind: "causal",
+      readout: null,
       blocks: [],
       head: {
         name: "lm_head",
@@ -33,6 +35,9 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
       seen.push(...windows.map((window) => [...window]));
       return windows.map((window) => Float32Array.from(window.subarray(1), logProbability));
     },
+    continuations: () => Promise.reject(new Error("perplexity needs scores")),
+    next: () => Promise.reject(new Error("perplexity needs scores")),
+    readout: () => Promise.reject(new Error("perplexity needs scores")),
     run: () => Promise.reject(new Error("perplexity needs scores")),
     beforeHead: () => Promise.reject(new Error("perplexity needs scores")),
     logits: () => Promise.reject(new Error("perplexity needs no logits")),
