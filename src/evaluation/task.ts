@@ -24,6 +24,8 @@ export interface TaskData {
   readonly split: string;
   /** Whose first rows are shown as solved examples; null for a task without. */
   readonly shotsSplit: string | null;
+  /** A column whose value solved examples have in common with the example; all are alike where it is left out. */
+  readonly shotsBy?: string;
   /** Column names of local tables without a header line, in their order; null where such tables do not exist. */
   readonly header: readonly string[] | null;
 }

@@ -44,6 +44,8 @@ export interface Model {
   run(windows: readonly Int32Array[], afterBlock?: OnBlock): Promise<void>;
   /** What it computes of windows before its head; all of it is held at once, so for few. */
   beforeHead(windows: readonly Int32Array[]): Promise<BeforeHead>;
+  /** As `score`, from what `beforeHead` gave of these windows. */
+  scoreFrom(before: BeforeHead, windows: readonly Int32Array[]): Promise<Float32Array[]>;
   /** Logits `[tokens, vocabulary]` of one short sequence. */
   logits(tokens: Int32Array): Promise<Matrix>;
 }
@@ -111,16 +113,9 @@ export function openModel(parts: ModelParts): Model {
     description,
     async score(windows, onProgress) {
       causalHead(description);
-      const finish = async (hidden: readonly Matrix[], pass: readonly Batch[]) => {
-        const scored = await targetScores(hidden, pass.map(followingTokens), parts);
-        return pass.flatMap(({ tokens, length }, at) =>
-          firstsOf(tokens, length).map(
-            (first) => scored[at].logProbabilities.slice(first, first + length - 1), // the last token has no next
-          ),
-        );
-      };
-      return inPasses(batchesOf(windows), finish, onProgress);
+      return inPasses(batchesOf(windows), (hidden, pass) => windowScores(hidden, pass, parts), onProgress);
     },
+    scoreFrom: ({ hidden }, windows) => windowScores(hidden, batchesOf(windows), parts),
     async continuations(inputs, onProgress) {
       causalHead(description);
       const windows = sharedWindows(inputs);
@@ -171,6 +166,20 @@ export function openModel(parts: ModelParts): Model {
       return out;
     },
   };
+}
+
+/** Of each window the log-probabilities of its tokens from the second on. */
+async function windowScores(
+  hidden: readonly Matrix[],
+  batches: readonly Batch[],
+  parts: ModelParts,
+): Promise<Float32Array[]> {
+  const scored = await targetScores(hidden, batches.map(followingTokens), parts);
+  return batches.flatMap(({ tokens, length }, at) =>
+    firstsOf(tokens, length).map(
+      (first) => scored[at].logProbabilities.slice(first, first + length - 1), // the last token has no next
+    ),
+  );
 }
 
 /** What each token is followed by; the last, which has no next, by itself. */
