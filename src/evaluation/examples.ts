@@ -8,16 +8,15 @@ import type { Example, Form, Row, TaskData } from "./task.js";
 export function examplesOf(
   form: Form,
   rows: readonly Row[],
-  { shotsBy }: Pick<TaskData, "shotsBy">,
+  { shotsShare = () => "" }: Pick<TaskData, "shotsShare">,
   shotRows: readonly Row[],
   shots: number,
 ): readonly Example[] {
-  const solved = new Map<unknown, Row[]>();
-  const groupOf = (row: Row) => (shotsBy === undefined ? null : row[shotsBy]);
-  for (const row of shotRows) {
-    const group = solved.get(groupOf(row)) ?? [];
-    solved.set(groupOf(row), group);
+  const solved = new Map<string, Row[]>();
+  for (const row of shots > 0 ? shotRows : []) {
+    const group = solved.get(shotsShare(row)) ?? [];
+    solved.set(shotsShare(row), group);
     if (group.length < shots) group.push(row);
   }
-  return rows.flatMap((row) => form.example(row, solved.get(groupOf(row)) ?? []) ?? []);
+  return rows.flatMap((row) => form.example(row, shots > 0 ? (solved.get(shotsShare(row)) ?? []) : []) ?? []);
 }

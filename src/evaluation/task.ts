@@ -24,10 +24,14 @@ export interface TaskData {
   readonly split: string;
   /** Whose first rows are shown as solved examples; null for a task without. */
   readonly shotsSplit: string | null;
-  /** A column whose value solved examples have in common with the example; all are alike where it is left out. */
-  readonly shotsBy?: string;
+  /** What a row and its solved examples have in common: MMLU's subject; nothing unless given. */
+  readonly shotsShare?: (row: Row) => string;
+  /** How many solved examples the task is defined with: MMLU-Pro's five; none unless given. */
+  readonly usualShots?: number;
   /** Column names of local tables without a header line, in their order; null where such tables do not exist. */
   readonly header: readonly string[] | null;
+  /** The rows of a plain text file, where one may stand for the data set: WikiText's articles. */
+  readonly rowsOfText?: (text: string) => readonly Row[];
 }
 
 /** A task as one kind of model does it. */
@@ -36,6 +40,11 @@ export interface Form {
   readonly harness: { readonly task: string; readonly version: string } | null;
   /** Named by what users know: `acc`, `acc_norm`, `f1`, `mcc`, `pearson`, `spearmanr`, `exact`, `word_perplexity`. */
   readonly metrics: readonly Metric[];
+  /**
+   * What the data set calls its classes, lower case, in the order of gold's index. A checkpoint whose `id2label` has the same
+   * names may have them in another order.
+   */
+  readonly classes?: readonly string[];
   /**
    * The example of a row; null for a row that is none (no gold label, as in hidden tests).
    * @param shots solved examples before it: rows of `shotsSplit`, in order.

@@ -10,13 +10,16 @@ import type { TaskScore } from "../evaluation/score.js";
 import { scoreAnswers } from "../evaluation/score-answers.js";
 import type { Answered, Example, Form, Task } from "../evaluation/task.js";
 import { readTaskRows, type TaskRows } from "../evaluation/task-rows.js";
+import { configFile } from "../checkpoint/checkpoint-files.js";
+import { readJsonObject } from "../checkpoint/json-file.js";
+import { inOrderOfTask } from "../evaluation/class-order.js";
 import { heads } from "../model/kind.js";
-import { packageVersion } from "../package.js";
 import { answerTask } from "./answer-task.js";
 import { openKeptAnswers } from "./kept-answers.js";
 import { type Engine, isRun, type OpenModelOptions, openModelAt } from "./open-model.js";
 import type { OnProgress } from "./progress.js";
 import { readRunRecord } from "./run-directory.js";
+import { versions } from "./versions.js";
 
 /** What of a task is scored. */
 export interface TaskChoice {
@@ -25,7 +28,7 @@ export interface TaskChoice {
   readonly data?: string;
   /** The same for the split of solved examples. */
   readonly shotsData?: string;
-  /** Solved examples before each; none by default. */
+  /** Solved examples before each; by default as many as the task is defined with, mostly none. */
   readonly shots?: number;
   /** The first so many examples; all by default. */
   readonly limit?: number;
@@ -51,13 +54,14 @@ export interface TaskResult extends TaskScore {
  * @throws LuthierError when models or data are not in order, or the task is none for such models.
  */
 export async function evaluateTask(options: EvaluateTaskOptions): Promise<readonly TaskResult[]> {
-  const { task, hub, shots = 0 } = options;
+  const { task, hub } = options;
+  const shots = options.shots ?? task.data.usualShots ?? 0;
   const rows = await readTaskRows(task.data, task.data.split, options.data ?? null, hub);
   const solved = shots > 0 ? await readShots(options) : null;
   let reference: readonly Answered[] | null = null;
   const results: TaskResult[] = [];
   for (const subject of options.subjects) {
-    const { answered, ...result } = await scoreSubject(subject, rows, solved, options);
+    const { answered, ...result } = await scoreSubject(subject, { rows, solved, shots }, options);
     const { metrics } = result.form;
     const comparison = reference && compareAnswers(metrics, reference, answered);
     reference ??= answered;
@@ -75,11 +79,18 @@ async function readShots({ task, shotsData, hub }: EvaluateTaskOptions): Promise
   });
 }
 
+/** What every model is given. */
+interface Given {
+  readonly rows: TaskRows;
+  /** Rows of the solved examples; null without any. */
+  readonly solved: TaskRows | null;
+  readonly shots: number;
+}
+
 async function scoreSubject(
   subject: OpenModelOptions,
-  rows: TaskRows,
-  solved: TaskRows | null,
-  { task, shots = 0, limit, keep, onProgress = () => {} }: EvaluateTaskOptions,
+  { rows, solved, shots }: Given,
+  { task, limit, keep, onProgress = () => {} }: EvaluateTaskOptions,
 ): Promise<Omit<TaskResult, "comparison"> & { readonly answered: readonly Answered[]; readonly form: Form }> {
   const started = performance.now();
   const { model, directory, target, close } = await openModelAt(subject);
@@ -91,7 +102,7 @@ async function scoreSubject(
     const name = `${task.name} of ${path.basename(subject.path)}, ${target ?? "float"}`;
     const madeFrom = {
       ...{
-        luthier: packageVersion,
+        versions: versions(),
         task: task.name,
         kind: model.description.kind,
         engine: subject.engine,
@@ -113,9 +124,10 @@ async function scoreSubject(
         ...{ model, tokenizer: await openTokenizer(directory), examples, kept },
         onProgress: (done, total, what) => onProgress({ stage: name, done, total, what }),
       });
+      const ordered = inOrderOfTask(answered, form, await readJsonObject(path.join(directory, configFile)));
       return {
-        ...{ task: task.name, harness: form.harness, engine: subject.engine, target, form, answered },
-        metrics: scoreAnswers(form.metrics, answered),
+        ...{ task: task.name, harness: form.harness, engine: subject.engine, target, form },
+        ...{ answered: ordered, metrics: scoreAnswers(form.metrics, ordered) },
         ...{ examples: examples.length, available: all.length, shots, truncated, tokens },
         data: { name: rows.name, split: rows.split, sha256: rows.sha256 },
         seconds: (performance.now() - started) / 1000,

@@ -1,7 +1,7 @@
 import { LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { LuthierError } from "../error.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../nearest.js";
 
 /** A kind of YAML file: what it may say, and how its faults are told. */
 export interface Format<T> {

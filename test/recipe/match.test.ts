@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { editDistance, nearest } from "../../src/nearest.js";
 import { matches, ruleFor } from "../../src/recipe/match.js";
-import { editDistance, nearest } from "../../src/recipe/nearest.js";
 
 test.each([
   ["*", "model.layers.0.mlp.up_proj", true],
