@@ -21,10 +21,14 @@ export function partSizes(
   { description, kept }: DescribedRun,
   quantized: readonly StoredLinear[],
 ): readonly PartSize[] {
-  const { embedding, head } = description;
+  const { embedding, head, readout } = description;
+  const ofHead = new Set([
+    ...(head ? [head.tensor, head.bias] : []),
+    ...(readout?.layers ?? []).flatMap(({ weight, bias }) => [weight, bias]),
+  ]);
   const partBy = (tensor: string): ModelPart => {
     if (tensor === embedding) return "embedding";
-    return tensor === head.tensor || tensor === head.bias ? "head" : partOf(tensor);
+    return ofHead.has(tensor) ? "head" : partOf(tensor);
   };
   const sizes = new Map<ModelPart, PartSize>();
   const add = (part: ModelPart, weights: number, bytes: number) => {
@@ -32,7 +36,7 @@ export function partSizes(
     sizes.set(part, { part, weights: sum.weights + weights, bytes: sum.bytes + bytes });
   };
   for (const { name, shape, bytes } of quantized)
-    add(name === head.name ? "head" : partBy(`${name}.weight`), shape[0] * shape[1], bytes);
+    add(name === head?.name ? "head" : partBy(`${name}.weight`), shape[0] * shape[1], bytes);
   for (const [name, { shape, bytes }] of kept.tensors)
     add(
       partBy(name),

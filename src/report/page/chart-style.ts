@@ -9,7 +9,7 @@ const light = `
 `;
 
 const dark = `
-  --ground: #10161d; --ink: #dfe6ed; --faint: #97a3af; --rule: #303a45; --grid: #222b35;
+  --ground: #0d1117; --ink: #e6edf3; --faint: #97a3af; --rule: #303a45; --grid: #222b35;
   --first: #6cb6ff; --second: #f69d50; --third: #c09bff; --fourth: #63c995; --fifth: #9aa7b4; --sixth: #d9b44a;
   --on-mark: #0d1117;
   --step-0: #18222d; --step-1: #1e3247; --step-2: #264867; --step-3: #2f6089; --step-4: #79aedd; --step-5: #a3cbee; --step-6: #d0e6f9;

@@ -8,7 +8,9 @@ import { type Cell, dataTable, type NotedQuantity } from "./table.js";
 export function headlineSection(measures: readonly Measure[]): Section {
   const subjects = [...new Set(measures.flatMap(({ of }) => of.map(({ subject }) => subject)))];
   const pairs = measures.flatMap((measure) =>
-    measure.of.flatMap((each) => (each.change ? { measure, each, change: each.change } : [])),
+    measure.of.flatMap((each) =>
+      isCompared(each) && each.change ? { measure, each, change: each.change } : [],
+    ),
   );
   return {
     id: "scores",
@@ -67,6 +69,11 @@ const plainCaption =
 function scoresCaption(measures: readonly Measure[]): Html {
   if (!measures.some(({ limited }) => limited)) return html`${plainCaption}`;
   return html`${plainCaption} <span class="limited">† limited: only the first examples were scored.</span>`;
+}
+
+/** Whether it was compared example by example. */
+function isCompared({ change, agreement, divergence }: Measured): boolean {
+  return Boolean(change?.interval ?? change?.mcnemar) || agreement !== null || divergence !== null;
 }
 
 /** `0.8131 ± 0.0132`, below it the change. */

@@ -1,20 +1,28 @@
 import { measuresOf, type ReportedSummary } from "../measures.js";
+import type { RunDetails } from "../run-details.js";
 import { bytesText, countText, secondsText } from "../text.js";
+import { costsSection } from "./costs.js";
 import { errorFacts, errorsSection } from "./errors.js";
 import { headlineSection } from "./headline.js";
+import { histogramsSection } from "./histograms.js";
 import { html } from "./html.js";
 import { bytes, number, quantity } from "./number.js";
+import { sensitivitySection } from "./sensitivity.js";
 import { type Fact, pageHtml, type Section } from "./shell.js";
 import { sizesSection } from "./sizes.js";
 import { stagesSection } from "./stages.js";
 
 /** `reports/report.html`: what a run came to, on one page that is a whole file. */
-export function reportPage(summary: ReportedSummary): string {
+export function reportPage(summary: ReportedSummary, details: RunDetails): string {
+  const { histograms, search, estimates, leftOut } = details;
   const measures = measuresOf(summary.scores);
   const sections: readonly (Section | readonly [])[] = [
     measures.length > 0 ? headlineSection(measures) : [],
     sizesSection(summary.parts, summary.packs),
     errorsSection(summary.linears),
+    histograms.linears.length > 0 ? histogramsSection(histograms) : [],
+    search ? sensitivitySection(search) : [],
+    estimates.length > 0 ? costsSection(estimates) : [],
     stagesSection(summary),
   ];
   return pageHtml({
@@ -23,7 +31,9 @@ export function reportPage(summary: ReportedSummary): string {
     title: `${summary.recipe} on ${summary.model}`,
     facts: factsOf(summary),
     sections: sections.flat(),
-    foot: html`<p>${summary.run}</p>`,
+    foot: html`
+${leftOut.length > 0 && html`<p>Not on this page:</p><ul>${leftOut.map((each) => html`<li>${each}</li>`)}</ul>`}
+<p>Run: ${summary.run}. Point at a number, or tap it, to see it in full.</p>`,
   });
 }
 

@@ -35,6 +35,7 @@ th:last-child, td:last-child { padding-right: 0; }
 .numeric { text-align: right; }
 td .beside { display: block; color: var(--faint); font-size: 12px; }
 td.wrap { white-space: normal; min-width: 30ch; }
+.key-first { color: var(--first); } .key-second { color: var(--second); }
 .none { color: var(--faint); }
 .limited { color: var(--second); white-space: nowrap; }
 .n { cursor: help; }
@@ -49,7 +50,8 @@ select { font-size: 13px; max-width: 100%; }
 .choice { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: baseline; margin: 8px 0 0; }
 [hidden] { display: none !important; }
 .tip { position: absolute; z-index: 1; max-width: 32ch; padding: 3px 8px; background: var(--ink); color: var(--ground); font-size: 12px; border-radius: 3px; pointer-events: none; overflow-wrap: anywhere; white-space: pre-line; }
-footer { padding-top: 14px; padding-bottom: 40px; border-top: 1px solid var(--rule); color: var(--faint); font-size: 12.5px; }
+footer { padding-bottom: 40px; color: var(--faint); font-size: 12.5px; }
+footer p:first-child { border-top: 1px solid var(--rule); padding-top: 14px; max-width: none; }
 footer ul { margin: 4px 0; padding-left: 18px; }
 @media (max-width: 640px) {
   main, header, footer { padding-left: 14px; padding-right: 14px; }
