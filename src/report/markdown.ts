@@ -1,4 +1,4 @@
-import { scoreSubject } from "./score-subject.js";
+import { scoreSubject } from "./score-text.js";
 import { oddLinears, type RunSummary, type Score } from "./summary.js";
 import { bytesText, countText } from "./text.js";
 

@@ -1,7 +1,7 @@
 import type { MetricDifference, PairedComparison } from "../evaluation/metric.js";
 import type { TaskScore } from "../evaluation/score.js";
 import type { PerplexityResult } from "../pipeline/evaluate.js";
-import { scoreSubject } from "./score-subject.js";
+import { scoreSubject } from "./score-text.js";
 import type { RunSummary } from "./summary.js";
 
 /*
@@ -55,6 +55,8 @@ export interface Measured {
   /** What was scored, in words: `t-mac pack, LUT engine`. */
   readonly subject: string;
   readonly isCheckpoint: boolean;
+  /** Of the pack; null in float arithmetic. */
+  readonly target: string | null;
   readonly value: number;
   readonly standardError: number | null;
   /** From the checkpoint; null of that itself, or where it was not scored. */
@@ -134,8 +136,8 @@ function ofTask(score: TaskScore & ReportedScore): readonly Measure[] {
 }
 
 function measuredOf(score: ReportedScore) {
-  const { of, seconds } = score;
-  return { subject: scoreSubject(score), isCheckpoint: of === "checkpoint", seconds };
+  const { of, target, seconds } = score;
+  return { subject: scoreSubject(score), isCheckpoint: of === "checkpoint", target, seconds };
 }
 
 function changeOf(metric: string, comparison: PairedComparison | null): Change | null {

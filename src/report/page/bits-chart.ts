@@ -5,6 +5,8 @@ import { type Chart, plotSvg } from "./chart.js";
 /** Something measured of a model of some size. */
 export interface BitsPoint {
   readonly name: string;
+  /** What stands beside its dot: the name, or a number in a table. */
+  readonly label: string;
   readonly bitsPerWeight: number;
   readonly value: number;
   /** Either side of the value; null where it is not known. */
@@ -99,16 +101,16 @@ function names(
   const scale = logarithmic ? Math.log : (value: number) => value;
   const share = (value: number, [low, high]: readonly [number, number]) =>
     (scale(value) - scale(low)) / (scale(high) - scale(low));
-  const dots = points.map(({ name, bitsPerWeight, value }) => ({
+  const dots = points.map(({ label, bitsPerWeight, value }) => ({
     x:
       margins.marginLeft +
       ((bitsPerWeight - x[0]) / (x[1] - x[0])) * (width - margins.marginLeft - margins.marginRight),
     y: height - margins.marginBottom - share(value, y) * (height - margins.marginTop - margins.marginBottom),
-    text: name,
+    text: label,
   }));
   const places = labelPlaces(dots);
   return points.map((point, at) => {
     const [dx, dy] = places[at];
-    return Plot.text([point], { x: "bitsPerWeight", y: "value", text: "name", dx, dy });
+    return Plot.text([point], { x: "bitsPerWeight", y: "value", text: "label", dx, dy });
   });
 }

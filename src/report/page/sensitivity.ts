@@ -3,7 +3,7 @@ import { bitsChart } from "./bits-chart.js";
 import { chart } from "./chart.js";
 import { logarithmicSteps } from "./color-steps.js";
 import { heatMapSvg } from "./heat-map.js";
-import { html } from "./html.js";
+import { type Html, html } from "./html.js";
 import { percent, quantity } from "./number.js";
 import type { Section } from "./shell.js";
 import { dataTable } from "./table.js";
@@ -17,7 +17,7 @@ export function sensitivitySection({ linears, text, found, uniform, compared }: 
     { name: "found", ...found },
     ...uniform.map((each) => ({ ...each, name: `${each.candidate.name} for all` })),
     ...compared,
-  ].filter(({ divergence }) => divergence > 0);
+  ];
   return {
     id: "sensitivity",
     title: "Sensitivity",
@@ -36,23 +36,7 @@ ${chart({
     wholeText: (value) => `${value} nats a token`,
   }),
 })}
-${
-  points.length > 1 &&
-  chart(
-    bitsChart({
-      ...{
-        id: "divergence-chart",
-        title: "Measured divergence against bits",
-        label: "divergence, nats a token",
-      },
-      caption: "What was found, and other recipes that were measured beside it, on the same text.",
-      points: points.map(({ name, bitsPerWeight, divergence }) => ({
-        ...{ name, bitsPerWeight, value: divergence, standardError: null },
-      })),
-      ...{ float: null, logarithmic: true },
-    }),
-  )
-}
+${measuredHtml(points)}
 ${dataTable({
   id: "sensitivity-table",
   caption: "The chosen candidate of each linear.",
@@ -79,6 +63,50 @@ ${dataTable({
   }),
 })}`,
   };
+}
+
+interface Measured {
+  readonly name: string;
+  readonly bitsPerWeight: number;
+  readonly divergence: number;
+}
+
+/** Whole models that were measured: a picture where there are two or more, and their numbers. */
+function measuredHtml(measured: readonly Measured[]): Html {
+  const points = measured.flatMap(({ name, bitsPerWeight, divergence }, at) =>
+    divergence > 0 // else it has no place on a logarithmic scale
+      ? { name, label: String(at + 1), bitsPerWeight, value: divergence, standardError: null }
+      : [],
+  );
+  return html`${
+    points.length > 1 &&
+    chart(
+      bitsChart({
+        id: "divergence-chart",
+        title: "Measured divergence against bits",
+        label: "divergence, nats a token",
+        caption:
+          "What was found, and what was measured beside it on the same text, by the numbers of the table.",
+        ...{ points, float: null, logarithmic: true },
+      }),
+    )
+  }
+${dataTable({
+  id: "divergence-table",
+  caption: "Whole models, measured on the search's text.",
+  columns: [
+    { title: "number", numeric: true },
+    { title: "recipe" },
+    { title: "bits per weight", numeric: true },
+    { title: "divergence", numeric: true },
+  ],
+  rows: measured.map(({ name, bitsPerWeight, divergence }, at) => [
+    String(at + 1),
+    name,
+    quantity(bitsPerWeight, bitsPerWeight.toFixed(2), "bits per weight"),
+    quantity(divergence, divergence.toPrecision(3), "nats a token"),
+  ]),
+})}`;
 }
 
 /** Three digits at most: `1230`, `12`, `1.2`, `0.01`. */
