@@ -12,8 +12,11 @@ export interface Metric {
   readonly isMean: boolean;
   /** The two numbers of an example. */
   of(example: Answered): readonly [first: number, second: number];
-  /** The metric of two columns of equal length. */
-  value(first: Float64Array, second: Float64Array): number;
+  /**
+   * The metric of two columns of equal length, whose rows count `times[row]` times each: resamples of the examples differ in
+   * that alone. Their order has no meaning. NaN where no example bears on it.
+   */
+  value(first: Float64Array, second: Float64Array, times: Uint32Array): number;
 }
 
 /** A metric of a model on a task. */

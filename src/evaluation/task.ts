@@ -1,9 +1,9 @@
+import type { Row } from "../calibration/rows.js";
 import type { ModelKind } from "../model/architecture.js";
 import type { Metric } from "./metric.js";
 import type { Answer, Question } from "./question.js";
 
-/** A row of a data set: its columns by name. */
-export type Row = Readonly<Record<string, unknown>>;
+export type { Row };
 
 /** A benchmark: its data, what it asks of each kind of model, and how answers are scored. One file a task. */
 export interface Task {

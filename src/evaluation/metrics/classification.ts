@@ -8,12 +8,12 @@ export const binaryF1: Metric = {
   higherIsBetter: true,
   isMean: false,
   of: predictedAndTrue("f1"),
-  value(predicted, right) {
+  value(predicted, right, times) {
     let [both, either] = [0, 0];
     for (let at = 0; at < predicted.length; at++) {
-      if (predicted[at] === 1 && right[at] === 1) both++;
-      if (predicted[at] === 1) either++;
-      if (right[at] === 1) either++;
+      if (predicted[at] === 1 && right[at] === 1) both += times[at];
+      if (predicted[at] === 1) either += times[at];
+      if (right[at] === 1) either += times[at];
     }
     return either === 0 ? 0 : (2 * both) / either;
   },
@@ -29,15 +29,15 @@ export const matthewsCorrelation: Metric = {
   higherIsBetter: true,
   isMean: false,
   of: predictedAndTrue("mcc"),
-  value(predicted, right) {
-    const n = predicted.length;
+  value(predicted, right, times) {
     const classes = 1 + Math.max(largest(predicted), largest(right));
     const [p, t] = [new Float64Array(classes), new Float64Array(classes)];
-    let same = 0;
-    for (let at = 0; at < n; at++) {
-      p[predicted[at]]++;
-      t[right[at]]++;
-      if (predicted[at] === right[at]) same++;
+    let [n, same] = [0, 0];
+    for (let at = 0; at < predicted.length; at++) {
+      n += times[at];
+      p[predicted[at]] += times[at];
+      t[right[at]] += times[at];
+      if (predicted[at] === right[at]) same += times[at];
     }
     const spread = Math.sqrt((n * n - product(p, p)) * (n * n - product(t, t)));
     return spread === 0 ? 0 : (same * n - product(p, t)) / spread;

@@ -26,5 +26,5 @@ export const continuationPerplexity: Metric = {
     const { gold, answer } = expectKinds(example, "perplexity", "index", "choices");
     return [answer.logLikelihoods[gold.index], 1];
   },
-  value: (first, second) => Math.exp(-ratioOfSums(first, second)),
+  value: (first, second, times) => Math.exp(-ratioOfSums(first, second, times)),
 };

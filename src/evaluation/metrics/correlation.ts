@@ -1,5 +1,6 @@
 import { expectKinds } from "../answered-kinds.js";
 import type { Metric } from "../metric.js";
+import { ascendingRows } from "./ascending.js";
 
 /**
  * Pearson's correlation of a regression's single logit with the true numbers. A column of equal numbers correlates with
@@ -19,7 +20,7 @@ export const spearman: Metric = {
   higherIsBetter: true,
   isMean: false,
   of: predictedAndTrue("spearmanr"),
-  value: (first, second) => correlation(ranks(first), ranks(second)),
+  value: (first, second, times) => correlation(ranks(first, times), ranks(second, times), times),
 };
 
 function predictedAndTrue(metric: string): Metric["of"] {
@@ -32,38 +33,41 @@ function predictedAndTrue(metric: string): Metric["of"] {
   };
 }
 
-function correlation(x: Float64Array, y: Float64Array): number {
-  const [meanX, meanY] = [mean(x), mean(y)];
+function correlation(x: Float64Array, y: Float64Array, times: Uint32Array): number {
+  const [meanX, meanY] = [mean(x, times), mean(y, times)];
   let [xx, yy, xy] = [0, 0, 0];
   for (let at = 0; at < x.length; at++) {
     const [dx, dy] = [x[at] - meanX, y[at] - meanY];
-    xx += dx * dx;
-    yy += dy * dy;
-    xy += dx * dy;
+    xx += times[at] * dx * dx;
+    yy += times[at] * dy * dy;
+    xy += times[at] * dx * dy;
   }
   // Rounding may leave it a last place beyond 1.
   return xx === 0 || yy === 0 ? 0 : Math.max(-1, Math.min(1, xy / Math.sqrt(xx) / Math.sqrt(yy)));
 }
 
-/** From 1. */
-function ranks(column: Float64Array): Float64Array {
-  const sorted = Float64Array.from(column).sort();
-  return column.map((value) => (countBelow(sorted, value, false) + countBelow(sorted, value, true) + 1) / 2);
-}
-
-/** How many of the sorted numbers are less than `value`, or not more. */
-function countBelow(sorted: Float64Array, value: number, orEqual: boolean): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle] < value || (orEqual && sorted[middle] === value)) low = middle + 1;
-    else high = middle;
+/** Exact where all numbers are equal, so that their deviations are zero. */
+function mean(column: Float64Array, times: Uint32Array): number {
+  const one = column[times.findIndex((count) => count > 0)];
+  let [sum, rows] = [0, 0];
+  for (let at = 0; at < column.length; at++) {
+    sum += times[at] * (column[at] - one);
+    rows += times[at];
   }
-  return low;
+  return one + sum / rows;
 }
 
-function mean(column: Float64Array): number {
-  let sum = 0;
-  for (const value of column) sum += value;
-  return sum / column.length;
+/** From 1; of equal numbers the mean of the places that they have when sorted. */
+function ranks(column: Float64Array, times: Uint32Array): Float64Array {
+  const order = ascendingRows(column);
+  const found = new Float64Array(column.length);
+  let below = 0;
+  for (let start = 0, end = 0; start < order.length; start = end) {
+    let equal = 0;
+    for (; end < order.length && column[order[end]] === column[order[start]]; end++)
+      equal += times[order[end]];
+    for (let at = start; at < end; at++) found[order[at]] = below + (equal + 1) / 2;
+    below += equal;
+  }
+  return found;
 }

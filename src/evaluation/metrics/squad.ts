@@ -2,6 +2,7 @@ import { expectKinds } from "../answered-kinds.js";
 import { chosenText } from "../chosen.js";
 import type { Metric } from "../metric.js";
 import type { Answered } from "../task.js";
+import { ascendingRows } from "./ascending.js";
 import { ratioOfSums } from "./ratio.js";
 
 /*
@@ -18,6 +19,15 @@ export const squadMetrics: readonly Metric[] = [
   overPart("HasAns_f1", tokenF1, hasAnswer),
   overPart("NoAns_exact", exactMatch, (golds) => !hasAnswer(golds)),
   overPart("NoAns_f1", tokenF1, (golds) => !hasAnswer(golds)),
+];
+
+/**
+ * `best_exact` and `best_f1` of generated answers: as if each answer counted only where the alternative, "unanswerable", is less
+ * likely than a threshold, and an empty one in its place elsewhere, with the threshold that is best for these examples.
+ */
+export const bestSquadMetrics: readonly Metric[] = [
+  overBestThreshold("best_exact", exactMatch),
+  overBestThreshold("best_f1", tokenF1),
 ];
 
 /** How well a text answers, against one right text: from 0 to 1. */
@@ -43,6 +53,35 @@ function overPart(name: string, closeness: Closeness, isPart: (golds: readonly s
       return isPart(compared.golds) ? [best(compared, closeness), 1] : [0, 0];
     },
     value: ratioOfSums,
+  };
+}
+
+/** Its columns: what the answer scores, plus 2 where an empty one would be right; the alternative's log-likelihood. */
+function overBestThreshold(name: string, closeness: Closeness): Metric {
+  return {
+    name,
+    higherIsBetter: true,
+    isMean: false,
+    of(example) {
+      const { gold, answer } = expectKinds(example, name, "texts", "generation");
+      const { alternativeLogLikelihood: alternative, text } = answer;
+      if (alternative === null) throw new TypeError(`${name} needs the likelihood of an alternative`);
+      if (hasAnswer(gold.texts)) return [best({ text, golds: gold.texts }, closeness), alternative];
+      return [2 + Number(text === ""), alternative];
+    },
+    value(first, second, times) {
+      let [examples, score] = [0, 0];
+      for (let at = 0; at < first.length; at++) {
+        examples += times[at];
+        if (first[at] >= 2) score += times[at]; // all of them empty
+      }
+      let most = score;
+      for (const at of ascendingRows(second)) {
+        score += times[at] * (first[at] >= 2 ? first[at] - 3 : first[at]);
+        most = Math.max(most, score);
+      }
+      return most / examples;
+    },
   };
 }
 

@@ -16,7 +16,7 @@ export const wordPerplexity: Metric = {
     const { gold, answer } = expectKinds(example, "word_perplexity", "text", "text");
     return [answer.logLikelihood, gold.words];
   },
-  value: (first, second) => Math.exp(-ratioOfSums(first, second)),
+  value: (first, second, times) => Math.exp(-ratioOfSums(first, second, times)),
 };
 
 /** `exp` of the negative log-likelihood per byte. */
@@ -25,7 +25,7 @@ export const bytePerplexity: Metric = {
   higherIsBetter: false,
   isMean: false,
   of: likelihoodAndBytes("byte_perplexity"),
-  value: (first, second) => Math.exp(-ratioOfSums(first, second)),
+  value: (first, second, times) => Math.exp(-ratioOfSums(first, second, times)),
 };
 
 /** The negative log-likelihood per byte, in bits. */
@@ -34,7 +34,7 @@ export const bitsPerByte: Metric = {
   higherIsBetter: false,
   isMean: false,
   of: likelihoodAndBytes("bits_per_byte"),
-  value: (first, second) => -ratioOfSums(first, second) / Math.LN2,
+  value: (first, second, times) => -ratioOfSums(first, second, times) / Math.LN2,
 };
 
 function likelihoodAndBytes(metric: string): Metric["of"] {
