@@ -86,7 +86,7 @@ test.each([
   ["glue:mnli", { sentence1: "A", sentence2: "B", gold_label: "contradiction" }, 2],
   ["glue:qqp", { question1: "A", question2: "B", is_duplicate: "1" }, 1],
   ["glue:mrpc", { Quality: "1", "#1 ID": "3", "#2 ID": "4", "#1 String": "A", "#2 String": "B" }, 1],
-  ["glue:cola", { source: "gj04", label: "0", note: "*", sentence: "He go." }, 0],
+  ["glue:cola", { source: "gj04", label: "0", mark: "*", sentence: "He go." }, 0],
 ])("%s takes the published file's columns and labels", (task, row, index) => {
   expect(asked(task, "classification", row).gold).toEqual({ kind: "index", index });
 });
