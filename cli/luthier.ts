@@ -4,6 +4,7 @@ import pc from "picocolors";
 import { LuthierError } from "../src/error.js";
 import { versions } from "../src/pipeline/versions.js";
 import { benchCommand } from "./commands/bench.js";
+import { compareCommand } from "./commands/compare.js";
 import { devicesCommand } from "./commands/devices.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { estimateCommand } from "./commands/estimate.js";
@@ -33,6 +34,7 @@ const commands = [
   evalCommand,
   verifyCommand,
   inspectCommand,
+  compareCommand,
   vectorsCommand,
   estimateCommand,
   searchCommand,

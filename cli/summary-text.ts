@@ -1,4 +1,5 @@
-import { oddText, scoreSubject } from "../src/report/markdown.js";
+import { oddText } from "../src/report/markdown.js";
+import { scoreSubject } from "../src/report/score-text.js";
 import type { RunSummary, Score } from "../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../src/report/text.js";
 import { facts, table, title } from "./output.js";

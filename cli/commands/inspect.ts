@@ -1,12 +1,15 @@
 import path from "node:path";
 import { Command } from "commander";
 import { LuthierError } from "../../src/error.js";
+import { linearsOf } from "../../src/model/architecture.js";
+import { heads } from "../../src/model/kind.js";
 import { describeModel } from "../../src/model/model.js";
+import { openModelCheckpoint } from "../../src/model/open-checkpoint.js";
 import { inspectLinear, type LinearInspection } from "../../src/pipeline/inspect.js";
 import { isRun } from "../../src/pipeline/open-model.js";
 import { earlierScores, summarizeRun } from "../../src/report/summary.js";
 import { bytesText, countText } from "../../src/report/text.js";
-import { type DequantizedCheckpoint, openDequantized } from "../../src/schemes/stored/dequantized.js";
+import type { DequantizedCheckpoint } from "../../src/schemes/stored/dequantized.js";
 import { describeWeight } from "../../src/schemes/weights.js";
 import { type CommonOptions, localFolder, openTools, withCommonOptions } from "../options.js";
 import { facts, printResult, table, title } from "../output.js";
@@ -63,11 +66,11 @@ async function storage(tensor: string, { stored, tensors }: DequantizedCheckpoin
 }
 
 async function inspectCheckpoint(folder: string, json: boolean): Promise<void> {
-  const checkpoint = await openDequantized(folder);
+  const checkpoint = await openModelCheckpoint(folder);
   try {
     const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
     const linears = await Promise.all(
-      [...description.blocks.flat(), description.head].map(async (linear) => {
+      linearsOf(description).map(async (linear) => {
         const { storedAs, tensors } = await storage(linear.tensor, checkpoint);
         const bytes = tensors.map((tensor) => checkpoint.tensorsInFiles.get(tensor)?.bytes ?? 0);
         return { ...linear, storedAs, bytes: bytes.reduce((sum, each) => sum + each, 0) };
@@ -78,11 +81,13 @@ async function inspectCheckpoint(folder: string, json: boolean): Promise<void> {
       0,
     );
     const bytes = [...checkpoint.tensorsInFiles.values()].reduce((sum, info) => sum + info.bytes, 0);
-    const { modelType, blocks, hiddenSize, vocabularySize, contextLength, head, embedding } = description;
+    const { modelType, kind, blocks, hiddenSize, vocabularySize, contextLength, head, embedding } =
+      description;
     printResult(
       json,
       {
         modelType,
+        kind,
         hiddenSize,
         vocabularySize,
         contextLength,
@@ -95,12 +100,14 @@ async function inspectCheckpoint(folder: string, json: boolean): Promise<void> {
         [
           title(path.resolve(folder)),
           facts([
-            ["family", modelType],
+            ["family", `${modelType}, for ${heads[kind]}`],
             ["blocks", blocks.length],
             ["hidden size", hiddenSize],
             [
               "vocabulary",
-              `${vocabularySize}, head ${head.tensor === embedding ? "tied to the embedding" : "of its own"}`,
+              head
+                ? `${vocabularySize}, head ${head.tensor === embedding ? "tied to the embedding" : "of its own"}`
+                : vocabularySize,
             ],
             ["context", contextLength],
             [

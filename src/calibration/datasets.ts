@@ -52,10 +52,24 @@ export async function readText(source: TextSource, options: HubOptions = {}): Pr
   const id = named?.dataset ?? source.dataset;
   const config = source.config ?? named?.config ?? null;
   const column = source.column ?? named?.column ?? "text";
-  const choose = (paths: readonly string[]) => filesOfSplit(paths, id, config, source.split);
-  const text = await joinedDocuments(await fetchDataset(id, choose, options), column, id);
+  const files = await fetchSplit(id, config, source.split, options);
+  const text = await joinedDocuments(files, column, id);
   const name = config === null ? id : `${id} ${config}`;
   return { text, name, split: source.split, sha256: sha256(Buffer.from(text)) };
+}
+
+/**
+ * The parquet files of a split of a data set on the hub, in order, on this machine.
+ * @param config null for a data set with a single configuration.
+ * @throws LuthierError when the hub refuses, there is no such split, or part of it is missing.
+ */
+export function fetchSplit(
+  dataset: string,
+  config: string | null,
+  split: string,
+  options: HubOptions,
+): Promise<readonly string[]> {
+  return fetchDataset(dataset, (paths) => filesOfSplit(paths, dataset, config, split), options);
 }
 
 async function joinedDocuments(files: readonly string[], column: string, id: string): Promise<string> {

@@ -5,12 +5,14 @@ import { LuthierError } from "../error.js";
 import { readBounded } from "./bounded-file.js";
 import { fileError } from "./file-error.js";
 import { isJsonObject, readJsonObject } from "./json-file.js";
+import { type SpecialTokens, specialTokens } from "./special-tokens.js";
 
 /** Text to token ids and back, as the checkpoint's `tokenizer.json` says. */
 export interface Tokenizer {
   /** No special tokens are added. @throws LuthierError when a piece of the text has no id. */
   encode(text: string): Int32Array;
   decode(ids: ArrayLike<number>): string;
+  readonly special: SpecialTokens;
   /** One more than the largest id. */
   readonly vocabularySize: number;
 }
@@ -60,6 +62,7 @@ export async function openTokenizer(directory: string): Promise<Tokenizer> {
     decode: (ids) =>
       ids.length === 0 ? "" : tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false }),
     vocabularySize,
+    special: specialTokens(tokenizer, config),
   };
 }
 

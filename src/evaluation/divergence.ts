@@ -1,11 +1,19 @@
 import { readMatrix } from "../checkpoint/tensors.js";
+import { causalHead } from "../model/architecture.js";
 import { type BeforeHead, eachLogits } from "../model/head.js";
 import type { ModelParts } from "../model/parts.js";
 import { type Matrix, rowsOf } from "../tensor/matrix.js";
 
+/** How far a model's next-token distributions are from those of a reference. */
+export interface Distance {
+  /** Mean Kullback–Leibler divergence D(reference ‖ model) over all positions, in nats a token. */
+  readonly divergence: number;
+  /** Share of positions whose most likely token is the same. */
+  readonly agreement: number;
+}
+
 /**
- * How far the next-token distributions of some models are from those of a reference: of each the mean Kullback–Leibler
- * divergence D(reference ‖ model) over all positions, in nats a token.
+ * How far the next-token distributions of some models are from those of a reference.
  *
  * Neither distribution is ever whole in memory: both log-sum-exps and the mean difference of the logits are summed up over
  * parts of the vocabulary, in float64.
@@ -15,12 +23,12 @@ import { type Matrix, rowsOf } from "../tensor/matrix.js";
  * @param parts what turns those into logits.
  * @param mostIds ids whose rows of the reference's head are read at a time.
  */
-export async function divergences(
+export async function distances(
   reference: BeforeHead,
   compared: readonly (readonly Matrix[])[],
   parts: ModelParts,
   mostIds = 2 ** 14,
-): Promise<readonly number[]> {
+): Promise<readonly Distance[]> {
   // Batch by batch all models, so that one part of the reference's logits serves them all.
   const hidden = reference.hidden.flatMap((_, batch) => compared.map((states) => states[batch]));
   const sums = hidden.map((states) => new PositionSums(states.rows));
@@ -31,13 +39,15 @@ export async function divergences(
       const last = Math.min(first + mostIds, logits.columns);
       const tokens = { first: firstToken, last: firstToken + logits.rows };
       const expected = await referenceLogits(batch, tokens, { first: firstId + first, last: firstId + last });
-      sums[at].add(firstToken, expected, logits, first);
+      sums[at].add(firstToken, expected, logits, first, firstId + first);
     }
   });
   return compared.map((states, model) => {
     const ofModel = states.map((_, batch) => sums[batch * compared.length + model]);
     const positions = states.reduce((count, { rows }) => count + rows, 0);
-    return ofModel.reduce((sum, each) => sum + each.total(), 0) / positions;
+    const mean = (of: (sums: PositionSums) => number) =>
+      ofModel.reduce((sum, each) => sum + of(each), 0) / positions;
+    return { divergence: mean((each) => each.total()), agreement: mean((each) => each.agreeing()) };
   });
 }
 
@@ -53,7 +63,7 @@ function openReference({ hidden, parts }: BeforeHead) {
   return async (batch: number, tokens: Range, ids: Range): Promise<Matrix> => {
     const key = [batch, tokens.first, tokens.last, ids.first, ids.last].join(" ");
     if (kept?.key === key) return kept.logits;
-    const weight = await readMatrix(source, description.head.tensor, kernels, ids);
+    const weight = await readMatrix(source, causalHead(description).tensor, kernels, ids);
     const logits = await ops.linear(rowsOf(hidden[batch], tokens.first, tokens.last), weight, null);
     kept = { key, logits };
     return logits;
@@ -68,20 +78,29 @@ class PositionSums {
   private readonly largest: { readonly p: Float64Array; readonly q: Float64Array };
   private readonly sums: { readonly p: Float64Array; readonly q: Float64Array };
   private readonly differences: Float64Array;
+  /** The first of the most likely ids. */
+  private readonly mostLikely: { readonly p: Int32Array; readonly q: Int32Array };
 
   constructor(positions: number) {
     const lowest = () => new Float64Array(positions).fill(Number.NEGATIVE_INFINITY);
     this.largest = { p: lowest(), q: lowest() };
     this.sums = { p: new Float64Array(positions), q: new Float64Array(positions) };
     this.differences = new Float64Array(positions);
+    this.mostLikely = { p: new Int32Array(positions), q: new Int32Array(positions) };
   }
 
-  /** @param expected `[tokens, ids]` of the reference. @param logits `[tokens, …]`, the same ids from column `first`. */
-  add(firstToken: number, expected: Matrix, logits: Matrix, first: number): void {
+  /**
+   * @param expected `[tokens, ids]` of the reference.
+   * @param logits `[tokens, …]`, the same ids from column `first`.
+   * @param firstId id of the first column of `expected`.
+   */
+  add(firstToken: number, expected: Matrix, logits: Matrix, first: number, firstId: number): void {
     for (let token = 0; token < expected.rows; token++) {
       const p = rowsOf(expected, token, token + 1).data;
       const q = rowsOf(logits, token, token + 1).data.subarray(first, first + expected.columns);
       const at = firstToken + token;
+      note(p, this.largest.p[at], firstId, this.mostLikely.p, at);
+      note(q, this.largest.q[at], firstId, this.mostLikely.q, at);
       this.differences[at] *= raise(this.largest.p, this.sums.p, at, p);
       raise(this.largest.q, this.sums.q, at, q);
       const [largestP, largestQ] = [this.largest.p[at], this.largest.q[at]];
@@ -98,6 +117,11 @@ class PositionSums {
     }
   }
 
+  /** Positions with the same most likely id. */
+  agreeing(): number {
+    return this.mostLikely.p.reduce((count, id, at) => count + (id === this.mostLikely.q[at] ? 1 : 0), 0);
+  }
+
   total(): number {
     let total = 0;
     for (const [at, sumP] of this.sums.p.entries()) {
@@ -105,6 +129,16 @@ class PositionSums {
       total += this.differences[at] / sumP + logSumExps;
     }
     return total;
+  }
+}
+
+/** Notes the id of the largest value where it is larger than all before. */
+function note(values: Float32Array, largest: number, firstId: number, ids: Int32Array, at: number): void {
+  let most = largest;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] <= most) continue;
+    most = values[i];
+    ids[at] = firstId + i;
   }
 }
 

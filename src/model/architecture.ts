@@ -1,4 +1,7 @@
+import { LuthierError } from "../error.js";
 import type { AttentionProjections } from "../quantizers/calibrated-quantizer.js";
+import type { Matrix } from "../tensor/matrix.js";
+import type { Batch } from "./batches.js";
 import type { BlockOps } from "./block-ops.js";
 import type { Executor } from "./executor.js";
 
@@ -32,10 +35,13 @@ export type ModelKind = "causal" | "classification" | "answering";
 
 export interface ModelDescription {
   readonly modelType: string;
+  readonly kind: ModelKind;
   /** The linears of each block, in the order in which they are computed. */
   readonly blocks: readonly (readonly LinearInfo[])[];
-  /** `lm_head`; a tied one has the embedding as its tensor. */
-  readonly head: LinearInfo;
+  /** `lm_head` of a causal model, the embedding its tensor when it is tied; null of all others. */
+  readonly head: LinearInfo | null;
+  /** What follows the last hidden states of a model that is not causal; its few weights always stay float. */
+  readonly readout: Readout | null;
   /** The embedding's tensor, `[vocabulary, hidden]`. */
   readonly embedding: string;
   readonly hiddenSize: number;
@@ -50,6 +56,41 @@ export interface ModelDescription {
   readonly channels: readonly ChannelGroup[];
   /** Inputs whose channels may be scaled; empty for a family that says nothing of them. */
   readonly scalable: readonly ScalableInput[];
+}
+
+/** Small layers after the last hidden states: of a classifier, or of a model that answers questions. */
+export interface Readout {
+  /** The tokens whose hidden states it takes. */
+  readonly of: "first" | "last" | "every";
+  readonly layers: readonly ReadoutLayer[];
+}
+
+export interface ReadoutLayer {
+  /** Tensor `[rows, columns]`. */
+  readonly weight: string;
+  /** Tensor `[rows]`; null without one. */
+  readonly bias: string | null;
+  readonly rows: number;
+  readonly columns: number;
+  readonly activation: "tanh" | "relu" | null;
+}
+
+/** Every linear of a model, in the order in which they are computed. */
+export function linearsOf({
+  blocks,
+  head,
+}: Pick<ModelDescription, "blocks" | "head">): readonly LinearInfo[] {
+  return [...blocks.flat(), ...(head ? [head] : [])];
+}
+
+/** The head of a causal model. @throws LuthierError for a model that predicts no tokens. */
+export function causalHead({ head, kind, modelType }: ModelDescription): LinearInfo {
+  if (head !== null) return head;
+  throw new LuthierError(
+    `this ${modelType} is a model for ${kind === "answering" ? "question answering" : "classification"}: it predicts no next token`,
+    "use a causal language model, or a task for this kind (`luthier tasks`)",
+    { usage: true },
+  );
 }
 
 /**
@@ -109,16 +150,43 @@ export interface Architecture {
   readonly name: string;
   /** The `model_type`s of config.json that it serves. */
   readonly modelTypes: readonly string[];
+  /**
+   * The tensors that lie in checkpoints otherwise than the family speaks of them, by the family's names; for families with
+   * only one way to store them it is left out.
+   * @param names of all tensors of a checkpoint.
+   */
+  stored?(names: ReadonlySet<string>): ReadonlyMap<string, StoredAs>;
   /** @throws LuthierError when the configuration is not one of its family or the tensors do not fit it, by name. */
   describe(config: Readonly<Record<string, unknown>>, shapeOf: ShapeOf): ModelDescription;
+  /** The heads that it is known with. */
+  readonly kinds: readonly ModelKind[];
+  /**
+   * What becomes of the tokens' embeddings before the first block, where that is anything: positions or kinds of tokens
+   * added, a norm, a scale.
+   * @param embedded `[windows · length, hidden]`, rows of the embedding.
+   */
+  embed?(embedded: Matrix, batch: Batch, context: EmbeddingContext): Promise<Matrix>;
   /** Loads what block `index` needs besides its linears, and computes it on batches of hidden states. */
   openBlock<Value, Vector>(index: number, context: ModelContext<Value, Vector>): Promise<Block<Value>>;
   /** What follows the last block, before the head. */
   finalNorm<Value, Vector>(hidden: Value, context: ModelContext<Value, Vector>): Promise<Value>;
 }
 
+/** What embeddings are made with. */
+export interface EmbeddingContext extends Omit<ModelContext<Matrix, Float32Array>, "executor"> {
+  /** Rows of a matrix of the checkpoint, one for each index. */
+  rows(tensor: string, indices: Int32Array): Promise<Matrix>;
+}
+
 /** `[windows · length, hidden]` → the same, where each window has `length` tokens from position 0. */
 export type Block<Value> = (hidden: Value, length: number) => Promise<Value>;
+
+/** How a tensor lies in a checkpoint. */
+export interface StoredAs {
+  readonly name: string;
+  /** Whether it is a weight `[K, N]`, as transformers' Conv1D has it. */
+  readonly isTransposed: boolean;
+}
 
 /** What an architecture is given to work with. */
 export interface ModelContext<Value, Vector> {

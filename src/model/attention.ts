@@ -1,3 +1,5 @@
+import type { AttentionShape } from "./graphs.js";
+
 /*
  * Attention in parts. onnxruntime holds the scores of a whole run, windows · heads · queries · keys of them, which for
  * 32 heads and 8,192 tokens is 8 GiB; so a run computes some queries only, with the keys that they see.
@@ -9,8 +11,8 @@ export interface AttentionPart {
   /** Positions within a window. */
   readonly queries: Range;
   readonly keys: Range;
-  /** Whether some of these queries do not see all of these keys up to their own position, in plain causal order. */
-  readonly masked: boolean;
+  /** Which of these keys a query sees: those up to its own place, those of a mask, or all. */
+  readonly sees: AttentionShape["sees"];
 }
 
 /** `first` inclusive to `last` exclusive. */
@@ -28,26 +30,27 @@ export function attentionParts(
     readonly windows: number;
     readonly heads: number;
     readonly length: number;
+    readonly causal?: boolean;
     readonly window: number | null;
   },
   mostBytes = scoreBytes,
 ): readonly AttentionPart[] {
-  const { windows, heads, length, window } = shape;
+  const { windows, heads, length, causal = true, window } = shape;
   const queryBytes = 4 * heads * length;
   const parts: AttentionPart[] = [];
   if (queryBytes * length <= mostBytes) {
     const step = Math.floor(mostBytes / (queryBytes * length));
     const all = { first: 0, last: length };
-    for (const some of ranges(windows, step)) {
-      parts.push({ windows: some, queries: all, keys: all, masked: window !== null && window < length });
-    }
+    const sees = !causal ? "all" : window !== null && window < length ? "masked" : "before";
+    for (const some of ranges(windows, step)) parts.push({ windows: some, queries: all, keys: all, sees });
     return parts;
   }
   const step = Math.max(1, Math.floor(mostBytes / queryBytes));
   for (const one of ranges(windows, 1)) {
     for (const queries of ranges(length, step)) {
       const first = window === null ? 0 : Math.max(0, queries.first - window + 1);
-      parts.push({ windows: one, queries, keys: { first, last: queries.last }, masked: true });
+      const keys = causal ? { first, last: queries.last } : { first: 0, last: length };
+      parts.push({ windows: one, queries, keys, sees: causal ? "masked" : "all" });
     }
   }
   return parts;

@@ -8,12 +8,16 @@ import type { Rope } from "./rope.js";
 export interface BlockOps<Value, Vector> {
   /** `x / sqrt(mean(x²) + epsilon) · weight`, row by row. */
   rmsNorm(x: Value, weight: Vector, epsilon: number): Promise<Value>;
+  /** `(x − mean(x)) / sqrt(variance(x) + epsilon) · weight + bias`, row by row. */
+  layerNorm(x: Value, weight: Vector, bias: Vector, epsilon: number): Promise<Value>;
   /** `a + b`. */
   add(a: Value, b: Value): Promise<Value>;
-  /** Causal attention with rotary embedding: `[tokens, heads · headSize]`. */
+  /** `[tokens, heads · headSize]`. */
   attention(input: AttentionInput<Value, Vector>): Promise<Value>;
   /** `activation(gate) · up`. */
   gatedActivation(gate: Value, up: Value, activation: Activation): Promise<Value>;
+  /** `activation(x)`. */
+  activation(x: Value, activation: Activation): Promise<Value>;
 }
 
 export interface AttentionInput<Value, Vector> {
@@ -26,9 +30,12 @@ export interface AttentionInput<Value, Vector> {
   readonly headSize: number;
   /** Tokens of each window; positions count from 0 in every one. */
   readonly length: number;
-  readonly rope: Rope;
+  /** Whether a token sees only itself and those before it, as it does unless said otherwise. */
+  readonly causal?: boolean;
+  /** How queries and keys are rotated by position; null where they are not. */
+  readonly rope: Rope | null;
   /** RMS norms over each head before the rotation (Qwen3), `[headSize]` each. */
   readonly norms: { readonly query: Vector; readonly key: Vector; readonly epsilon: number } | null;
-  /** A token sees itself and at most `window − 1` tokens before it; null sees all before it. */
+  /** A token sees itself and at most `window − 1` tokens before it; null sees all before it. For causal attention only. */
   readonly window: number | null;
 }

@@ -1,8 +1,14 @@
-import type { LinearInfo, ModelContext, ModelDescription } from "./architecture.js";
+import { causalHead, type LinearInfo, type ModelContext, type ModelDescription } from "./architecture.js";
 import { findArchitecture } from "./architectures/registry.js";
 import type { BlockOps } from "./block-ops.js";
 import { type GraphPart, maskNodes, positionNodes, rotaryNodes } from "./decoder-positions.js";
-import { attentionNodes, gatedActivationNodes, rmsNormNode } from "./graphs.js";
+import {
+  activationNodes,
+  attentionNodes,
+  gatedActivationNodes,
+  layerNormNode,
+  rmsNormNode,
+} from "./graphs.js";
 import { elementType, type Graph, type GraphNode, type GraphValue } from "./onnx.js";
 
 /** What the graph of a whole model is made of. */
@@ -24,7 +30,7 @@ export interface DecoderParts {
  */
 export async function decoderGraph(decoder: DecoderParts, cached: boolean): Promise<Graph> {
   const { config, description } = decoder;
-  const { blocks, head, embedding, contextLength, vocabularySize } = description;
+  const { blocks, embedding, contextLength, vocabularySize } = description;
   const parts: GraphPart[] = [positionNodes(cached), { nodes: embeddingNodes(embedding) }];
   const linears = new Map(blocks.flat().map((linear) => [linear.name, linear]));
   const { ops, layers } = writingOps(parts, cached);
@@ -45,6 +51,7 @@ export async function decoderGraph(decoder: DecoderParts, cached: boolean): Prom
     const block = await architecture.openBlock(index, context);
     hidden = await block(hidden, contextLength);
   }
+  const head = causalHead(description);
   parts.push(linearNodes(head, await architecture.finalNorm(hidden, context), "logits", decoder));
   return {
     nodes: parts.flatMap(({ nodes }) => nodes),
@@ -118,13 +125,24 @@ function writingOps(parts: GraphPart[], cached: boolean) {
       parts.push({ nodes: [rmsNormNode(x, weight, out, epsilon)] });
       return out;
     },
+    async layerNorm(x, weight, bias, epsilon) {
+      const out = fresh("norm");
+      parts.push({ nodes: [layerNormNode(x, weight, bias, out, epsilon)] });
+      return out;
+    },
+    async activation(x, activation) {
+      const out = fresh(activation);
+      parts.push({ nodes: activationNodes(x, out, activation) });
+      return out;
+    },
     async add(a, b) {
       const out = fresh("add");
       parts.push({ nodes: [{ op: "Add", inputs: [a, b], outputs: [out] }] });
       return out;
     },
     async attention({ query, key, value, heads, keyValueHeads, headSize, length, rope, norms, window }) {
-      const rotary = sharedPart("rotary", rope, (name) => rotaryNodes(name, rope, length));
+      const rotary =
+        rope === null ? null : sharedPart("rotary", rope, (name) => rotaryNodes(name, rope, length));
       const isMasked = cached || window !== null;
       const mask = isMasked ? sharedPart("mask", window, (name) => maskNodes(name, window, cached)) : null;
       const layer = layers.push({ keyValueHeads, headSize }) - 1;
@@ -138,10 +156,11 @@ function writingOps(parts: GraphPart[], cached: boolean) {
       parts.push(
         attentionNodes(
           {
-            ...{ query, key, value, out, norms, mask },
-            cosine: `${rotary}.cosine`,
-            sine: `${rotary}.sine`,
-            positions: null,
+            ...{ query, key, value, out, norms, mask, causal: true },
+            rotary:
+              rotary === null
+                ? null
+                : { cosine: `${rotary}.cosine`, sine: `${rotary}.sine`, positions: null },
             cache: cached ? cache : null,
           },
           { heads, keyValueHeads, headSize },

@@ -32,8 +32,50 @@ export function linearGraph(withBias: boolean): Graph {
   };
 }
 
-/** The functions by which a feed-forward layer's gate opens: `x · sigmoid(x)`, or the square of a ReLU. */
-export type Activation = "silu" | "relu2";
+export function layerNormGraph(epsilon: number): Graph {
+  return {
+    inputs: [
+      { name: "x", shape: ["tokens", "size"] },
+      { name: "weight", shape: ["size"] },
+      { name: "bias", shape: ["size"] },
+    ],
+    outputs: [{ name: "out", shape: ["tokens", "size"] }],
+    nodes: [layerNormNode("x", "weight", "bias", "out", epsilon)],
+  };
+}
+
+/**
+ * The functions of a feed-forward layer: `x · sigmoid(x)`, a ReLU, its square, and `x · Φ(x)` with the normal distribution's
+ * Φ as it is or by its approximation with tanh (arXiv 1606.08415).
+ */
+export type Activation = "silu" | "relu" | "relu2" | "gelu" | "gelu-tanh";
+
+export function activationGraph(activation: Activation): Graph {
+  return {
+    inputs: [{ name: "x", shape: ["tokens", "size"] }],
+    outputs: [{ name: "out", shape: ["tokens", "size"] }],
+    nodes: activationNodes("x", "out", activation),
+  };
+}
+
+export function activationNodes(x: string, out: string, activation: Activation): readonly GraphNode[] {
+  const positive = `${out}.positive`;
+  switch (activation) {
+    case "silu":
+      return [{ op: "Swish", inputs: [x], outputs: [out] }];
+    case "relu":
+      return [{ op: "Relu", inputs: [x], outputs: [out] }];
+    case "relu2":
+      return [
+        { op: "Relu", inputs: [x], outputs: [positive] },
+        { op: "Mul", inputs: [positive, positive], outputs: [out] },
+      ];
+    case "gelu":
+      return [{ op: "Gelu", inputs: [x], outputs: [out] }];
+    case "gelu-tanh":
+      return [{ op: "Gelu", inputs: [x], outputs: [out], attributes: { approximate: "tanh" } }];
+  }
+}
 
 export function gatedActivationGraph(activation: Activation): Graph {
   return {
@@ -52,15 +94,8 @@ export function gatedActivationNodes(
   out: string,
   activation: Activation,
 ): readonly GraphNode[] {
-  const [positive, open] = [`${out}.positive`, `${out}.open`];
-  const opening: readonly GraphNode[] =
-    activation === "silu"
-      ? [{ op: "Swish", inputs: [gate], outputs: [open] }]
-      : [
-          { op: "Relu", inputs: [gate], outputs: [positive] },
-          { op: "Mul", inputs: [positive, positive], outputs: [open] },
-        ];
-  return [...opening, { op: "Mul", inputs: [open, up], outputs: [out] }];
+  const open = `${out}.open`;
+  return [...activationNodes(gate, open, activation), { op: "Mul", inputs: [open, up], outputs: [out] }];
 }
 
 export function scoreGraph(): Graph {
@@ -72,6 +107,7 @@ export function scoreGraph(): Graph {
     outputs: [
       { name: "logSumExp", shape: ["tokens"] },
       { name: "targetLogits", shape: ["tokens", 1] },
+      { name: "most", shape: ["tokens"] },
     ],
     nodes: [
       {
@@ -86,6 +122,7 @@ export function scoreGraph(): Graph {
         outputs: ["targetLogits"],
         attributes: { axis: 1 },
       },
+      { op: "ReduceMax", inputs: ["logits", "last"], outputs: ["most"], attributes: { keepdims: 0 } },
     ],
     constants: { last: [1] },
   };
@@ -97,11 +134,15 @@ export interface AttentionShape {
   readonly headSize: number;
   /** Of the query and key norms; null without them. */
   readonly epsilon: number | null;
-  /** A mask instead of plain causality. */
-  readonly masked: boolean;
+  /** Which keys a query sees: those up to its own place, those of a mask, or all. */
+  readonly sees: "before" | "masked" | "all";
+  /** Whether queries and keys are rotated by position. */
+  readonly rotary: boolean;
 }
 
-export function attentionGraph({ heads, keyValueHeads, headSize, epsilon, masked }: AttentionShape): Graph {
+export function attentionGraph(shape: AttentionShape): Graph {
+  const { heads, keyValueHeads, headSize, epsilon, sees, rotary } = shape;
+  const masked = sees === "masked";
   const rows = (name: string, tokens: string, count: number) => ({
     name,
     shape: ["windows", tokens, count * headSize],
@@ -111,10 +152,14 @@ export function attentionGraph({ heads, keyValueHeads, headSize, epsilon, masked
       rows("query", "queries", heads),
       rows("key", "keys", keyValueHeads),
       rows("value", "keys", keyValueHeads),
-      { name: "cosine", shape: ["length", headSize / 2] },
-      { name: "sine", shape: ["length", headSize / 2] },
-      { name: "queryPositions", shape: ["windows", "queries"], type: "int64" },
-      { name: "keyPositions", shape: ["windows", "keys"], type: "int64" },
+      ...(rotary
+        ? [
+            { name: "cosine", shape: ["length", headSize / 2] },
+            { name: "sine", shape: ["length", headSize / 2] },
+            { name: "queryPositions", shape: ["windows", "queries"], type: "int64" as const },
+            { name: "keyPositions", shape: ["windows", "keys"], type: "int64" as const },
+          ]
+        : []),
       ...(epsilon === null
         ? []
         : [
@@ -126,10 +171,17 @@ export function attentionGraph({ heads, keyValueHeads, headSize, epsilon, masked
     outputs: [rows("out", "queries", heads)],
     ...attentionNodes(
       {
-        ...{ query: "query", key: "key", value: "value", out: "out", cosine: "cosine", sine: "sine" },
-        positions: { query: "queryPositions", key: "keyPositions" },
+        ...{ query: "query", key: "key", value: "value", out: "out" },
+        rotary: rotary
+          ? {
+              cosine: "cosine",
+              sine: "sine",
+              positions: { query: "queryPositions", key: "keyPositions" },
+            }
+          : null,
         norms: epsilon === null ? null : { query: "queryNorm", key: "keyNorm", epsilon },
         mask: masked ? "mask" : null,
+        causal: sees === "before",
         cache: null,
       },
       { heads, keyValueHeads, headSize },
@@ -144,15 +196,14 @@ export interface AttentionNames {
   readonly key: string;
   readonly value: string;
   readonly out: string;
-  /** `[length, size / 2]`, of which `positions` choose; without these `[windows, tokens, size / 2]`. */
-  readonly cosine: string;
-  readonly sine: string;
-  /** `[windows, tokens]` each. */
-  readonly positions: { readonly query: string; readonly key: string } | null;
+  /** How queries and keys are rotated; null where they are not. */
+  readonly rotary: RotaryNames | null;
   /** `[size]` each. */
   readonly norms: { readonly query: string; readonly key: string; readonly epsilon: number } | null;
-  /** Bool, that spreads to `[windows, heads, queries, keys]`; null for plain causality. */
+  /** Bool, that spreads to `[windows, heads, queries, keys]`; null without one. */
   readonly mask: string | null;
+  /** Whether a query sees only keys up to its own place; a mask says it otherwise. */
+  readonly causal: boolean;
   /** Keys and values of tokens before these, `[windows, heads, past, size]`, and with those of these tokens behind. */
   readonly cache: {
     readonly pastKey: string;
@@ -162,13 +213,21 @@ export interface AttentionNames {
   } | null;
 }
 
+export interface RotaryNames {
+  /** `[length, size / 2]`, of which `positions` choose; without these `[windows, tokens, size / 2]`. */
+  readonly cosine: string;
+  readonly sine: string;
+  /** `[windows, tokens]` each. */
+  readonly positions: { readonly query: string; readonly key: string } | null;
+}
+
 export function attentionNodes(
   names: AttentionNames,
   { heads, keyValueHeads, headSize }: Pick<AttentionShape, "heads" | "keyValueHeads" | "headSize">,
 ): Pick<Graph, "nodes" | "constants"> {
-  const { query, key, value, out, positions, norms, mask, cache } = names;
+  const { query, key, value, out, rotary, norms, mask, causal, cache } = names;
   const norm = (weight: "query" | "key") => norms && { weight: norms[weight], epsilon: norms.epsilon };
-  const keys = cache ? cache.presentKey : `${key}.rotated`;
+  const keys = cache ? cache.presentKey : `${key}.placed`;
   const values = cache ? cache.presentValue : `${value}.heads`;
   const behind = (past: string, now: string, present: string): GraphNode => ({
     op: "Concat",
@@ -186,16 +245,16 @@ export function attentionNodes(
     ...headsFirst(query, queryShape, norm("query")),
     ...headsFirst(key, keyShape, norm("key")),
     ...headsFirst(value, keyShape, null),
-    rotary(query, names, positions?.query),
-    rotary(key, names, positions?.key),
+    rotaryNode(query, rotary, rotary?.positions?.query),
+    rotaryNode(key, rotary, rotary?.positions?.key),
     ...(cache
-      ? [behind(cache.pastKey, `${key}.rotated`, keys), behind(cache.pastValue, `${value}.heads`, values)]
+      ? [behind(cache.pastKey, `${key}.placed`, keys), behind(cache.pastValue, `${value}.heads`, values)]
       : []),
     {
       op: "Attention",
-      inputs: [`${query}.rotated`, keys, values, ...(mask ? [mask] : [])],
+      inputs: [`${query}.placed`, keys, values, ...(mask ? [mask] : [])],
       outputs: [`${out}.heads`],
-      attributes: { is_causal: mask ? 0 : 1 },
+      attributes: { is_causal: causal && !mask ? 1 : 0 },
     },
     {
       op: "Transpose",
@@ -231,22 +290,34 @@ function headsFirst(
   ];
 }
 
-function rotary(
-  name: string,
-  { cosine, sine }: Pick<AttentionNames, "cosine" | "sine">,
-  positions: string | undefined,
-): GraphNode {
-  return {
-    op: "RotaryEmbedding",
-    inputs: [`${name}.heads`, cosine, sine, ...(positions === undefined ? [] : [positions])],
-    outputs: [`${name}.rotated`],
-  };
+/** Queries or keys with their positions in them, where they are rotated. */
+function rotaryNode(name: string, rotary: RotaryNames | null, positions: string | undefined): GraphNode {
+  const [heads, placed] = [`${name}.heads`, `${name}.placed`];
+  if (rotary === null) return { op: "Identity", inputs: [heads], outputs: [placed] };
+  const { cosine, sine } = rotary;
+  const inputs = [heads, cosine, sine, ...(positions === undefined ? [] : [positions])];
+  return { op: "RotaryEmbedding", inputs, outputs: [placed] };
 }
 
 export function rmsNormNode(x: string, weight: string, out: string, epsilon: number): GraphNode {
   return {
     op: "RMSNormalization",
     inputs: [x, weight],
+    outputs: [out],
+    attributes: { axis: -1, epsilon: { float: epsilon } },
+  };
+}
+
+export function layerNormNode(
+  x: string,
+  weight: string,
+  bias: string,
+  out: string,
+  epsilon: number,
+): GraphNode {
+  return {
+    op: "LayerNormalization",
+    inputs: [x, weight, bias],
     outputs: [out],
     attributes: { axis: -1, epsilon: { float: epsilon } },
   };

@@ -1,5 +1,6 @@
 import { readMatrix } from "../checkpoint/tensors.js";
 import { type Matrix, rowsOf } from "../tensor/matrix.js";
+import { causalHead } from "./architecture.js";
 import type { ModelParts } from "./parts.js";
 
 /** Logits of some tokens of one batch (rows from `firstToken`) for a part of the vocabulary (from `firstId`). */
@@ -33,11 +34,12 @@ export function eachLogits(
 
 async function eachOfTokens(
   hidden: readonly Matrix[],
-  { executor, description: { head, vocabularySize } }: ModelParts,
+  { executor, description }: ModelParts,
   use: (part: LogitsPart) => Promise<void>,
 ): Promise<void> {
+  const head = causalHead(description);
   await executor.enter([head.name]);
-  const step = Math.max(1, Math.floor(logitsHeld / vocabularySize));
+  const step = Math.max(1, Math.floor(logitsHeld / head.rows));
   for (const [batch, states] of hidden.entries()) {
     for (let firstToken = 0; firstToken < states.rows; firstToken += step) {
       const some = rowsOf(states, firstToken, Math.min(firstToken + step, states.rows));
@@ -50,9 +52,11 @@ async function eachOfTokens(
 
 async function eachOfVocabulary(
   hidden: readonly Matrix[],
-  { source, kernels, ops, description: { head, vocabularySize, hiddenSize } }: ModelParts,
+  { source, kernels, ops, description }: ModelParts,
   use: (part: LogitsPart) => Promise<void>,
 ): Promise<void> {
+  const { vocabularySize, hiddenSize } = description;
+  const head = causalHead(description);
   const most = hidden.reduce((rows, states) => Math.max(rows, states.rows), hiddenSize);
   const step = Math.max(1, Math.min(vocabularySize, Math.floor(logitsHeld / most)));
   for (let firstId = 0; firstId < vocabularySize; firstId += step) {

@@ -31,8 +31,10 @@ export interface GraphNode {
   /** An empty name leaves an optional input out. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attributes?: Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
+  readonly attributes?: Readonly<Record<string, GraphAttribute>>;
 }
+
+type GraphAttribute = number | readonly number[] | { readonly float: number } | string;
 
 export interface ExternalTensor {
   readonly name: string;
@@ -81,14 +83,14 @@ function encodeNode({ op, domain, name, inputs, outputs, attributes = {} }: Grap
   ]);
 }
 
-const attributeType = { float: 1, int: 2, ints: 7 } as const;
+const attributeType = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
-function encodeAttribute(
-  name: string,
-  value: number | readonly number[] | { readonly float: number },
-): Uint8Array {
+function encodeAttribute(name: string, value: GraphAttribute): Uint8Array {
   if (typeof value === "number") {
     return message([field(1, text(name)), integer(3, value), integer(20, attributeType.int)]);
+  }
+  if (typeof value === "string") {
+    return message([field(1, text(name)), field(4, text(value)), integer(20, attributeType.string)]);
   }
   if ("float" in value) {
     return message([field(1, text(name)), float(2, value.float), integer(20, attributeType.float)]);

@@ -4,8 +4,10 @@ import { type AttentionPart, attentionMask, attentionParts, type Range } from ".
 import type { AttentionInput, BlockOps } from "./block-ops.js";
 import {
   type AttentionShape,
+  activationGraph,
   attentionGraph,
   gatedActivationGraph,
+  layerNormGraph,
   linearGraph,
   rmsNormGraph,
   scoreGraph,
@@ -17,11 +19,11 @@ import { type RotaryTables, rotaryTables } from "./rope.js";
 export interface Ops extends BlockOps<Matrix, Float32Array> {
   /** `x · Wᵀ + bias`: `[tokens, K] × [N, K]` → `[tokens, N]`. */
   linear(x: Matrix, weight: Matrix, bias: Float32Array | null): Promise<Matrix>;
-  /** Of each row of logits: its log-sum-exp and the logit of its target. */
+  /** Of each row of logits: its log-sum-exp, the logit of its target, and its largest one. */
   score(
     logits: Matrix,
     targets: Int32Array,
-  ): Promise<{ logSumExp: Float32Array; targetLogits: Float32Array }>;
+  ): Promise<{ logSumExp: Float32Array; targetLogits: Float32Array; most: Float32Array }>;
   close(): Promise<void>;
 }
 
@@ -61,6 +63,15 @@ export function openOps(options: { readonly threads: number }): Ops {
       });
       return asMatrix(out, x.rows, x.columns);
     },
+    async layerNorm(x, weight, bias, epsilon) {
+      const vector = (data: Float32Array) => ({ data, shape: [data.length] });
+      const [out] = await run(`layer-norm ${epsilon}`, () => layerNormGraph(epsilon), {
+        x: feed(x),
+        weight: vector(weight),
+        bias: vector(bias),
+      });
+      return asMatrix(out, x.rows, x.columns);
+    },
     async linear(x, weight, bias) {
       const [out] = await run(bias ? "linear with bias" : "linear", () => linearGraph(bias !== null), {
         x: feed(x),
@@ -75,11 +86,11 @@ export function openOps(options: { readonly threads: number }): Ops {
       return out;
     },
     async attention(input) {
-      const { query, heads, length, window } = input;
+      const { query, length } = input;
       const out = matrix(query.rows, query.columns);
       const windows = query.rows / length;
-      const rotary = rotaryTables(input.rope, length);
-      for (const part of attentionParts({ windows, heads, length, window })) {
+      const rotary = input.rope && rotaryTables(input.rope, length);
+      for (const part of attentionParts({ ...input, windows })) {
         const shape = attentionShape(input, part);
         const feeds = attentionFeeds(input, rotary, part);
         const [some] = await run(`attention ${JSON.stringify(shape)}`, () => attentionGraph(shape), feeds);
@@ -93,12 +104,17 @@ export function openOps(options: { readonly threads: number }): Ops {
       const [out] = await run(`gated ${activation}`, graph, { gate: feed(gate), up: feed(up) });
       return asMatrix(out, up.rows, up.columns);
     },
+    async activation(x, activation) {
+      const [out] = await run(activation, () => activationGraph(activation), { x: feed(x) });
+      return asMatrix(out, x.rows, x.columns);
+    },
     async score(logits, targets) {
-      const [logSumExp, targetLogits] = await run("score", scoreGraph, {
+      const [logSumExp, targetLogits, most] = await run("score", scoreGraph, {
         logits: feed(logits),
         targets: { data: BigInt64Array.from(targets, BigInt), shape: [targets.length, 1] },
       });
-      return { logSumExp: logSumExp.data as Float32Array, targetLogits: targetLogits.data as Float32Array };
+      const values = ({ data }: Tensor) => data as Float32Array;
+      return { logSumExp: values(logSumExp), targetLogits: values(targetLogits), most: values(most) };
     },
     async close() {
       const open = [...sessions.values()];
@@ -133,18 +149,18 @@ function asMatrix(tensor: Tensor, rows: number, columns: number): Matrix {
 
 type AttentionMatrices = AttentionInput<Matrix, Float32Array>;
 
-function attentionShape(input: AttentionMatrices, { masked }: AttentionPart): AttentionShape {
-  const { heads, keyValueHeads, headSize, norms } = input;
-  return { heads, keyValueHeads, headSize, epsilon: norms?.epsilon ?? null, masked };
+function attentionShape(input: AttentionMatrices, { sees }: AttentionPart): AttentionShape {
+  const { heads, keyValueHeads, headSize, norms, rope } = input;
+  return { heads, keyValueHeads, headSize, epsilon: norms?.epsilon ?? null, sees, rotary: rope !== null };
 }
 
 function attentionFeeds(
   input: AttentionMatrices,
-  rotary: RotaryTables,
+  rotary: RotaryTables | null,
   part: AttentionPart,
 ): Readonly<Record<string, Feed>> {
   const { length, headSize, norms } = input;
-  const { windows, queries, keys, masked } = part;
+  const { windows, queries, keys, sees } = part;
   const count = windows.last - windows.first;
   /** The tokens of several whole windows, or of a range within one: either lie together. */
   const tokens = (x: Matrix, { first, last }: Range): Feed => {
@@ -161,15 +177,17 @@ function attentionFeeds(
     query: tokens(input.query, queries),
     key: tokens(input.key, keys),
     value: tokens(input.value, keys),
-    cosine: { data: rotary.cosine, shape: [length, headSize / 2] },
-    sine: { data: rotary.sine, shape: [length, headSize / 2] },
-    queryPositions: positions(queries),
-    keyPositions: positions(keys),
+    ...(rotary && {
+      cosine: { data: rotary.cosine, shape: [length, headSize / 2] },
+      sine: { data: rotary.sine, shape: [length, headSize / 2] },
+      queryPositions: positions(queries),
+      keyPositions: positions(keys),
+    }),
     ...(norms && {
       queryNorm: { data: norms.query, shape: [headSize] },
       keyNorm: { data: norms.key, shape: [headSize] },
     }),
-    ...(masked && {
+    ...(sees === "masked" && {
       mask: {
         data: attentionMask(part, input.window),
         shape: [queries.last - queries.first, keys.last - keys.first],

@@ -55,7 +55,8 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
   try {
     const batches = batchesOf(windows);
     const embedded: Matrix[] = [];
-    for (const { tokens } of batches) embedded.push(await embed(tokens, description, checkpoint, kernels));
+    const parts = { config: checkpoint.config, description, source: checkpoint, ops, kernels };
+    for (const batch of batches) embedded.push(await embed(batch, parts));
     let [float, quantized] = [embedded, [...embedded]];
     for (const [index, linears] of description.blocks.entries()) {
       if (waiting.size === 0) break; // later blocks have nothing to fit

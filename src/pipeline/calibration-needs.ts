@@ -33,7 +33,7 @@ export function readsText(linear: PlannedLinear): boolean {
 export function calibrationProblems(
   planned: readonly PlannedLinear[],
   { rules }: Recipe,
-  head: LinearInfo,
+  head: LinearInfo | null,
   lacksText: boolean,
 ): Problem[] {
   return planned.filter(readsText).flatMap(({ linear, rule, quantize }) => {
@@ -64,7 +64,7 @@ export function calibrationProblems(
         fix: addCalibration,
       });
     }
-    if (linear.name === head.name) {
+    if (linear.name === head?.name) {
       problems.push({
         linear: linear.name,
         reason: `${fitted} is fitted block after block, and the head belongs to none`,

@@ -1,9 +1,10 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
 import type { ModelDescription } from "../model/architecture.js";
+import { linearsOf } from "../model/architecture.js";
+import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import { recipeSchema } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
-import { openDequantized } from "../schemes/stored/dequantized.js";
 import type { Sharing } from "../targets/cost.js";
 import type { Device } from "../targets/device.js";
 import { targets } from "../targets/registry.js";
@@ -63,11 +64,12 @@ interface Linears {
 
 async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
   const { target } = options;
-  const checkpoint = await openDequantized(options.path);
+  const checkpoint = await openModelCheckpoint(options.path);
   try {
     const { tensors } = checkpoint;
+    const { head } = describeCheckpoint(checkpoint);
     const rules = options.recipe?.recipe.rules ?? [
-      { match: describeCheckpoint(checkpoint).head.name, keep: "float" },
+      ...(head ? [{ match: head.name, keep: "float" }] : []),
       { match: "*", ...target.typical },
     ];
     const transforms = options.recipe?.recipe.transforms ?? [];
@@ -115,7 +117,7 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
       : {};
     const { parameters } = targetOf(targetChoice(target, { ...packed, ...options.parameters }));
     const shared = sharings(description, [...quantized.keys()]);
-    const linears = [...description.blocks.flat(), description.head].map((linear) => {
+    const linears = linearsOf(description).map((linear) => {
       const entry = quantized.get(linear.name) ?? null;
       const refused = entry && refusalOf(target, entry, parameters, placeOf(linear, description, null));
       if (refused) {

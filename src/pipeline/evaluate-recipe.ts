@@ -1,45 +1,65 @@
+import path from "node:path";
 import type { HubOptions } from "../checkpoint/hub.js";
+import { findTasks } from "../evaluation/tasks/registry.js";
 import type { Kernels } from "../kernels/kernels.js";
-import type { EvaluationChoice } from "../recipe/schema.js";
+import type { EvaluationChoice, PerplexityChoice } from "../recipe/schema.js";
 import { textSourceOf } from "../recipe/text-source.js";
-import { evaluatePerplexity, type PerplexityResult } from "./evaluate.js";
+import { evaluatePerplexities, type PerplexityResult } from "./evaluate.js";
+import { evaluateTask, type TaskResult } from "./evaluate-task.js";
 import { packedTargets } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
+import { answersFolder } from "./run-directory.js";
 
 export interface EvaluateRunOptions {
   readonly run: string;
   /** The checkpoint that the run was made from, to score beside it. */
   readonly model: string;
   readonly evaluations: readonly EvaluationChoice[];
-  /** Where the evaluations' text files are looked for: the recipe's folder. */
-  readonly textFolder: string;
+  /** Where the evaluations' files are looked for: the recipe's folder. */
+  readonly folder: string;
   readonly kernels: Kernels;
   readonly hub?: HubOptions;
   readonly onProgress?: OnProgress;
 }
 
-/** Every evaluation of a recipe: of the checkpoint, of the quantized weights in float arithmetic, and of each pack. */
-export async function evaluateRun(
-  options: EvaluateRunOptions,
-): Promise<readonly (PerplexityResult & { readonly of: "checkpoint" | "run" })[]> {
-  const { run, model, evaluations, textFolder, ...rest } = options;
+/** A result of the checkpoint or of the run. */
+export type RunScore = (PerplexityResult | TaskResult) & { readonly of: "checkpoint" | "run" };
+
+/**
+ * Every evaluation of a recipe: of the checkpoint, of the quantized weights in float arithmetic, and of each pack, the latter
+ * compared with the checkpoint.
+ */
+export async function evaluateRun(options: EvaluateRunOptions): Promise<readonly RunScore[]> {
+  const { run, model, evaluations, folder, kernels, ...rest } = options;
+  const packs = (await packedTargets(run)).map(
+    (target) => ({ path: run, engine: "lut", target, kernels }) as const,
+  );
   const subjects = [
-    { of: "checkpoint", path: model, engine: "float" },
-    { of: "run", path: run, engine: "float" },
-    ...(await packedTargets(run)).map((target) => ({ of: "run", path: run, engine: "lut", target }) as const),
-  ] as const;
-  const scores = [];
+    { path: model, engine: "float", kernels } as const,
+    { path: run, engine: "float", kernels } as const,
+    ...packs,
+  ];
+  const scores: RunScore[] = [];
+  const add = (results: readonly (PerplexityResult | TaskResult)[]) => {
+    for (const [at, result] of results.entries())
+      scores.push({ of: at === 0 ? "checkpoint" : "run", ...result });
+  };
   for (const evaluation of evaluations) {
-    for (const { of, ...subject } of subjects) {
-      const { context } = evaluation;
-      const score = await evaluatePerplexity({
-        ...rest,
-        ...subject,
-        text: textSourceOf(evaluation, textFolder),
-        context,
-      });
-      scores.push({ of, ...score });
+    if (isPerplexity(evaluation)) {
+      const text = textSourceOf(evaluation, folder);
+      add(await evaluatePerplexities(subjects, { ...rest, text, context: evaluation.context }));
+      continue;
+    }
+    const { task: name, data, shotsData, ...asked } = evaluation;
+    const local = (file: string | undefined) => file && path.resolve(folder, file);
+    for (const task of findTasks(name)) {
+      const choice = { ...asked, task, data: local(data), shotsData: local(shotsData) };
+      add(await evaluateTask({ ...rest, ...choice, subjects, keep: answersFolder(run) }));
     }
   }
   return scores;
+}
+
+function isPerplexity(evaluation: EvaluationChoice): evaluation is PerplexityChoice {
+  return evaluation.task === "perplexity";
 }

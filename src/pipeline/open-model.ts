@@ -4,18 +4,19 @@ import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readMatrix, readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
-import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { type LinearInfo, linearsOf, type ModelDescription } from "../model/architecture.js";
 import type { AttentionInput } from "../model/block-ops.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import { openObservingExecutor } from "../model/executors/observing.js";
 import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
 import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
+import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import { type Ops, openOps } from "../model/ops.js";
 import { keptOfInput, represent } from "../schemes/represent.js";
 import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
-import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { dequantize } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import { damagedPack, type Target } from "../targets/target.js";
@@ -72,7 +73,7 @@ export async function openModelAt(options: OpenModelOptions): Promise<OpenModel>
       { usage: true },
     );
   }
-  return openCheckpointModel(await openDequantized(options.path), options.kernels, options);
+  return openCheckpointModel(await openModelCheckpoint(options.path), options.kernels, options);
 }
 
 /** Opens the float model of a checkpoint, as it is or as transforms have left it; closing the model closes it. */
@@ -174,7 +175,7 @@ function assemble({
   run,
 }: Parts): OpenModel {
   const float = openFloatExecutor(
-    [...description.blocks.flat(), description.head],
+    linearsOf(description),
     {
       async weight(linear) {
         const entry = quantized.get(linear.name);
@@ -192,7 +193,7 @@ function assemble({
   const computing = packed ? openPackedExecutor(packed.unit, float) : float;
   const observed = observe ? openObservingExecutor(computing, observe) : computing;
   const executor = openRotatingExecutor(observed, rotation, kernels);
-  const headInExecutor = quantized.has(description.head.name);
+  const headInExecutor = description.head !== null && quantized.has(description.head.name);
   const glued = { ...ops, ...packed?.glue };
   const attention: Ops["attention"] = (input) => {
     observeAttention?.(input);
@@ -243,9 +244,7 @@ async function openUnits(
   const parameters = target.parameters.safeParse(manifest.parameters);
   if (!parameters.success) throw damagedPack(`its parameters are none of ${name}'s`);
   const entries = new Map(manifest.linears.map((entry) => [entry.name, entry]));
-  const linears = new Map(
-    [...description.blocks.flat(), description.head].map((linear) => [linear.name, linear]),
-  );
+  const linears = new Map(linearsOf(description).map((linear) => [linear.name, linear]));
   const pack = await openPack(folder, target);
   return {
     target: name,

@@ -7,6 +7,7 @@ import { readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import { openKernels } from "../kernels/open.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { linearsOf } from "../model/architecture.js";
 import { quantizingPart, type TargetChoice } from "../recipe/schema.js";
 import type { Container, ModelToJudge } from "../targets/container.js";
 import { type PackedLinear, type Place, type Refusal, refusalOf, type Target } from "../targets/target.js";
@@ -85,7 +86,7 @@ function inTheirPlaces(
   linears: readonly QuantizedEntry[],
   description: ModelDescription,
 ): readonly PlacedLinear[] {
-  const infos = new Map([...description.blocks.flat(), description.head].map((info) => [info.name, info]));
+  const infos = new Map(linearsOf(description).map((info) => [info.name, info]));
   return linears.map((linear) => {
     const info = infos.get(linear.name);
     if (info === undefined) {

@@ -1,6 +1,6 @@
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { readTokenizerFiles, type TokenizerFiles } from "../checkpoint/tokenizer.js";
-import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { type LinearInfo, linearsOf, type ModelDescription, type ModelKind } from "../model/architecture.js";
 import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import { isStored, type Recipe, type TargetChoice, type TransformChoice } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
@@ -60,9 +60,9 @@ export function makePlan(
     isEstimate = false,
   }: Given = {},
 ): Plan {
-  const linears = [...description.blocks.flat(), description.head];
+  const linears = linearsOf(description);
   const rotation = hadamardOf(recipe.transforms);
-  const problems = unusedRules(linears, recipe);
+  const problems = unusedRules(linears, description.kind, recipe);
   const planned: PlannedLinear[] = [];
   for (const linear of linears) {
     const index = ruleFor(linear.name, recipe.rules);
@@ -110,9 +110,11 @@ export async function tokenizerFor(
   return readTokenizerFiles(directory);
 }
 
-function unusedRules(linears: readonly LinearInfo[], recipe: Recipe): Problem[] {
+/** Rules that keep the head of causal models float are right for all others too: those have none to quantize. */
+function unusedRules(linears: readonly LinearInfo[], kind: ModelKind, recipe: Recipe): Problem[] {
+  const names = [...linears.map(({ name }) => name), ...(kind === "causal" ? [] : ["lm_head"])];
   return recipe.rules.flatMap((rule, index) =>
-    linears.some(({ name }) => patternsOf(rule).some((pattern) => matches(pattern, name)))
+    names.some((name) => patternsOf(rule).some((pattern) => matches(pattern, name)))
       ? []
       : {
           linear: `rule ${index + 1} (match ${patternsOf(rule).join(", ")})`,

@@ -5,9 +5,9 @@ import { fileError } from "../checkpoint/file-error.js";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
+import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
-import { openDequantized } from "../schemes/stored/dequantized.js";
 import { quantizeOnCalibration } from "./calibrate-stage.js";
 import { hasFitted, needsCalibration } from "./calibration-needs.js";
 import { type CalibrationText, calibrationText } from "./calibration-text.js";
@@ -55,7 +55,7 @@ export interface QuantizeResult {
 
 /** What would be done, without doing any of it. @throws LuthierError when the recipe does not fit the model. */
 export async function planModel(model: string, recipe: LoadedRecipe): Promise<Plan> {
-  const checkpoint = await openDequantized(model);
+  const checkpoint = await openModelCheckpoint(model);
   try {
     return (await planCheckpoint(checkpoint, recipe.recipe)).plan;
   } finally {
@@ -71,7 +71,7 @@ export async function planModel(model: string, recipe: LoadedRecipe): Promise<Pl
  */
 export async function quantize(options: QuantizeOptions): Promise<QuantizeResult> {
   const { out, recipe, kernels, onProgress = () => {} } = options;
-  const source = await openDequantized(options.model);
+  const source = await openModelCheckpoint(options.model);
   try {
     const { description, plan } = await planCheckpoint(source, recipe.recipe);
     const text = needsCalibration(plan) ? await calibrationText(recipe, source.directory, description) : null;

@@ -13,6 +13,7 @@ import { readRecord, writeRecord } from "./record.js";
  *   quantized/         schemes, the tensors kept float, configuration and tokenizer
  *   statistics/        what calibration text says of the inputs of linears, where a method asks for it
  *   packs/<target>/
+ *   answers/           what models answered to tasks, as they came
  *   reports/
  */
 
@@ -48,7 +49,12 @@ export type InputFile = z.infer<typeof inputFile>;
 
 const recordFile = "run.json";
 /** What a run writes, and `--fresh` deletes. */
-const contents = [recordFile, "quantized", "statistics", "packs", "reports"];
+const contents = [recordFile, "quantized", "statistics", "packs", "answers", "reports"];
+
+/** Where answers to tasks are kept. */
+export function answersFolder(run: string): string {
+  return path.join(run, "answers");
+}
 
 /** @throws LuthierError when the folder holds no run, or one of another version. */
 export async function readRunRecord(directory: string): Promise<RunRecord> {

@@ -73,6 +73,14 @@ export async function soundInputs(folder: string, source: StatisticsSource): Pro
   return [];
 }
 
+/** The inputs whose statistics lie in a folder, whatever made them; none where there is no such folder. @throws LuthierError when its index is damaged. */
+export async function readInputs(folder: string): Promise<readonly StoredInput[]> {
+  const file = path.join(folder, indexFile);
+  const index = await readRecord(file, indexSchema, "delete it");
+  expectInside(index?.inputs ?? [], file);
+  return index?.inputs ?? [];
+}
+
 export async function writeInputs(
   folder: string,
   source: StatisticsSource,

@@ -1,5 +1,5 @@
 import { LuthierError } from "../error.js";
-import type { ModelDescription } from "../model/architecture.js";
+import { linearsOf, type ModelDescription } from "../model/architecture.js";
 import type { Recipe } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { takesStored } from "./plan.js";
@@ -8,11 +8,11 @@ import type { StoredOutlines } from "./plan-linear.js";
 /** What the checkpoint holds of every linear that a recipe takes as it is stored: read before a plan is made. */
 export async function storedOutlines(
   checkpoint: DequantizedCheckpoint,
-  { blocks, head }: ModelDescription,
+  description: ModelDescription,
   recipe: Recipe,
 ): Promise<StoredOutlines> {
   const outlines = new Map();
-  for (const linear of [...blocks.flat(), head].filter((each) => takesStored(each, recipe))) {
+  for (const linear of linearsOf(description).filter((each) => takesStored(each, recipe))) {
     const stored = checkpoint.stored.get(linear.tensor);
     if (stored === undefined) continue;
     const weight = await stored.outline().catch((error) => {

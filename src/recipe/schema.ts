@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { taskNames } from "../evaluation/tasks/registry.js";
 import { biasCorrections } from "../quantizers/bias-correction.js";
 import { calibratedQuantizers, quantizers } from "../quantizers/registry.js";
 import { intWidths } from "../schemes/activation.js";
@@ -123,6 +124,21 @@ const perplexity = z.strictObject({
     .describe("tokens a window; by default the model's context, at most 2048"),
 });
 
+const taskEvaluation = z.strictObject({
+  task: z
+    .enum(taskNames)
+    .describe("a benchmark (`luthier tasks`), or all of a group: `glue:sst2`, `glue`, `arc-easy`"),
+  data: z
+    .string()
+    .optional()
+    .describe("a table, or a folder of tables, in place of the hub's data; relative to the recipe's folder"),
+  shotsData: z.string().optional().describe("the same for solved examples"),
+  shots: z.int().min(0).optional().describe("solved examples before each; by default as the task is defined"),
+  limit: z.int().min(1).optional().describe("the first so many examples only"),
+});
+
+const evaluation = z.discriminatedUnion("task", [perplexity, taskEvaluation]);
+
 export const recipeSchema = z.strictObject({
   version: z.literal(1),
   seed: z.int().min(0).default(0).describe("of everything random; recorded with the run"),
@@ -130,7 +146,7 @@ export const recipeSchema = z.strictObject({
   transforms: z.array(transform).default([]),
   rules: z.array(rule).min(1),
   targets: z.array(target).default([]),
-  evaluate: z.array(perplexity).default([]),
+  evaluate: z.array(evaluation).default([]),
 });
 
 /** A recipe as resolved: every default filled in. */
@@ -142,6 +158,8 @@ export type QuantizeChoice = NonNullable<Rule["quantize"]>;
 export type TargetChoice = Recipe["targets"][number];
 export type CalibrationChoice = NonNullable<Recipe["calibration"]>;
 export type EvaluationChoice = Recipe["evaluate"][number];
+export type PerplexityChoice = Extract<EvaluationChoice, { task: "perplexity" }>;
+export type TaskEvaluationChoice = Exclude<EvaluationChoice, PerplexityChoice>;
 
 /** Whether a choice is no quantizer but the scheme that the checkpoint holds. */
 export function isStored(choice: QuantizeChoice | undefined): boolean {

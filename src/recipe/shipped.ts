@@ -1,8 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { LuthierError } from "../error.js";
-import { packagePath } from "../package.js";
 import { nearest } from "../nearest.js";
+import { packagePath } from "../package.js";
 import { parseRecipe } from "./parse.js";
 import type { Recipe } from "./schema.js";
 

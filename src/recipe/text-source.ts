@@ -1,10 +1,10 @@
 import path from "node:path";
 import type { TextSource } from "../calibration/datasets.js";
-import type { CalibrationChoice, EvaluationChoice } from "./schema.js";
+import type { CalibrationChoice, PerplexityChoice } from "./schema.js";
 
 /** The text that a recipe names; a file is looked for in `folder`, that of the recipe. */
 export function textSourceOf(
-  { text, dataset, config, split, column }: CalibrationChoice | EvaluationChoice,
+  { text, dataset, config, split, column }: CalibrationChoice | PerplexityChoice,
   folder: string,
 ): TextSource {
   if (text !== undefined) return { text: path.resolve(folder, text) };

@@ -1,3 +1,4 @@
+import { scoreSubject } from "./score-text.js";
 import { oddLinears, type RunSummary, type Score } from "./summary.js";
 import { bytesText, countText } from "./text.js";
 
@@ -56,12 +57,6 @@ export function oddText(summary: Pick<RunSummary, "linears">): readonly string[]
     const what = names.length === 1 ? "1 linear" : `${names.length} linears`;
     return [`${what} ${oddities[oddity]}: ${names.join(", ")}`];
   });
-}
-
-/** What a score was computed from, in words. */
-export function scoreSubject({ of, target }: Pick<Score, "of" | "target">): string {
-  if (of === "checkpoint") return "checkpoint, float";
-  return target === null ? "quantized, float arithmetic" : `${target} pack, LUT engine`;
 }
 
 function scoreTable(scores: readonly Score[]): string {

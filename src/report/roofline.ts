@@ -43,7 +43,7 @@ export function rooflineSvg(estimate: Estimate): string {
         text: () => `${siText(bandwidth)}B/s off-chip`,
         ...roofLabel,
       }),
-      ...roofs.flatMap((roof) => level(frame, bandwidth, roof)),
+      ...levels(frame, bandwidth, roofs),
       ...(["prefill", "decode"] as const).map((phase) =>
         Plot.dot(
           points.filter((point) => point.phase === phase),
@@ -151,7 +151,22 @@ function lowest({ x }: Frame, bandwidth: number) {
 const roofLine = { x: "x", y: "y", className: "roof", strokeWidth: 1.5 };
 const roofLabel = { textAnchor: "start", dx: 8, dy: 4, className: "roof-label" } as const;
 
-function level({ x }: Frame, bandwidth: number, { scheme, rate }: Roof) {
+/** The lowest first: a label that would lie on the one before is put above it. */
+function levels(frame: Frame, bandwidth: number, roofs: readonly Roof[]) {
+  const down = logScale(frame.y, height - margins.marginBottom, margins.marginTop);
+  let before = Number.POSITIVE_INFINITY;
+  return [...roofs]
+    .sort((a, b) => a.rate - b.rate)
+    .flatMap((roof) => {
+      const y = down(roof.rate);
+      before = Math.min(y, before - labelHeight);
+      return level(frame, bandwidth, roof, before - y);
+    });
+}
+
+const labelHeight = 12;
+
+function level({ x }: Frame, bandwidth: number, { scheme, rate }: Roof, dy: number) {
   const ends = [Math.min(rate / bandwidth, x[1]), x[1]].map((at) => ({ x: at, y: rate }));
   return [
     Plot.line(ends, roofLine),
@@ -161,6 +176,7 @@ function level({ x }: Frame, bandwidth: number, { scheme, rate }: Roof) {
       text: () => `${siText(rate)}op/s, ${scheme}`,
       textAnchor: "end",
       dx: -6,
+      dy,
       className: "roof-label",
     }),
   ];

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { LuthierError } from "../error.js";
+import { describeRun } from "../pipeline/describe-run.js";
 import type { PerplexityResult } from "../pipeline/evaluate.js";
 import { packedTargets, packFolder, readManifest } from "../pipeline/pack-files.js";
 import {
@@ -13,6 +14,7 @@ import { readRunRecord } from "../pipeline/run-directory.js";
 import { ruleFor } from "../recipe/match.js";
 import { isStored, type Recipe } from "../recipe/schema.js";
 import { dequantize, describeWeight, storedBytes } from "../schemes/weights.js";
+import { type PartSize, partSizes } from "./part-sizes.js";
 
 /** What a run came to, in plain data: `reports/report.json`, and what tables are made from. */
 export interface RunSummary {
@@ -27,6 +29,8 @@ export interface RunSummary {
   /** Stored bytes of their schemes, and bits a weight. */
   readonly quantizedBytes: number;
   readonly quantizedBitsPerWeight: number;
+  /** The whole model's, kept tensors included. */
+  readonly parts: readonly PartSize[];
   readonly packs: readonly PackSummary[];
   readonly scores: readonly Score[];
   readonly stages: readonly {
@@ -87,10 +91,20 @@ export async function summarizeRun(run: string, scores: readonly Score[] = []): 
     quantizedWeights: weights,
     quantizedBytes: bytes,
     quantizedBitsPerWeight: weights === 0 ? 0 : (bytes * 8) / weights,
+    parts: await partsOf(run, linears, summaries),
     packs,
     scores,
     stages: record.stages,
   };
+}
+
+async function partsOf(run: string, entries: readonly QuantizedEntry[], linears: readonly LinearSummary[]) {
+  const described = await describeRun(run, entries);
+  try {
+    return partSizes(described, linears);
+  } finally {
+    await described.kept.close();
+  }
 }
 
 async function summaryOf(run: string, entry: QuantizedEntry, recipe: Recipe): Promise<LinearSummary> {

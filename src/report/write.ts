@@ -2,9 +2,11 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { writeAtomically } from "../checkpoint/atomic.js";
 import { reportMarkdown } from "./markdown.js";
+import { reportPage } from "./page/report-page.js";
+import { runDetails } from "./run-details.js";
 import type { RunSummary } from "./summary.js";
 
-/** Writes `reports/report.json` and `reports/report.md` into the run's folder. */
+/** Writes `report.json`, `report.md` and `report.html` into `reports/` of the run's folder. */
 export async function writeReport(summary: RunSummary): Promise<void> {
   const folder = path.join(summary.run, "reports");
   await mkdir(folder, { recursive: true });
@@ -12,4 +14,7 @@ export async function writeReport(summary: RunSummary): Promise<void> {
     Buffer.from(`${JSON.stringify(summary, null, 2)}\n`),
   ]);
   await writeAtomically(path.join(folder, "report.md"), [Buffer.from(reportMarkdown(summary))]);
+  await writeAtomically(path.join(folder, "report.html"), [
+    Buffer.from(reportPage(summary, await runDetails(summary.run))),
+  ]);
 }

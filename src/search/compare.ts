@@ -1,6 +1,6 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
-import { divergences } from "../evaluation/divergence.js";
+import { distances } from "../evaluation/divergence.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { isRun, openModelAt } from "../pipeline/open-model.js";
 import type { OnProgress } from "../pipeline/progress.js";
@@ -48,7 +48,7 @@ export async function compareRuns(options: CompareOptions): Promise<readonly Com
       try {
         expectSame(float.model.description, opened.model.description, runOrRecipe);
         const { hidden, parts } = await opened.model.beforeHead(windows);
-        const [divergence] = await divergences(reference, [hidden], parts);
+        const [{ divergence }] = await distances(reference, [hidden], parts);
         compared.push({ name: nameOf(runOrRecipe), ...(await sizeOf(run)), divergence });
       } finally {
         await opened.close();

@@ -1,5 +1,5 @@
 import { readMatrix, readVector, rememberedVectors } from "../checkpoint/tensors.js";
-import { divergences } from "../evaluation/divergence.js";
+import { type Distance, distances } from "../evaluation/divergence.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import { findArchitecture } from "../model/architectures/registry.js";
@@ -25,8 +25,8 @@ export interface FloatBlocks {
   enter(index: number): Promise<FloatBlock>;
   /** What follows the last block, before the head. */
   beforeHead(hidden: readonly Matrix[]): Promise<BeforeHead>;
-  /** Of each model, given by its states before the head, the divergence from the reference. */
-  divergences(reference: BeforeHead, compared: readonly BeforeHead[]): Promise<readonly number[]>;
+  /** Of each model, given by its states before the head, how far it is from the reference. */
+  distances(reference: BeforeHead, compared: readonly BeforeHead[]): Promise<readonly Distance[]>;
   close(): Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export function openFloatBlocks(
     description,
     async embed(batches) {
       const hidden: Matrix[] = [];
-      for (const { tokens } of batches) hidden.push(await embed(tokens, description, checkpoint, kernels));
+      for (const batch of batches) hidden.push(await embed(batch, parts));
       return hidden;
     },
     async enter(index) {
@@ -114,8 +114,8 @@ export function openFloatBlocks(
       for (const states of hidden) normed.push(await architecture.finalNorm(states, context));
       return { hidden: normed, parts };
     },
-    divergences: (reference, compared) =>
-      divergences(
+    distances: (reference, compared) =>
+      distances(
         reference,
         compared.map(({ hidden }) => hidden),
         parts,

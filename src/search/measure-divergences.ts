@@ -81,7 +81,8 @@ async function measure(
   });
   const states: BeforeHead[] = [];
   for (const hidden of streams) states.push(await blocks.beforeHead(hidden));
-  return blocks.divergences(await blocks.beforeHead(float), states);
+  const found = await blocks.distances(await blocks.beforeHead(float), states);
+  return found.map(({ divergence }) => divergence);
 }
 
 /** What a linear becomes in any of them, each once. */

@@ -167,9 +167,9 @@ class Probing {
     }
     const states: BeforeHead[] = [];
     for (const hidden of streams) states.push(await blocks.beforeHead(hidden));
-    const found = await blocks.divergences(this.reference, states);
+    const found = await blocks.distances(this.reference, states);
     for (const [at, { linear, candidate }] of this.probes.entries()) {
-      const divergence = Math.max(0, found[at]); // rounding may leave less than nothing
+      const divergence = Math.max(0, found[at].divergence); // rounding may leave less than nothing
       this.measured[linear] = this.measured[linear].map((each) =>
         each.candidate === candidate ? { ...each, divergence } : each,
       );

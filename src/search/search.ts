@@ -3,14 +3,16 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
+import { causalHead } from "../model/architecture.js";
 import { batchesOf } from "../model/batches.js";
+import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import { type CalibrationText, calibrationText } from "../pipeline/calibration-text.js";
 import { describeCheckpoint } from "../pipeline/plan-checkpoint.js";
 import type { OnProgress } from "../pipeline/progress.js";
 import { hashInputs, planModel } from "../pipeline/quantize.js";
 import { versions } from "../pipeline/versions.js";
 import { type CalibrationChoice, type Quantizing, recipeSchema } from "../recipe/schema.js";
-import { type DequantizedCheckpoint, openDequantized } from "../schemes/stored/dequantized.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Budget } from "./budget.js";
 import {
   type Candidate,
@@ -94,7 +96,7 @@ const probedTokens = 4096;
  */
 export async function search(options: SearchOptions): Promise<SearchResult> {
   const { target = null, onProgress = () => {} } = options;
-  const checkpoint = await openDequantized(options.model);
+  const checkpoint = await openModelCheckpoint(options.model);
   try {
     const description = describeCheckpoint(checkpoint);
     const quantizings = options.candidates ?? defaultCandidates(description, target?.choice ?? null);
@@ -102,7 +104,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
     expectAffordable(searched, options.budget);
     const text = await textOf(options, checkpoint);
     const frame: RecipeFrame = {
-      ...{ seed: recipeSeed, folder: options.out, head: description.head.name },
+      ...{ seed: recipeSeed, folder: options.out, head: causalHead(description).name },
       calibration: { ...options.calibration, samples: text.source.windows, length: text.source.length },
       target: target?.choice ?? null,
     };

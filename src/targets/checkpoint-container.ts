@@ -6,6 +6,7 @@ import { companionFiles, configFile } from "../checkpoint/checkpoint-files.js";
 import type { NamedTensor } from "../checkpoint/safetensors.js";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { rangeOf, readMatrix } from "../checkpoint/tensors.js";
+import { linearsOf } from "../model/architecture.js";
 import { describeModel } from "../model/model.js";
 import type { IntOutline } from "../schemes/int.js";
 import type { GridOutline } from "../schemes/scheme.js";
@@ -171,12 +172,12 @@ function configOf<Parameters>(
     const weight = quantized.get(tensor.replace(/\.weight$/, ""));
     return kept.tensors.get(tensor)?.shape ?? (weight && [weight.rows, weight.columns]);
   });
-  const names = [...description.blocks.flat(), description.head].map(({ name }) => name);
+  const names = linearsOf(description).map(({ name }) => name);
   const float = names.filter((name) => !quantized.has(name));
   return {
     ...config,
     // A head of codes is no embedding any more.
-    ...(quantized.has(description.head.name) && { tie_word_embeddings: false }),
+    ...(description.head && quantized.has(description.head.name) && { tie_word_embeddings: false }),
     // Loaders cast the scales to this dtype: bfloat16 would round the float16 scales.
     torch_dtype: "float16",
     ...("dtype" in config && { dtype: "float16" }),

@@ -75,7 +75,7 @@ export interface Target<
    * What its hardware computes between the linears in its own way, as the parameters choose; null where models are
    * computed as they define themselves. Absent where the hardware computes linears alone.
    */
-  glue?(parameters: Parameters): BlockOps<Matrix, Float32Array> | null;
+  glue?(parameters: Parameters): Partial<BlockOps<Matrix, Float32Array>> | null;
   /**
    * Every array of one token's product by the reference arithmetic, from `input` to `output`, for test benches. The
    * output has the bits of `multiply`. Absent where no hardware reads the pack.

@@ -4,7 +4,7 @@ import { rangeOf, readMatrix, readVector } from "../checkpoint/tensors.js";
 import { hadamardSize } from "../kernels/hadamard-matrix.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { randomStream } from "../kernels/random.js";
-import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { type LinearInfo, linearsOf, type ModelDescription } from "../model/architecture.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { bytesOf } from "../tensor/tensor.js";
@@ -32,11 +32,10 @@ export function rotatedTensors(
   kernels: Reading,
 ): DequantizedCheckpoint {
   const { embedding, head } = description;
-  const isTied = head.tensor === embedding && rotations.groups.length > 0;
-  const untied = `${head.name}.weight`;
+  const isTied = head?.tensor === embedding && rotations.groups.length > 0;
   const { turns, norms } = turnsOf(description, rotations, signs);
-  const headTurn = turns.get(head.tensor);
-  if (isTied && headTurn) turns.set(untied, { ...headTurn, from: embedding, norm: head.norm });
+  const headTurn = head && turns.get(head.tensor);
+  if (isTied && headTurn) turns.set(`${head.name}.weight`, { ...headTurn, from: embedding, norm: head.norm });
   const tensors = new Map(checkpoint.tensors);
   for (const [name, { from }] of turns) tensors.set(name, inFloat32(checkpoint.tensors.get(from)!));
   for (const norm of norms) tensors.set(norm, inFloat32(checkpoint.tensors.get(norm)!));
@@ -83,13 +82,14 @@ interface Side {
 }
 
 function turnsOf(
-  { blocks, head, embedding }: ModelDescription,
+  { blocks, head, embedding }: Pick<ModelDescription, "blocks" | "head" | "embedding">,
   { groups, inputs }: Rotations,
   signs: Float32Array | null,
 ): { turns: Map<string, Turn>; norms: ReadonlySet<string> } {
-  const linears = [...blocks.flat(), head].filter(({ tensor }) => tensor !== embedding);
+  const all = linearsOf({ blocks, head });
+  const linears = all.filter(({ tensor }) => tensor !== embedding);
   const byTensor = new Map(linears.map((linear): [string, LinearInfo] => [linear.tensor, linear]));
-  const isNorm = new Set([...linears, head].flatMap(({ norm }) => norm ?? []));
+  const isNorm = new Set(all.flatMap(({ norm }) => norm ?? []));
   const turns = new Map<string, Turn>();
   const norms = new Set<string>();
   for (const { name, size, places } of groups) {

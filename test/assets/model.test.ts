@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import { readMatrix, readVector } from "../../src/checkpoint/tensors.js";
 import { openTokenizer } from "../../src/checkpoint/tokenizer.js";
-import { perplexity } from "../../src/evaluation/perplexity.js";
+import { perplexities } from "../../src/evaluation/perplexity.js";
 import { openKernels } from "../../src/kernels/open.js";
 import { openFloatExecutor } from "../../src/model/executors/float.js";
 import { describeModel, type Model, openModel } from "../../src/model/model.js";
@@ -87,7 +87,11 @@ describe("luthier-tiny (Qwen3, BF16, tied head)", async () => {
   test("perplexity of heldout.txt is within 0.1 %", async () => {
     const expected = reference["heldout.txt"];
     const tokens = tokenizer.encode(await readFile(assets("luthier-tiny/heldout.txt"), "utf8"));
-    const found = await perplexity(model, tokens, { context: expected.context });
+    const [found] = await perplexities(
+      [model],
+      { tokens, words: 1, bytes: 1 },
+      { context: expected.context },
+    );
     expect(found).toMatchObject({
       tokens: expected.tokens,
       windows: expected.windows,
@@ -100,7 +104,11 @@ describe("luthier-tiny (Qwen3, BF16, tied head)", async () => {
     const expected = reference["wikitext-2-raw test, first 65536 tokens"];
     const text = await readFile(assets("data/wikitext-2-raw/test.txt"), "utf8");
     const tokens = tokenizer.encode(text).slice(0, 65536);
-    const found = await perplexity(model, tokens, { context: expected.context });
+    const [found] = await perplexities(
+      [model],
+      { tokens, words: 1, bytes: 1 },
+      { context: expected.context },
+    );
     expect(found.predictions).toBe(expected.predictions);
     expect(Math.abs(found.perplexity / expected.perplexity - 1)).toBeLessThan(1e-3);
   });
@@ -116,7 +124,11 @@ describe("stories260K (Llama, F32, heads of 8)", async () => {
   test("perplexity of tinystories.txt is within 0.1 %", async () => {
     const expected = reference["tinystories.txt"];
     const tokens = tokenizer.encode(await readFile(assets("data/tinystories/tinystories.txt"), "utf8"));
-    const found = await perplexity(model, tokens, { context: expected.context });
+    const [found] = await perplexities(
+      [model],
+      { tokens, words: 1, bytes: 1 },
+      { context: expected.context },
+    );
     expect(found).toMatchObject({ tokens: expected.tokens, predictions: expected.predictions });
     expect(Math.abs(found.perplexity / expected.perplexity - 1)).toBeLessThan(1e-3);
   });

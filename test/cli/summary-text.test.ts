@@ -10,6 +10,10 @@ const score = (name: string, of: Score["of"], perplexity: number): Score => ({
     seconds: 1,
     target: null,
     engine: "float",
+    standardError: 0.5,
+    wordPerplexity: 300,
+    bytePerplexity: 3,
+    comparison: null,
     negativeLogLikelihood: 1,
   },
   ...{ predictions: 9, tokens: 10, windows: 1, context: 10, stride: 10 },
@@ -21,7 +25,7 @@ test("linears that a method may have missed are named", () => {
     ...{ name, relativeError, oddity, shape: [2, 2] as const, scheme: "int4", bytes: 2 },
   });
   const summary: RunSummary = {
-    ...{ run: "r", model: "m", recipe: "x", packs: [], stages: [], scores: [], notes: [] },
+    ...{ run: "r", model: "m", recipe: "x", parts: [], packs: [], stages: [], scores: [], notes: [] },
     ...{ quantizedWeights: 8, quantizedBytes: 4, quantizedBitsPerWeight: 4 },
     linears: [linear("a", 0, "unchanged"), linear("b", 0.1, null), linear("c", 0, "unchanged")],
   };
@@ -31,7 +35,7 @@ test("linears that a method may have missed are named", () => {
 
 test("each text has its own table, and is compared with the float model on the same text", () => {
   const summary: RunSummary = {
-    ...{ run: "r", model: "m", recipe: "x", linears: [], packs: [], stages: [], notes: [] },
+    ...{ run: "r", model: "m", recipe: "x", linears: [], parts: [], packs: [], stages: [], notes: [] },
     ...{ quantizedWeights: 0, quantizedBytes: 0, quantizedBitsPerWeight: 0 },
     scores: [
       score("one.txt", "checkpoint", 10),

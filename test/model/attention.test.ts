@@ -28,16 +28,17 @@ test("a query sees itself and the tokens before it within the window, no others"
   fc.assert(
     fc.property(anyShape, anyBytes, (shape, mostBytes) => {
       for (const part of attentionParts(shape, mostBytes)) {
-        const { queries, keys, masked } = part;
+        const { queries, keys, sees } = part;
         const mask = attentionMask(part, shape.window);
         for (let query = queries.first; query < queries.last; query++) {
           const seen: number[] = [];
           for (let key = keys.first; key < keys.last; key++) {
             const causal = key <= query; // what a run without a mask does, where both start at 0
             const columns = keys.last - keys.first;
-            const visible = masked
-              ? mask[(query - queries.first) * columns + key - keys.first] === 1
-              : causal && queries.first === 0 && keys.first === 0;
+            const visible =
+              sees === "masked"
+                ? mask[(query - queries.first) * columns + key - keys.first] === 1
+                : causal && queries.first === 0 && keys.first === 0;
             if (visible) seen.push(key);
           }
           const first = Math.max(0, query - (shape.window ?? shape.length) + 1);

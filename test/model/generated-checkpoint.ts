@@ -1,6 +1,7 @@
 import type { TensorSource } from "../../src/checkpoint/tensor-source.js";
 import { readMatrix, readVector } from "../../src/checkpoint/tensors.js";
 import { openKernels } from "../../src/kernels/open.js";
+import { linearsOf } from "../../src/model/architecture.js";
 import type { Executor } from "../../src/model/executor.js";
 import { openFloatExecutor } from "../../src/model/executors/float.js";
 import { describeModel, type Model, openModel } from "../../src/model/model.js";
@@ -44,7 +45,7 @@ export function openGenerated(
 ): Model {
   const description = describeModel(config, (name) => source.tensors.get(name)?.shape);
   const float = openFloatExecutor(
-    [...description.blocks.flat(), description.head],
+    linearsOf(description),
     {
       weight: async (linear) => ({
         weight: await readMatrix(source, linear.tensor, kernels),

@@ -179,7 +179,7 @@ function attendedBy(token: number, given: Given): number[] {
       v = v.map((y, i) => (y / root) * norm[i]);
     }
     return v.map((y, i) => {
-      const angle = (token % length) * rope.theta ** (-(i % half) / half);
+      const angle = (token % length) * rope!.theta ** (-(i % half) / half);
       const [c, s] = [Math.cos(angle), Math.sin(angle)];
       return i < half ? y * c - v[i + half] * s : y * c + v[i - half] * s;
     });

@@ -17,6 +17,8 @@ const linear = (name: string, rows: number, columns: number) => ({
 
 const description: ModelDescription = {
   modelType: "llama",
+  kind: "causal",
+  readout: null,
   blocks: [0, 1].map((i) => [
     linear(`model.layers.${i}.q_proj`, 64, 128),
     linear(`model.layers.${i}.down_proj`, 64, 172),

@@ -16,6 +16,10 @@ test("a run's report has its sizes, its scores and every linear, and gives its s
   const text = { name: "novel.txt", split: null, sha256: "0" };
   const measured = {
     perplexity: 32.018,
+    standardError: 0.5,
+    wordPerplexity: 300,
+    bytePerplexity: 3,
+    comparison: null,
     negativeLogLikelihood: 3.466,
     predictions: 35700,
     tokens: 36073,

@@ -13,7 +13,7 @@ export function standardError(metric: Metric, first: Float64Array, second: Float
 }
 
 /** With n − 1 in the denominator. */
-function sampleDeviation(values: Float64Array): number {
+export function sampleDeviation(values: Float64Array): number {
   let sum = 0;
   for (const value of values) sum += value;
   const mean = sum / values.length;

@@ -48,6 +48,9 @@ export const tasks: readonly Task[] = [
   wikitext,
 ];
 
+/** Names of tasks and of groups of them. */
+export const taskNames: readonly string[] = ["glue", ...tasks.map(({ name }) => name)];
+
 /**
  * The task of a name, or all of a group: `glue` is every `glue:…`.
  *
@@ -56,11 +59,10 @@ export const tasks: readonly Task[] = [
 export function findTasks(name: string): readonly Task[] {
   const found = tasks.filter((task) => task.name === name || task.name.startsWith(`${name}:`));
   if (found.length > 0) return found;
-  const names = ["glue", ...tasks.map((task) => task.name)];
-  const meant = nearest(name, names);
+  const meant = nearest(name, taskNames);
   throw new LuthierError(
     `no task is called ${name}`,
-    `${meant === null ? "" : `Did you mean ${meant}? `}Choose one of: ${names.join(", ")}.`,
+    `${meant === null ? "" : `Did you mean ${meant}? `}Choose one of: ${taskNames.join(", ")}.`,
     { usage: true },
   );
 }

@@ -1,4 +1,11 @@
-import type { ChannelGroup, ChannelPlace, LinearInfo, ScalableInput, ScalableRun } from "../architecture.js";
+import type {
+  ChannelGroup,
+  ChannelPlace,
+  LinearInfo,
+  Readout,
+  ScalableInput,
+  ScalableRun,
+} from "../architecture.js";
 import { type Config, hasSubNorms, headsOf } from "./llama-config.js";
 
 /**
@@ -6,15 +13,16 @@ import { type Config, hasSubNorms, headsOf } from "./llama-config.js";
  * of the values of each key-value head. Queries and keys are not among them: they are rotated in pairs of their own.
  *
  * @param blocks q, k, v, o, gate, up and down of each.
+ * @param last what reads the last hidden states.
  */
 export function channelGroups(
   blocks: readonly (readonly LinearInfo[])[],
-  head: LinearInfo,
+  last: LinearInfo | Readout,
   embedding: string,
   config: Config,
 ): readonly ChannelGroup[] {
   return [
-    residual(blocks, head, embedding, config),
+    residual(blocks, last, embedding, config),
     ...blocks.flatMap((linears, index) => [
       ...valuesOfHeads(index, linears, config),
       feedForward(index, linears, config),
@@ -64,7 +72,7 @@ function makersOf({ tensor, bias }: LinearInfo, first: number): ScalableRun["mak
 
 function residual(
   blocks: readonly (readonly LinearInfo[])[],
-  head: LinearInfo,
+  last: LinearInfo | Readout,
   embedding: string,
   { hidden_size: size }: Config,
 ): ChannelGroup {
@@ -77,13 +85,24 @@ function residual(
     ...rows(down),
   ]);
   const table: ChannelPlace = { tensor: embedding, along: "columns", firsts: [0] };
-  const untied = head.tensor === embedding ? [] : columns(head);
+  const isHead = "norm" in last;
   return {
     name: "residual",
     size,
-    rotatable: true,
-    places: [table, ...ofBlocks, ...normOf(head), ...untied],
+    rotatable: isHead, // a readout's layers are no linears that the last norm could be folded into
+    places: [table, ...ofBlocks, ...(isHead ? ofHead(last, embedding) : ofReadout(last))],
   };
+}
+
+function ofHead(head: LinearInfo, embedding: string): readonly ChannelPlace[] {
+  return [...normOf(head), ...(head.tensor === embedding ? [] : columns(head))];
+}
+
+function ofReadout({ layers: [first] }: Readout): readonly ChannelPlace[] {
+  return [
+    { tensor: "model.norm.weight", along: "rows", firsts: [0] },
+    { tensor: first.weight, along: "columns", firsts: [0] },
+  ];
 }
 
 function feedForward(index: number, linears: readonly LinearInfo[], config: Config): ChannelGroup {

@@ -1,6 +1,17 @@
 import { LuthierError } from "../../error.js";
-import type { Architecture, LinearInfo, ModelContext, ModelDescription, ShapeOf } from "../architecture.js";
+import {
+  type Architecture,
+  type LinearInfo,
+  linearsOf,
+  type ModelContext,
+  type ModelDescription,
+  type ModelKind,
+  type Readout,
+  type ShapeOf,
+} from "../architecture.js";
+import { kindOf } from "../kind.js";
 import { checkRope } from "../rope.js";
+import { expectReadout, expectShape, tensorsOf } from "./expected-shapes.js";
 import { channelGroups, scalableInputs } from "./llama-channels.js";
 import {
   activationOf,
@@ -23,6 +34,7 @@ import {
 export const llama: Architecture = {
   name: "llama",
   modelTypes: ["llama", "mistral", "qwen2", "qwen3"],
+  kinds: ["causal", "classification", "answering"],
 
   describe(rawConfig, shapeOf): ModelDescription {
     const config = parseConfig(rawConfig);
@@ -31,40 +43,40 @@ export const llama: Architecture = {
     const blocks = Array.from({ length: config.num_hidden_layers }, (_, index) =>
       blockLinears(index, config),
     );
-    const head: LinearInfo = {
-      name: "lm_head",
-      rows: config.vocab_size,
-      columns: config.hidden_size,
-      tensor: config.tie_word_embeddings ? embedding : "lm_head.weight",
-      bias: null,
-      norm: "model.norm.weight",
-      headNorm: null,
-      rotaryHeadSize: null,
-      attention: null,
-    };
+    const kind = kindOf(rawConfig);
+    const last = kind === "causal" ? headLinear(embedding, config) : readoutOf(kind, config, shapeOf);
+    const [head, readout] = "layers" in last ? [null, last] : [last, null];
     const norms = [
       ...blocks.flatMap((_, index) => blockNorms(index, config)),
       { tensor: "model.norm.weight", size: config.hidden_size },
     ];
     expectShape(shapeOf, embedding, [config.vocab_size, config.hidden_size]);
-    for (const linear of [...blocks.flat(), head]) {
+    for (const linear of linearsOf({ blocks, head })) {
       expectShape(shapeOf, linear.tensor, [linear.rows, linear.columns]);
       if (linear.bias) expectShape(shapeOf, linear.bias, [linear.rows]);
       else refuseBias(shapeOf, linear, config);
     }
     for (const { tensor, size } of norms) expectShape(shapeOf, tensor, [size]);
+    if (readout) expectReadout(shapeOf, readout);
     const biases = blocks.flat().flatMap((linear) => linear.bias ?? []);
     return {
       modelType: config.model_type,
+      kind,
       blocks,
       head,
+      readout,
       embedding,
       hiddenSize: config.hidden_size,
       feedForwardSize: config.intermediate_size,
       vocabularySize: config.vocab_size,
       contextLength: config.max_position_embeddings,
-      floatTensors: [embedding, ...norms.map(({ tensor }) => tensor), ...biases],
-      channels: channelGroups(blocks, head, embedding, config),
+      floatTensors: [
+        embedding,
+        ...norms.map(({ tensor }) => tensor),
+        ...biases,
+        ...(readout ? tensorsOf(readout) : []),
+      ],
+      channels: channelGroups(blocks, last, embedding, config),
       scalable: scalableInputs(blocks, config),
     };
   },
@@ -127,6 +139,29 @@ export const llama: Architecture = {
     return ops.rmsNorm(hidden, await vector("model.norm.weight"), epsilon);
   },
 };
+
+function headLinear(embedding: string, config: Config): LinearInfo {
+  return {
+    name: "lm_head",
+    rows: config.vocab_size,
+    columns: config.hidden_size,
+    tensor: config.tie_word_embeddings ? embedding : "lm_head.weight",
+    bias: null,
+    norm: "model.norm.weight",
+    headNorm: null,
+    rotaryHeadSize: null,
+    attention: null,
+  };
+}
+
+/** A classifier reads the last token of a text. */
+function readoutOf(kind: Exclude<ModelKind, "causal">, config: Config, shapeOf: ShapeOf): Readout {
+  const layer = (name: string, rows: number, bias: string | null) => {
+    return { weight: `${name}.weight`, bias, rows, columns: config.hidden_size, activation: null };
+  };
+  if (kind === "answering") return { of: "every", layers: [layer("qa_outputs", 2, "qa_outputs.bias")] };
+  return { of: "last", layers: [layer("score", shapeOf("score.weight")?.[0] ?? 0, null)] };
+}
 
 interface Traits {
   readonly norm?: string | null;
@@ -195,15 +230,6 @@ function blockNorms(
         ]
       : []),
   ];
-}
-
-function expectShape(shapeOf: ShapeOf, name: string, expected: readonly number[]): void {
-  const shape = shapeOf(name);
-  if (shape?.join() === expected.join()) return;
-  throw new LuthierError(
-    `tensor ${name} ${shape ? `has shape [${shape.join(", ")}]` : "is missing"}, config.json asks for [${expected.join(", ")}]`,
-    "check that config.json belongs to these weights",
-  );
 }
 
 /** A bias that the family's code would pass over would silently be left out of every product. */

@@ -1,14 +1,16 @@
 import { LuthierError } from "../../error.js";
 import type { Architecture } from "../architecture.js";
+import { heads, kindOf, suffixes } from "../kind.js";
+import { bert } from "./bert.js";
 import { bitnet } from "./bitnet.js";
 import { llama } from "./llama.js";
 
 /** Every model family; a new one adds its file and a line here. */
-export const architectures: readonly Architecture[] = [llama, bitnet];
+export const architectures: readonly Architecture[] = [llama, bitnet, bert];
 
 /**
  * The family that a configuration names.
- * @throws LuthierError when it is none of ours, or the model has another head than a causal language model's.
+ * @throws LuthierError when it is none of ours, or it is not known with the head that the configuration names.
  */
 export function findArchitecture(config: Readonly<Record<string, unknown>>): Architecture {
   const modelType = String(config.model_type ?? "none");
@@ -20,11 +22,11 @@ export function findArchitecture(config: Readonly<Record<string, unknown>>): Arc
       "use a checkpoint of one of those families, or add yours as src/model/architectures/<family>.ts (CONTRIBUTING.md)",
     );
   }
-  const [kind] = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
-  if (kind !== undefined && !kind.endsWith("ForCausalLM")) {
+  const kind = kindOf(config);
+  if (!found.kinds.includes(kind)) {
     throw new LuthierError(
-      `config.json: architectures says '${kind}'; only causal language models (…ForCausalLM) can be computed so far`,
-      "use the causal language model that this checkpoint was made from",
+      `config.json: a ${modelType} for ${heads[kind]} cannot be computed`,
+      `use one with ${found.kinds.map((each) => `a head for ${heads[each]} (${suffixes[each]})`).join(" or ")}`,
     );
   }
   return found;

@@ -4,6 +4,7 @@ import type { GgufMetadata, GgufValue } from "../../checkpoint/gguf-header.js";
 import { readTokenizerFiles, type TokenizerFiles } from "../../checkpoint/tokenizer.js";
 import { LuthierError } from "../../error.js";
 import { llama } from "../../model/architectures/llama.js";
+import { heads, kindOf } from "../../model/kind.js";
 import type { GridOutline } from "../../schemes/scheme.js";
 import type { Container, LinearToWrite, WrittenLinear } from "../container.js";
 import { damagedPack } from "../target.js";
@@ -23,6 +24,12 @@ export const ggufContainer: Container<{ readonly type: BlockTypeName | "auto" },
       return {
         reason: `it is of the type ${config.model_type}, this target takes ${llama.modelTypes.join(", ")}`,
         fix: "choose another target for this model",
+      };
+    }
+    if (kindOf(config) !== "causal") {
+      return {
+        reason: `a model for ${heads[kindOf(config)]} has no head that this target takes`,
+        fix: "use a causal language model, or another target",
       };
     }
     if (tokenizer === null) {

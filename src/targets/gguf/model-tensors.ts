@@ -3,7 +3,7 @@ import type { GgmlType } from "../../checkpoint/gguf-header.js";
 import type { TensorSource } from "../../checkpoint/tensor-source.js";
 import { readMatrix, readVector } from "../../checkpoint/tensors.js";
 import { openKernels } from "../../kernels/open.js";
-import type { ModelDescription } from "../../model/architecture.js";
+import { causalHead, type ModelDescription } from "../../model/architecture.js";
 import { llama } from "../../model/architectures/llama.js";
 import type { GridOutline } from "../../schemes/scheme.js";
 import { bytesOf } from "../../tensor/tensor.js";
@@ -45,7 +45,7 @@ export function modelTensors(
 
 /** By the names of the checkpoint: embedding, blocks, final norm, and the head unless it is the embedding. */
 function namesOf(description: ModelDescription, ownHead: boolean): readonly string[] {
-  const { blocks, head, embedding, floatTensors } = description;
+  const { blocks, embedding, floatTensors } = description;
   const inBlocks = blocks.flatMap((block, index) => [
     ...block.map(({ tensor: weight }) => weight),
     ...floatTensors.filter((name) => name.startsWith(`model.layers.${index}.`)),
@@ -55,7 +55,7 @@ function namesOf(description: ModelDescription, ownHead: boolean): readonly stri
     embedding,
     ...inBlocks,
     ...outside,
-    ...(head.tensor === embedding && !ownHead ? [] : ["lm_head.weight"]),
+    ...(causalHead(description).tensor === embedding && !ownHead ? [] : ["lm_head.weight"]),
   ];
 }
 

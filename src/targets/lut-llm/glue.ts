@@ -12,7 +12,7 @@ import { sumOfTree } from "./sums.js";
  */
 
 /** The operations of a block as the kernel computes them; what it lacks is refused before (kernel-rules.ts). */
-export const kernelGlue: BlockOps<Matrix, Float32Array> = {
+export const kernelGlue = {
   async rmsNorm(x, weight, epsilon) {
     const out = matrix(x.rows, x.columns);
     for (let row = 0; row < x.rows; row++) {
@@ -42,6 +42,7 @@ export const kernelGlue: BlockOps<Matrix, Float32Array> = {
   async attention(input) {
     const { query, key, value, length } = input;
     const out = matrix(query.rows, query.columns);
+    if (input.rope === null) throw new RangeError("the kernel rotates queries and keys"); // refused before
     const tables = rotaryTables(input.rope, length);
     for (let first = 0; first < query.rows; first += length) {
       const window = (x: Matrix) => rowsOf(x, first, first + length);
@@ -56,7 +57,7 @@ export const kernelGlue: BlockOps<Matrix, Float32Array> = {
     }
     return out;
   },
-};
+} satisfies Partial<BlockOps<Matrix, Float32Array>>;
 
 function headsOf({ heads, keyValueHeads, headSize }: AttentionInput<Matrix, Float32Array>) {
   return { heads, keyValueHeads, headSize };

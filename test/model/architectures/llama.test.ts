@@ -3,6 +3,7 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../../src/checkpoint/checkpoint.js";
 import { type NamedTensor, writeSafetensors } from "../../../src/checkpoint/safetensors.js";
+import { linearsOf } from "../../../src/model/architecture.js";
 import { describeModel } from "../../../src/model/model.js";
 import { openOps } from "../../../src/model/ops.js";
 import { rowsOf } from "../../../src/tensor/matrix.js";
@@ -44,8 +45,9 @@ describe.each(Object.entries(variants))("%s", (_, variant) => {
   });
 
   test("every tensor is named once: as a linear, its bias, the head or a float tensor", () => {
-    const { blocks, head, floatTensors } = describeModel(variant.config, (name) => variant.tensors[name]);
-    const named = [...blocks.flat(), head].map((linear) => linear.tensor);
+    const description = describeModel(variant.config, (name) => variant.tensors[name]);
+    const { floatTensors } = description;
+    const named = linearsOf(description).map((linear) => linear.tensor);
     expect([...new Set([...named, ...floatTensors])].sort()).toEqual(Object.keys(variant.tensors).sort());
   });
 });

@@ -15,7 +15,12 @@ test("a configuration without a model type is refused", () => {
   expect(() => findArchitecture({})).toThrow("model_type is 'none'");
 });
 
-test("a head that is no language model's is refused by its name", () => {
-  const config = { model_type: "qwen3", architectures: ["Qwen3ForSequenceClassification"] };
-  expect(() => findArchitecture(config)).toThrow("architectures says 'Qwen3ForSequenceClassification'");
+test("a head that is none of those known is refused by its name", () => {
+  const config = { model_type: "qwen3", architectures: ["Qwen3ForTokenClassification"] };
+  expect(() => findArchitecture(config)).toThrow("architectures says 'Qwen3ForTokenClassification'");
+});
+
+test("a head that a family is not known with is refused, with those that it is known with", () => {
+  const config = { model_type: "bert", architectures: ["BertLMHeadModel"] };
+  expect(() => findArchitecture(config)).toThrow("a bert for causal language modelling cannot be computed");
 });

@@ -1,0 +1,23 @@
+import type { TextInput } from "../../model/model.js";
+import type { Asking, PreparedQuestion } from "./asking.js";
+import { framed } from "./framed.js";
+
+interface PreparedClasses extends PreparedQuestion {
+  readonly input: TextInput;
+}
+
+/** What a classification head says of a text, or of two. */
+export const classes: Asking<"classes", PreparedClasses> = {
+  prepare({ texts }, encoder) {
+    const [first, second = null] = texts.map((text) => [...encoder.encode(text)]);
+    const { input, isCut } = framed(first, second, encoder);
+    return { input, isCut, tokens: input.tokens.length, longest: input.tokens.length };
+  },
+  async answer(model, questions, _encoder, onProgress) {
+    const logits = await model.readout(
+      questions.map(({ input }) => input),
+      onProgress,
+    );
+    return logits.map(({ data }) => ({ kind: "classes", logits: [...data] }));
+  },
+};

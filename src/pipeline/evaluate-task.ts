@@ -1,0 +1,181 @@
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { openCheckpoint } from "../checkpoint/checkpoint.js";
+import { configFile } from "../checkpoint/checkpoint-files.js";
+import type { HubOptions } from "../checkpoint/hub.js";
+import { readJsonObject } from "../checkpoint/json-file.js";
+import { openTokenizer } from "../checkpoint/tokenizer.js";
+import { LuthierError } from "../error.js";
+import { inOrderOfTask } from "../evaluation/class-order.js";
+import { compareAnswers } from "../evaluation/compare-answers.js";
+import { examplesOf } from "../evaluation/examples.js";
+import type { TaskScore } from "../evaluation/score.js";
+import { scoreAnswers } from "../evaluation/score-answers.js";
+import type { Answered, Example, Form, Task } from "../evaluation/task.js";
+import { readTaskRows, type TaskRows } from "../evaluation/task-rows.js";
+import { heads } from "../model/kind.js";
+import { answerTask } from "./answer-task.js";
+import { openKeptAnswers } from "./kept-answers.js";
+import { type Engine, isRun, type OpenModelOptions, openModelAt } from "./open-model.js";
+import type { OnProgress } from "./progress.js";
+import { readRunRecord } from "./run-directory.js";
+import { versions } from "./versions.js";
+
+/** What of a task is scored. */
+export interface TaskChoice {
+  readonly task: Task;
+  /** A local table, or folder of tables, in place of the hub's. */
+  readonly data?: string;
+  /** The same for the split of solved examples. */
+  readonly shotsData?: string;
+  /** Solved examples before each; by default as many as the task is defined with, mostly none. */
+  readonly shots?: number;
+  /** The first so many examples; all by default. */
+  readonly limit?: number;
+}
+
+export interface EvaluateTaskOptions extends TaskChoice {
+  readonly subjects: readonly OpenModelOptions[];
+  /** A folder where answers are kept as they come, so that a scoring that is stopped goes on; null to keep none. */
+  readonly keep: string | null;
+  readonly hub?: HubOptions;
+  readonly onProgress?: OnProgress;
+}
+
+export interface TaskResult extends TaskScore {
+  readonly engine: Engine;
+  /** The pack's target; null on the float engine. */
+  readonly target: string | null;
+}
+
+/**
+ * Scores models on a task, one after another, on the same examples; all are compared with the first.
+ *
+ * @throws LuthierError when models or data are not in order, or the task is none for such models.
+ */
+export async function evaluateTask(options: EvaluateTaskOptions): Promise<readonly TaskResult[]> {
+  const { task, hub } = options;
+  const shots = options.shots ?? task.data.usualShots ?? 0;
+  const rows = await readTaskRows(task.data, task.data.split, options.data ?? null, hub);
+  const solved = shots > 0 ? await readShots(options) : null;
+  let reference: readonly Answered[] | null = null;
+  const results: TaskResult[] = [];
+  for (const subject of options.subjects) {
+    const { answered, ...result } = await scoreSubject(subject, { rows, solved, shots }, options);
+    const { metrics } = result.form;
+    const comparison = reference && compareAnswers(metrics, reference, answered);
+    reference ??= answered;
+    const { form: _, ...score } = result;
+    results.push({ ...score, comparison });
+  }
+  return results;
+}
+
+async function readShots({ task, shotsData, hub }: EvaluateTaskOptions): Promise<TaskRows> {
+  const { shotsSplit } = task.data;
+  if (shotsSplit !== null) return readTaskRows(task.data, shotsSplit, shotsData ?? null, hub);
+  throw new LuthierError(`${task.name} has no solved examples to show`, "score it without shots", {
+    usage: true,
+  });
+}
+
+/** What every model is given. */
+interface Given {
+  readonly rows: TaskRows;
+  /** Rows of the solved examples; null without any. */
+  readonly solved: TaskRows | null;
+  readonly shots: number;
+}
+
+async function scoreSubject(
+  subject: OpenModelOptions,
+  { rows, solved, shots }: Given,
+  { task, limit, keep, onProgress = () => {} }: EvaluateTaskOptions,
+): Promise<Omit<TaskResult, "comparison"> & { readonly answered: readonly Answered[]; readonly form: Form }> {
+  const started = performance.now();
+  const { model, directory, target, close } = await openModelAt(subject);
+  try {
+    const form = formOf(task, model.description.kind, subject.path);
+    const all = examplesOf(form, rows.rows, task.data, solved?.rows ?? [], shots);
+    expectExamples(all, rows);
+    const examples = all.slice(0, limit);
+    const name = `${task.name} of ${path.basename(subject.path)}, ${target ?? "float"}`;
+    const madeFrom = {
+      ...{
+        versions: versions(),
+        task: task.name,
+        kind: model.description.kind,
+        engine: subject.engine,
+        target,
+      },
+      ...{
+        model: await identityOf(subject.path),
+        data: rows.sha256,
+        shots,
+        shotsData: solved?.sha256 ?? null,
+      },
+      examples: examples.length,
+    };
+    const file =
+      keep && path.join(keep, `${fileNameOf(subject, target)}.${task.name.replace(":", "-")}.jsonl`);
+    const kept = file ? await openKeptAnswers(file, madeFrom, examples.length) : null;
+    try {
+      const { answered, truncated, tokens } = await answerTask({
+        ...{ model, tokenizer: await openTokenizer(directory), examples, kept },
+        onProgress: (done, total, what) => onProgress({ stage: name, done, total, what }),
+      });
+      const ordered = inOrderOfTask(answered, form, await readJsonObject(path.join(directory, configFile)));
+      return {
+        ...{ task: task.name, harness: form.harness, engine: subject.engine, target, form },
+        ...{ answered: ordered, metrics: scoreAnswers(form.metrics, ordered) },
+        ...{ examples: examples.length, available: all.length, shots, truncated, tokens },
+        data: { name: rows.name, split: rows.split, sha256: rows.sha256 },
+        seconds: (performance.now() - started) / 1000,
+      };
+    } finally {
+      await kept?.close();
+    }
+  } finally {
+    await close();
+  }
+}
+
+function formOf({ name, forms }: Task, kind: keyof Task["forms"], model: string): Form {
+  const form = forms[kind];
+  if (form !== undefined) return form;
+  const known = Object.keys(forms).map((each) => heads[each as keyof Task["forms"]]);
+  throw new LuthierError(
+    `${name} is no task for ${model}, a model for ${heads[kind]}`,
+    `score a model for ${known.join(" or ")}, or choose another task (\`luthier tasks\`)`,
+    { usage: true },
+  );
+}
+
+function expectExamples(examples: readonly Example[], { name, rows }: TaskRows): void {
+  if (examples.length > 0) return;
+  throw new LuthierError(
+    `none of the ${rows.length} rows of ${name} has a right answer to be scored by`,
+    "use a split with labels: those of hidden tests are not published",
+    { usage: true },
+  );
+}
+
+/** What the answers of a model depend on: of a run its inputs and indexes, of a checkpoint its files. */
+async function identityOf(folder: string): Promise<object> {
+  if (await isRun(folder)) {
+    const { inputs, indexes } = await readRunRecord(folder);
+    return { inputs: inputs.map(({ sha256 }) => sha256), indexes };
+  }
+  const checkpoint = await openCheckpoint(folder);
+  await checkpoint.close();
+  const files = await Promise.all(checkpoint.files.map(async (file) => ({ file, ...(await stat(file)) })));
+  return files.map(({ file, size, mtimeMs }) => ({
+    name: path.basename(file),
+    bytes: size,
+    modifiedMs: mtimeMs,
+  }));
+}
+
+function fileNameOf({ path: folder, engine }: OpenModelOptions, target: string | null): string {
+  return `${path.basename(path.resolve(folder))}.${target ?? engine}`;
+}

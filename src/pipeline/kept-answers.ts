@@ -1,0 +1,130 @@
+import { constants, type FileHandle, mkdir, open } from "node:fs/promises";
+import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { flushDirectory, writeFully } from "../checkpoint/atomic.js";
+import { fileError } from "../checkpoint/file-error.js";
+import { LuthierError } from "../error.js";
+import type { Answer } from "../evaluation/question.js";
+
+/*
+ * Answers are kept as they come, so that a scoring that is stopped goes on where it stopped: a line that says what they are
+ * answers to, and then one line for each, `[example, answer]`.
+ */
+
+export interface KeptAnswers {
+  /** By the example's index. */
+  readonly answers: ReadonlyMap<number, Answer>;
+  /** Flushed to the disk before it returns. */
+  append(entries: readonly (readonly [example: number, answer: Answer])[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+const log = z.number().max(1e-6);
+const number = z.number();
+
+const answer = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("choices"),
+    logLikelihoods: z.array(log),
+    greedy: z.array(z.boolean()),
+  }),
+  z.strictObject({ kind: z.literal("text"), logLikelihood: log, tokens: z.int().min(0) }),
+  z.strictObject({ kind: z.literal("classes"), logits: z.array(number) }),
+  z.strictObject({ kind: z.literal("span"), text: z.string(), score: number, noAnswerScore: number }),
+  z.strictObject({
+    kind: z.literal("generation"),
+    text: z.string(),
+    alternativeLogLikelihood: log.nullable(),
+  }),
+]);
+
+const entry = z.tuple([z.int().min(0), answer]);
+
+/** Larger files are not ours: 100,000 examples take some 20 MB. */
+const bytesLimit = 2 ** 29;
+
+/**
+ * Opens the file of answers, or makes it. Answers to something else are dropped; so is a last line that was not written to
+ * its end, and what follows a damaged one.
+ * @param madeFrom all that decides the answers.
+ * @param examples how many there are.
+ */
+export async function openKeptAnswers(
+  file: string,
+  madeFrom: object,
+  examples: number,
+): Promise<KeptAnswers> {
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    const handle = await open(file, constants.O_RDWR | constants.O_CREAT);
+    try {
+      return await readKept(handle, file, { format: "luthier-answers", version: 1, madeFrom }, examples);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  } catch (error) {
+    throw fileError("open", file, error);
+  }
+}
+
+async function readKept(
+  handle: FileHandle,
+  file: string,
+  header: object,
+  examples: number,
+): Promise<KeptAnswers> {
+  const answers = new Map<number, Answer>();
+  let sound = 0;
+  const { size } = await handle.stat();
+  if (size > bytesLimit) {
+    throw new LuthierError(
+      `${file} has ${size} bytes: it is no file of answers`,
+      "delete it: it is made again",
+    );
+  }
+  const text = (await handle.readFile()).toString("utf8");
+  for (const line of text.split("\n").slice(0, -1)) {
+    const value = parsed(line);
+    if (sound === 0) {
+      if (!isDeepStrictEqual(value, JSON.parse(JSON.stringify(header)))) break;
+    } else {
+      const read = entry.safeParse(value);
+      if (!read.success || read.data[0] >= examples) break;
+      answers.set(...read.data);
+    }
+    sound += Buffer.byteLength(line) + 1;
+  }
+  await handle.truncate(sound);
+  let end = sound;
+  const write = async (lines: readonly object[]) => {
+    const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await writeFully(handle, bytes, end);
+    await handle.sync();
+    end += bytes.length;
+  };
+  if (sound === 0) {
+    await write([header]);
+    await flushDirectory(path.dirname(file));
+  }
+  return {
+    answers,
+    async append(entries) {
+      try {
+        await write(entries);
+      } catch (error) {
+        throw fileError("write", file, error);
+      }
+    },
+    close: () => handle.close(),
+  };
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,165 @@
+import type { MetricDifference, PairedComparison } from "../evaluation/metric.js";
+import type { TaskScore } from "../evaluation/score.js";
+import type { PerplexityResult } from "../pipeline/evaluate.js";
+import { scoreSubject } from "./score-text.js";
+import type { RunSummary } from "./summary.js";
+
+/*
+ * Scores as tables show them: a line for each metric of a task on one text or data set, and on it everything that was
+ * scored so: the checkpoint, the quantized weights, each pack. Only what stands on one line may be compared.
+ */
+
+/** A score of the checkpoint, of the run's dequantized weights, or of a pack on the LUT engine. */
+export type ReportedScore = (ReportedPerplexity | TaskScore) & {
+  readonly of: "checkpoint" | "run";
+  readonly engine: PerplexityResult["engine"];
+  readonly target: string | null;
+};
+
+/** A summary whose scores may be of tasks. */
+export type ReportedSummary = Omit<RunSummary, "scores"> & { readonly scores: readonly ReportedScore[] };
+
+/** Standard error and comparison are absent where they were not computed. */
+export interface ReportedPerplexity extends PerplexityResult {
+  readonly standardError?: number | null;
+  /** With the checkpoint's own perplexity on the same windows; null for that itself. */
+  readonly comparison?: PerplexityComparison | null;
+}
+
+export interface PerplexityComparison {
+  /** Perplexity of the model over that of the reference. */
+  readonly ratio: number;
+  /** The middle 95 % of ratios over resamples of the windows. */
+  readonly interval: readonly [low: number, high: number] | null;
+  /** Share of tokens of which both say the same is likeliest. */
+  readonly agreement: number | null;
+  /** Mean Kullback–Leibler divergence from the reference, nats a token. */
+  readonly divergence: number | null;
+}
+
+/** A metric of a task, with all that was measured by it. */
+export interface Measure {
+  readonly task: string;
+  readonly metric: string;
+  readonly higherIsBetter: boolean;
+  readonly data: { readonly name: string; readonly split: string | null; readonly sha256: string };
+  /** What besides the data decides the value: `context 256, stride 256, 3570 predictions`. */
+  readonly convention: string;
+  /** Null where all examples were scored. */
+  readonly limited: { readonly examples: number; readonly available: number } | null;
+  /** In the order in which they were scored. */
+  readonly of: readonly Measured[];
+}
+
+export interface Measured {
+  /** What was scored, in words: `t-mac pack, LUT engine`. */
+  readonly subject: string;
+  readonly isCheckpoint: boolean;
+  /** Of the pack; null in float arithmetic. */
+  readonly target: string | null;
+  readonly value: number;
+  readonly standardError: number | null;
+  /** From the checkpoint; null of that itself, or where it was not scored. */
+  readonly change: Change | null;
+  readonly agreement: number | null;
+  /** In nats. */
+  readonly divergence: number | null;
+  readonly tokens: number;
+  readonly seconds: number;
+}
+
+export interface Change {
+  /** Perplexities are compared by their ratio, all else by the difference. */
+  readonly kind: "ratio" | "difference";
+  readonly value: number;
+  /** 95 %; null where it was not computed. */
+  readonly interval: readonly [low: number, high: number] | null;
+  readonly mcnemar: MetricDifference["mcnemar"];
+}
+
+/** In the order of the scores. */
+export function measuresOf(scores: readonly ReportedScore[]): readonly Measure[] {
+  const measures = new Map<string, Measure>();
+  for (const score of scores) {
+    for (const { of, ...measure } of "perplexity" in score ? [ofPerplexity(score)] : ofTask(score)) {
+      const key = JSON.stringify({ ...measure, data: measure.data.sha256 });
+      measures.set(key, { ...measure, of: [...(measures.get(key)?.of ?? []), ...of] });
+    }
+  }
+  return [...measures.values()].map(withChanges);
+}
+
+function ofPerplexity(score: ReportedPerplexity & ReportedScore): Measure {
+  const { context, stride, predictions, comparison = null } = score;
+  return {
+    ...{ task: score.task, metric: "token perplexity", higherIsBetter: false, data: score.text },
+    convention: `context ${context}, stride ${stride}, ${predictions} predictions`,
+    limited: null,
+    of: [
+      {
+        ...measuredOf(score),
+        value: score.perplexity,
+        standardError: score.standardError ?? null,
+        change: comparison && {
+          ...{ kind: "ratio", value: comparison.ratio, interval: comparison.interval, mcnemar: null },
+        },
+        agreement: comparison?.agreement ?? null,
+        divergence: comparison?.divergence ?? null,
+        tokens: score.tokens,
+      },
+    ],
+  };
+}
+
+function ofTask(score: TaskScore & ReportedScore): readonly Measure[] {
+  const { task, data, shots, examples, available, truncated, comparison } = score;
+  return score.metrics.map(({ name, value, standardError, higherIsBetter }) => ({
+    ...{ task, metric: name, higherIsBetter, data },
+    convention: [
+      `${examples} examples`,
+      ...(shots > 0 ? [`${shots} shots`] : []),
+      ...(truncated > 0 ? [`${truncated} cut to the context`] : []),
+    ].join(", "),
+    limited: examples < available ? { examples, available } : null,
+    of: [
+      {
+        ...measuredOf(score),
+        value,
+        standardError,
+        change: changeOf(name, comparison),
+        agreement: comparison?.agreement ?? null,
+        divergence: comparison?.divergence ?? null,
+        tokens: score.tokens,
+      },
+    ],
+  }));
+}
+
+function measuredOf(score: ReportedScore) {
+  const { of, target, seconds } = score;
+  return { subject: scoreSubject(score), isCheckpoint: of === "checkpoint", target, seconds };
+}
+
+function changeOf(metric: string, comparison: PairedComparison | null): Change | null {
+  const found = comparison?.metrics.find(({ name }) => name === metric);
+  return found
+    ? { kind: "difference", value: found.difference, interval: found.interval, mcnemar: found.mcnemar }
+    : null;
+}
+
+/** Where no comparison was computed, the change of the values alone. */
+function withChanges(measure: Measure): Measure {
+  const checkpoint = measure.of.find(({ isCheckpoint }) => isCheckpoint);
+  if (checkpoint === undefined) return measure;
+  const kind = measure.metric.includes("perplexity") ? "ratio" : "difference";
+  const change = (value: number): Change => ({
+    kind,
+    value: kind === "ratio" ? value / checkpoint.value : value - checkpoint.value,
+    ...{ interval: null, mcnemar: null },
+  });
+  const of = measure.of.map((each) => ({
+    ...each,
+    change: each.isCheckpoint ? null : (each.change ?? change(each.value)),
+  }));
+  return { ...measure, of };
+}

@@ -1,0 +1,65 @@
+import type { ReportedScore, ReportedSummary } from "../../src/report/measures.js";
+import type { LinearSummary } from "../../src/report/summary.js";
+
+/** A run of a decoder of this many blocks, its seven linears each `[1024, 1024]`. */
+export function madeUpSummary(blocks: number, changes: Partial<ReportedSummary> = {}): ReportedSummary {
+  const linears = Array.from({ length: blocks }, (_, block) =>
+    kinds.map((kind) => linearOf(block, kind)),
+  ).flat();
+  const weights = linears.length * 2 ** 20;
+  const bytes = linears.reduce((sum, each) => sum + each.bytes, 0);
+  return {
+    ...{ run: "runs/made-up", model: "models/made-up", recipe: "rtn-int4-g128", notes: [], scores: [] },
+    linears,
+    quantizedWeights: weights,
+    quantizedBytes: bytes,
+    quantizedBitsPerWeight: (8 * bytes) / weights,
+    parts: [
+      { part: "embedding", weights: 2 ** 24, bytes: 2 ** 25 },
+      { part: "attention", weights: (weights * 4) / 7, bytes: (bytes * 4) / 7 },
+      { part: "feed-forward", weights: (weights * 3) / 7, bytes: (bytes * 3) / 7 },
+      { part: "norms", weights: 2 ** 12, bytes: 2 ** 13 },
+    ],
+    packs: [{ target: "t-mac", bytes: (bytes * 4.5) / 4.1875, bitsPerWeight: 4.5 }],
+    stages: [{ name: "quantize", seconds: 12.5, peakMemoryBytes: 2 ** 30 }],
+    ...changes,
+  };
+}
+
+const kinds = [
+  ...["q_proj", "k_proj", "v_proj", "o_proj"].map((kind) => `self_attn.${kind}`),
+  ...["gate_proj", "up_proj", "down_proj"].map((kind) => `mlp.${kind}`),
+];
+
+function linearOf(block: number, kind: string): LinearSummary {
+  const relativeError = 0.09 + 0.02 * Math.abs(Math.sin(block + 3 * kinds.indexOf(kind)));
+  return {
+    ...{ name: `model.layers.${block}.${kind}`, shape: [1024, 1024], scheme: "int4 g128" },
+    ...{ bytes: (4.1875 / 8) * 2 ** 20, relativeError, oddity: null },
+  };
+}
+
+/** Scores on a task as checkpoint, quantized weights and pack have them; the pack's comparison has the interval [−0.03, 0.01]. */
+export function madeUpTaskScores(task: string, limited = false): readonly ReportedScore[] {
+  const data = { name: "made-up.tsv", split: "validation", sha256: task };
+  const [examples, available] = [limited ? 100 : 872, 872];
+  const score = (of: "checkpoint" | "run", target: string | null, value: number): ReportedScore => ({
+    ...{ of, target, engine: target === null ? "float" : "lut", task, data, examples, available },
+    harness: { task: task.split(":").at(-1) ?? task, version: "1.0" },
+    metrics: [{ name: "acc", value, standardError: 0.0132, higherIsBetter: true }],
+    ...{ shots: 0, truncated: 0, tokens: 21_000, seconds: 3.25 },
+    comparison:
+      of === "checkpoint"
+        ? null
+        : {
+            metrics: [
+              {
+                ...{ name: "acc", difference: value - 0.8131, interval: [-0.03, 0.01] },
+                mcnemar: { onlyReference: 9, onlyModel: 4, p: 0.2668 },
+              },
+            ],
+            ...{ agreement: 0.985, divergence: 0.00123 },
+          },
+  });
+  return [score("checkpoint", null, 0.8131), score("run", null, 0.8085), score("run", "t-mac", 0.8074)];
+}
