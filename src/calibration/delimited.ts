@@ -67,7 +67,8 @@ function csvRecords(text: string, delimiter: "," | "\t", file: string): readonly
   return records.map(({ record, raw, info }) => {
     // The parser gives what it takes for no quoted cell after all with the quote that opens it.
     const wrong = record.find((cell) => cell.startsWith('"') && !raw.includes(quoted(cell)));
-    if (wrong !== undefined) throw noCsv(file, `the cell ${wrong} has a stray quote at line ${info.lines}`);
+    if (wrong !== undefined)
+      throw noCsv(file, `the cell ${wrong.slice(0, 80)} has a stray quote at line ${info.lines}`);
     return { cells: record, line: info.lines };
   });
 }
@@ -82,15 +83,27 @@ function noCsv(file: string, why: string, cause?: unknown): LuthierError {
 
 /** The records of a table that a CSV writer made with tabs: one that comes out again when they are written; else null. */
 function asWrittenWithTabs(text: string, file: string): readonly LineOfCells[] | null {
-  if (!text.includes('"')) return null;
+  if (!text.includes('"') || !hasQuotedCellsOnly(text)) return null;
   let records: readonly LineOfCells[];
   try {
     records = csvRecords(text, "\t", file);
   } catch {
-    return null; // a quote that is no CSV writer's
+    return null; // lines of different lengths
   }
   const written = records.map(({ cells }) => cells.map(asWritten).join("\t")).join("\n");
   return written === text.replaceAll("\r\n", "\n").replace(/\n$/, "") ? records : null;
+}
+
+/** Whether all quotes are those of quoted cells: soon known of most tables with others, long before they would be parsed. */
+function hasQuotedCellsOnly(text: string): boolean {
+  for (let open = text.indexOf('"'); open >= 0; ) {
+    const opens = open === 0 || text[open - 1] === "\t" || text[open - 1] === "\n";
+    let close = text.indexOf('"', open + 1);
+    while (close >= 0 && text[close + 1] === '"') close = text.indexOf('"', close + 2);
+    if (!opens || close < 0 || !/^(?:\t|\r?\n|$)/.test(text.slice(close + 1, close + 3))) return false;
+    open = text.indexOf('"', close + 1);
+  }
+  return true;
 }
 
 function asWritten(cell: string): string {

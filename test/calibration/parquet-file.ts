@@ -5,10 +5,12 @@
 
 export interface ParquetColumn {
   readonly name: string;
-  /** Texts, or 32-bit integers. */
-  readonly values: readonly string[] | readonly number[];
+  /** Texts, or integers of 32 bits, or of 64. */
+  readonly values: readonly string[] | readonly number[] | readonly bigint[];
   /** What the header claims that the column unpacks to; the truth unless given. */
   readonly claimedBytes?: number;
+  /** How many values the header claims that the column has. */
+  readonly claimedValues?: number;
 }
 
 export function parquetFile(...columns: readonly ParquetColumn[]): Buffer {
@@ -43,11 +45,13 @@ export function parquetFile(...columns: readonly ParquetColumn[]): Buffer {
 }
 
 const int32 = 1;
+const int64 = 2;
 const byteArray = 6;
 const utf8 = 0;
 const rleLevels = 3;
 
 function typeOf({ values }: ParquetColumn): number {
+  if (typeof values[0] === "bigint") return int64;
   return typeof values[0] === "number" ? int32 : byteArray;
 }
 
@@ -81,7 +85,12 @@ function pageOf({ values }: ParquetColumn): Buffer {
   return Buffer.concat([header, data]);
 }
 
-function plain(value: string | number): Buffer {
+function plain(value: string | number | bigint): Buffer {
+  if (typeof value === "bigint") {
+    const long = Buffer.alloc(8);
+    long.writeBigInt64LE(value);
+    return long;
+  }
   const number = Buffer.alloc(4);
   number.writeInt32LE(typeof value === "number" ? value : Buffer.byteLength(value));
   return typeof value === "number" ? number : Buffer.concat([number, Buffer.from(value)]);
@@ -98,7 +107,7 @@ function chunkOf(column: ParquetColumn, offset: number, bytes: number): Field[] 
         [2, "i32s", [0]],
         [3, "binaries", [column.name]],
         [4, "i32", 0],
-        [5, "i64", column.values.length],
+        [5, "i64", column.claimedValues ?? column.values.length],
         [6, "i64", column.claimedBytes ?? bytes],
         [7, "i64", bytes],
         [9, "i64", offset],

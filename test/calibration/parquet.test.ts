@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readTextColumn } from "../../src/calibration/parquet.js";
+import { readParquetRows, readTextColumn } from "../../src/calibration/parquet.js";
 import { LuthierError } from "../../src/error.js";
 import { temporaryFolder } from "../checkpoint/folder.js";
 import { parquetFile } from "./parquet-file.js";
@@ -39,14 +39,41 @@ test("a column that claims to unpack to gigabytes is refused before it is read",
   await expect(readTextColumn(file, "text")).rejects.toThrow(/unpacks to 4000000000 bytes/);
 });
 
+test("rows have all columns; whole numbers of 64 bits are numbers where those hold them", async () => {
+  const file = await fileWith(
+    parquetFile(
+      { name: "label", values: [1n, -2n, 2n ** 53n] },
+      { name: "text", values: ["one", "", "three"] },
+      { name: "idx", values: [0, 1, 2] },
+    ),
+  );
+  expect(await readParquetRows(file)).toEqual([
+    { label: 1, text: "one", idx: 0 },
+    { label: -2, text: "", idx: 1 },
+    { label: 2n ** 53n, text: "three", idx: 2 },
+  ]);
+});
+
+test("columns that together claim gigabytes, or millions of values, are refused before they are read", async () => {
+  const large = { values: ["x"], claimedBytes: 2 ** 28 + 1 };
+  const heavy = await fileWith(parquetFile({ name: "a", ...large }, { name: "b", ...large }));
+  await expect(readParquetRows(heavy)).rejects.toThrow(/0000.parquet unpacks to 536870914 bytes/);
+  expect(await readTextColumn(heavy, "a")).toEqual(["x"]);
+  const long = await fileWith(parquetFile({ name: "a", values: ["x"], claimedValues: 2 ** 24 + 1 }));
+  await expect(readParquetRows(long)).rejects.toThrow(/has 16777217 values; the limit is 16777216/);
+});
+
 test("a file that is missing is named", async () => {
   await expect(readTextColumn("/nonexistent.parquet", "text")).rejects.toThrow(
     "cannot read /nonexistent.parquet: it does not exist",
   );
 });
 
-test("damaged files never end in anything but a LuthierError or a text", async () => {
-  const sound = parquetFile({ name: "text", values: ["one", "two", "three"] });
+test("damaged files never end in anything but a LuthierError or a text and rows", async () => {
+  const sound = parquetFile(
+    { name: "text", values: ["one", "two", "three"] },
+    { name: "label", values: [1n, 0n, 1n] },
+  );
   const file = await fileWith(sound);
   const change = fc.record({ at: fc.nat(sound.length - 1), byte: fc.nat(255) });
   await fc.assert(
@@ -56,6 +83,7 @@ test("damaged files never end in anything but a LuthierError or a text", async (
       await writeFile(file, damaged);
       try {
         for (const text of await readTextColumn(file, "text")) expect(typeof text).toBe("string");
+        for (const row of await readParquetRows(file)) expect(typeof row).toBe("object");
       } catch (error) {
         expect(error).toBeInstanceOf(LuthierError);
       }

@@ -171,6 +171,12 @@ test("a file of nothing but separators is refused before it is split", async () 
   await expect(readTable(file, null)).rejects.toThrow("has 16777217 separators of cells");
 });
 
+test("millions of quotes are read without running out of stack", async () => {
+  const cell = '"'.repeat(2 ** 22);
+  expect(await rowsOf("a.tsv", `a\n"${cell}\n`)).toEqual([{ a: `"${cell}` }]);
+  expect(await rowsOf("a.tsv", `a\n"${cell}"\n`)).toEqual([{ a: cell.slice(2 ** 21) }]);
+});
+
 test("a column called __proto__ is a column", async () => {
   for (const [name, content] of [
     ["a.tsv", "__proto__\tb\nx\ty\n"],

@@ -1,4 +1,4 @@
-import { squadMetrics } from "../metrics/squad.js";
+import { bestSquadMetrics, squadMetrics } from "../metrics/squad.js";
 import type { Row, Task } from "../task.js";
 import { columnOf, isTexts, textColumn, unfit } from "./columns.js";
 import { answerDelimiter, solvedExamples } from "./few-shot.js";
@@ -31,7 +31,7 @@ export const squadV2: Task = {
     },
     causal: {
       harness: { task: "squadv2", version: "3" },
-      metrics: squadMetrics,
+      metrics: [...squadMetrics, ...bestSquadMetrics],
       example: (row, shots) => ({
         question: {
           kind: "generation",
