@@ -30,6 +30,8 @@ export interface TaskData {
   readonly usualShots?: number;
   /** Column names of local tables without a header line, in their order; null where such tables do not exist. */
   readonly header: readonly string[] | null;
+  /** The column that local files have in their names, without the ending, where each file is a part: MMLU's subject. */
+  readonly fileNameColumn?: string;
   /** The rows of a plain text file, where one may stand for the data set: WikiText's articles. */
   readonly rowsOfText?: (text: string) => readonly Row[];
 }

@@ -99,5 +99,5 @@ function isHidden(value: unknown): boolean {
 }
 
 function plain(value: unknown): string {
-  return typeof value === "object" ? JSON.stringify(value) : String(value).trim();
+  return typeof value === "object" ? shown(value) : String(value).trim();
 }

@@ -5,7 +5,7 @@ import { glueData, glueTask } from "./glue-task.js";
 export const cola: Task = glueTask({
   name: "cola",
   summary: "CoLA: is a sentence acceptable English?",
-  data: { ...glueData("cola"), header: ["source", "label", "note", "sentence"] },
+  data: { ...glueData("cola"), header: ["source", "label", "mark", "sentence"] },
   classes: ["unacceptable", "acceptable"],
   texts: [["sentence"]],
   label: ["label"],

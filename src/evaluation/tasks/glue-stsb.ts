@@ -12,7 +12,7 @@ export const stsb: Task = {
   summary: "STS-B: how alike in meaning are two sentences, from 0 to 5?",
   data: {
     ...glueData("stsb"),
-    header: ["genre", "file", "year", "id", "score", "sentence1", "sentence2"],
+    header: ["genre", "filename", "year", "id", "score", "sentence1", "sentence2"],
   },
   forms: {
     classification: {

@@ -21,6 +21,7 @@ export const mmlu: Task = {
     shotsSplit: "dev",
     shotsShare: subjectOf,
     header: fourChoicesHeader,
+    fileNameColumn: "subject",
   },
   forms: {
     causal: choiceForm({
