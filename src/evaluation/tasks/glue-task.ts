@@ -24,8 +24,8 @@ export interface GlueTask {
 }
 
 /**
- * A task of GLUE whose answers are classes. A classification head is given the texts as transformers' `run_glue.py` gives them,
- * untouched; a causal model is asked as lm-evaluation-harness asks.
+ * A task of GLUE whose answers are classes. A classification head is given the texts as they are; a causal model is asked as
+ * lm-evaluation-harness asks.
  */
 export function glueTask(task: GlueTask): Task {
   const { name, summary, data, classes, metrics, causal } = task;
