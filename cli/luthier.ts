@@ -16,6 +16,7 @@ import { quickstartCommand } from "./commands/quickstart.js";
 import { recipesCommand } from "./commands/recipes.js";
 import { searchCommand } from "./commands/search.js";
 import { targetsCommand } from "./commands/targets.js";
+import { tasksCommand } from "./commands/tasks.js";
 import { vectorsCommand } from "./commands/vectors.js";
 import { verifyCommand } from "./commands/verify.js";
 
@@ -40,6 +41,7 @@ const commands = [
   searchCommand,
   recipesCommand,
   targetsCommand,
+  tasksCommand,
   devicesCommand,
   benchCommand,
   doctorCommand,

@@ -1,5 +1,6 @@
 import { oddText } from "../src/report/markdown.js";
-import { scoreSubject } from "../src/report/score-text.js";
+import { type Measure, type Measured, measuresOf } from "../src/report/measures.js";
+import { changeText, conventionText, dataText, scoreText } from "../src/report/score-text.js";
 import type { RunSummary, Score } from "../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../src/report/text.js";
 import { facts, table, title } from "./output.js";
@@ -48,34 +49,44 @@ export function summaryText(summary: RunSummary): string {
       ["peak memory", bytesText(memory)],
       ["run", summary.run],
     ]),
-    ...(scores.length > 0 ? ["", scoresText(summary)] : []),
+    ...(scores.length > 0 ? ["", scoresText(scores)] : []),
   ].join("\n");
 }
 
-/** A table for each text: perplexities of different texts do not compare. */
-function scoresText({ scores }: RunSummary): string {
-  const texts = new Map<string, Score[]>();
-  for (const score of scores) {
-    const key = JSON.stringify([score.text, score.context]);
-    texts.set(key, [...(texts.get(key) ?? []), score]);
-  }
-  return [...texts.values()].map(scoresOfText).join("\n\n");
+/** A table of each metric of each task: what stands in one may be compared. */
+export function scoresText(scores: readonly Score[]): string {
+  return measuresOf(scores).map(measureText).join("\n\n");
 }
 
-function scoresOfText(scores: readonly Score[]): string {
-  const baseline = scores.find(({ of }) => of === "checkpoint")?.perplexity;
-  const [{ text, context, stride, predictions }] = scores;
-  const rows = scores.map((score) => [
-    scoreSubject(score),
-    score.perplexity.toFixed(3),
-    baseline ? `${(score.perplexity / baseline).toFixed(4)} ×` : "",
-    secondsText(score.seconds),
-  ]);
+function measureText(measure: Measure): string {
+  const { task, metric, limited } = measure;
+  const isCompared = measure.of.some(({ change }) => change !== null);
+  const columns: readonly (readonly [string, (each: Measured) => string])[] = [
+    [`${task === "perplexity" ? "" : `${task}, `}${metric}${limited ? " †" : ""}`, ({ subject }) => subject],
+    ["value", ({ value }) => scoreText(value, metric)],
+    ["±", ({ standardError }) => (standardError === null ? "" : scoreText(standardError, metric))],
+    ...(isCompared ? comparisonColumns : []),
+    ["time", ({ seconds }) => secondsText(seconds)],
+  ];
   return [
-    table(["perplexity of", "value", "to float", "time"], rows),
-    `${text.name}${text.split ? ` (${text.split})` : ""}: context ${context}, stride ${stride}, ${predictions} predictions`,
+    table(
+      columns.map(([head]) => head),
+      measure.of.map((each) => columns.map(([, cell]) => cell(each))),
+    ),
+    `${dataText(measure)}: ${conventionText(measure)}`,
   ].join("\n");
 }
+
+const comparisonColumns: readonly (readonly [string, (each: Measured) => string])[] = [
+  ["to float", ({ change }) => (change ? changeText(change.kind, change.value) : "")],
+  [
+    "95 %",
+    ({ change }) =>
+      change?.interval ? change.interval.map((end) => changeText(change.kind, end)).join(" … ") : "",
+  ],
+  ["same answers", ({ agreement }) => (agreement === null ? "" : `${(100 * agreement).toFixed(1)} %`)],
+  ["KL, nats", ({ divergence }) => (divergence === null ? "" : divergence.toPrecision(3))],
+];
 
 function schemesText({ linears }: RunSummary): string {
   const counts = new Map<string, number>();

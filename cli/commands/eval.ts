@@ -1,16 +1,28 @@
 import { Command, Option } from "commander";
 import type { TextSource } from "../../src/calibration/datasets.js";
 import { LuthierError } from "../../src/error.js";
-import { evaluatePerplexity } from "../../src/pipeline/evaluate.js";
-import type { Engine } from "../../src/pipeline/open-model.js";
-import { secondsText } from "../../src/report/text.js";
+import type { Task } from "../../src/evaluation/task.js";
+import { findTasks } from "../../src/evaluation/tasks/registry.js";
+import { evaluatePerplexities } from "../../src/pipeline/evaluate.js";
+import type { RunScore } from "../../src/pipeline/evaluate-recipe.js";
+import { evaluateTask } from "../../src/pipeline/evaluate-task.js";
+import { type Engine, isRun, type OpenModelOptions } from "../../src/pipeline/open-model.js";
+import type { OnProgress } from "../../src/pipeline/progress.js";
+import { answersFolder } from "../../src/pipeline/run-directory.js";
 import { type CommonOptions, localFolder, openTools, wholeNumber, withCommonOptions } from "../options.js";
-import { facts, printResult } from "../output.js";
+import { printResult } from "../output.js";
+import { scoresText } from "../summary-text.js";
 
 interface Options extends CommonOptions {
   readonly engine: Engine;
   readonly target?: string;
+  readonly against?: string;
   readonly tasks: string;
+  readonly data?: string;
+  readonly shots?: number;
+  readonly shotsData?: string;
+  readonly limit?: number;
+  readonly keep?: string;
   readonly text?: string;
   readonly dataset?: string;
   readonly config?: string;
@@ -20,7 +32,7 @@ interface Options extends CommonOptions {
 
 export function evalCommand(): Command {
   return withCommonOptions(new Command("eval"))
-    .description("score a checkpoint or a run")
+    .description("score a checkpoint or a run: perplexity, and tasks as lm-evaluation-harness asks them")
     .argument("<model|run>", "a checkpoint's or run's folder, or a hub id")
     .addOption(
       new Option("--engine <name>", "float: float32 arithmetic; lut: the engine on a pack's bytes")
@@ -28,54 +40,43 @@ export function evalCommand(): Command {
         .default("float"),
     )
     .option("--target <name>", "which pack, when a run has several")
-    .option("--tasks <names>", "what to score; so far: perplexity", "perplexity")
-    .option("--text <file>", "a UTF-8 text file")
-    .option("--dataset <name>", "a data set of the hub instead: wikitext2, or an id")
+    .option("--against <model>", "score this too, the float checkpoint, and compare on the same examples")
+    .option(
+      "--tasks <names>",
+      "perplexity, tasks or groups of them (`luthier tasks`), with commas",
+      "perplexity",
+    )
+    .option("--data <file|dir>", "a task's examples, in place of the hub's: .tsv, .csv, .jsonl, .parquet")
+    .option("--shots <count>", "solved examples before each (default: as the task is defined)", shotCount)
+    .option("--shots-data <file|dir>", "where the solved examples lie, in place of the hub's")
+    .option("--limit <count>", "only the first so many examples of each task", wholeNumber)
+    .option("--keep <dir>", "keep answers there, and go on from them (default: in the run's folder)")
+    .option("--text <file>", "a UTF-8 text file, for perplexity")
+    .option("--dataset <name>", "a data set of the hub instead: wikitext2, ptb, c4 or an id")
     .option("--config <name>", "the data set's configuration")
     .option("--split <name>", "the data set's split", "test")
     .option("--context <tokens>", "tokens a window (default: the model's context, at most 2048)", wholeNumber)
     .addHelpText("after", examples)
     .action(async (model: string, options: Options) => {
-      const unknown = options.tasks.split(",").filter((task) => task !== "perplexity");
-      if (unknown.length > 0) {
-        throw new LuthierError(`there is no task '${unknown[0]}'`, "so far there is perplexity", {
-          usage: true,
-        });
-      }
       const { kernels, onProgress } = openTools(options);
-      const text = textOf(options);
-      const folder = await localFolder(model, onProgress);
-      const { engine, target, context } = options;
-      const result = await evaluatePerplexity({
-        path: folder,
-        engine,
-        target,
-        text,
-        context,
+      const asked = tasksOf(options);
+      const { engine, target, against } = options;
+      const scored = { path: await localFolder(model, onProgress), engine, target, kernels };
+      const float = against && {
+        path: await localFolder(against, onProgress),
+        engine: "float" as const,
         kernels,
-        onProgress,
-      });
-      printResult(options.json ?? false, result, () =>
-        facts([
-          ["perplexity", result.perplexity.toFixed(4)],
-          ["per token", `${result.negativeLogLikelihood.toFixed(5)} nats`],
-          [
-            "engine",
-            result.target
-              ? `${result.engine}, ${result.target} pack, ${kernels.path} kernels`
-              : result.engine,
-          ],
-          [
-            "text",
-            `${result.text.name}${result.text.split ? ` (${result.text.split})` : ""}, sha256 ${result.text.sha256.slice(0, 16)}…`,
-          ],
-          [
-            "tokens",
-            `${result.tokens}, ${result.windows} windows of ${result.context}, stride ${result.stride}, ${result.predictions} predictions`,
-          ],
-          ["time", secondsText(result.seconds)],
-        ]),
-      );
+      };
+      const subjects = float ? [float, scored] : [scored];
+      const scores: RunScore[] = [];
+      for (const task of asked) {
+        const results = await evaluate(task, subjects, options, onProgress);
+        for (const [at, result] of results.entries()) {
+          const ofRun = at === subjects.length - 1 && (await isRun(scored.path));
+          scores.push({ of: ofRun ? "run" : "checkpoint", ...result });
+        }
+      }
+      printResult(options.json ?? false, scores, () => scoresText(scores));
     });
 }
 
@@ -83,7 +84,40 @@ const examples = `
 Examples:
   luthier eval models/tiny --text calibration/the-fiddle-maker.txt --context 256
   luthier eval runs/tiny --engine lut --text book.txt --context 256 --json
-  luthier eval Qwen/Qwen3-0.6B --dataset wikitext2 --split test --context 2048`;
+  luthier eval runs/tiny --engine lut --tasks arc-easy --data arc_easy_test.csv --against models/tiny
+  luthier eval Qwen/Qwen3-0.6B --tasks perplexity,glue:sst2,hellaswag --dataset wikitext2 --limit 200`;
+
+/** The tasks asked for; `null` stands for perplexity. */
+function tasksOf({ tasks, data }: Options): readonly (Task | null)[] {
+  const names = tasks.split(",").map((name) => name.trim());
+  const found = names.flatMap((name): readonly (Task | null)[] =>
+    name === "perplexity" ? [null] : findTasks(name),
+  );
+  if (data !== undefined && found.filter((task) => task !== null).length !== 1) {
+    throw new LuthierError(
+      `--data holds the examples of one task, and --tasks asks for ${tasks}`,
+      "score one task at a time, or leave out --data to fetch the hub's",
+      { usage: true },
+    );
+  }
+  return found;
+}
+
+async function evaluate(
+  task: Task | null,
+  subjects: readonly OpenModelOptions[],
+  options: Options,
+  onProgress: OnProgress,
+) {
+  if (task === null) {
+    const { context } = options;
+    return evaluatePerplexities(subjects, { text: textOf(options), context, onProgress });
+  }
+  const { path: scored } = subjects[subjects.length - 1];
+  const keep = options.keep ?? ((await isRun(scored)) ? answersFolder(scored) : null);
+  const { data, shots, shotsData, limit } = options;
+  return evaluateTask({ task, data, shots, shotsData, limit, subjects, keep, onProgress });
+}
 
 function textOf({ text, dataset, config, split }: Options): TextSource {
   if ((text === undefined) === (dataset === undefined)) {
@@ -92,4 +126,8 @@ function textOf({ text, dataset, config, split }: Options): TextSource {
     });
   }
   return text === undefined ? { dataset: dataset as string, config, split } : { text };
+}
+
+function shotCount(text: string): number {
+  return text === "0" ? 0 : wholeNumber(text);
 }

@@ -35,19 +35,25 @@ export function quantizeCommand(): Command {
       const { kernels, onProgress } = openTools(options);
       const named = await loadRecipe(options.recipe);
       const recipe = options.calibration ? calibratedOn(named, options.calibration) : named;
-      const folder = await localFolder(model, onProgress);
+      const checkpoint = await localFolder(model, onProgress);
       if (options.dryRun) {
-        const plan = await planModel(folder, recipe);
+        const plan = await planModel(checkpoint, recipe);
         printResult(options.json ?? false, plan, () => planText(plan));
         return;
       }
       const out = options.out ?? defaultOut(model, options.recipe);
-      await quantize({ model: folder, recipe, out, kernels, fresh: options.fresh, onProgress });
+      await quantize({ model: checkpoint, recipe, out, kernels, fresh: options.fresh, onProgress });
       const evaluations = recipe.recipe.evaluate;
-      const textFolder = path.dirname(recipe.file);
       const scores =
         evaluations.length > 0
-          ? await evaluateRun({ run: out, model: folder, evaluations, textFolder, kernels, onProgress })
+          ? await evaluateRun({
+              run: out,
+              model: checkpoint,
+              evaluations,
+              folder: path.dirname(recipe.file),
+              kernels,
+              onProgress,
+            })
           : await earlierScores(out);
       const summary = await summarizeRun(out, scores);
       await writeReport(summary);

@@ -30,7 +30,7 @@ export function quickstartCommand(): Command {
       const evaluations = [{ task: "perplexity", text, split: "test", context: 256 } as const];
       const scores = await evaluateRun({
         ...{ run: out, model, evaluations, kernels, onProgress },
-        textFolder: bundled("calibration"),
+        folder: bundled("calibration"),
       });
       const summary = await summarizeRun(out, scores);
       await writeReport(summary);

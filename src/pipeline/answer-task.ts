@@ -61,7 +61,7 @@ export async function answerTask({
     tell(done);
     const asking = askingOf(examples[some[0]].question.kind);
     const found = await asking.answer(model, questions, encoder, (step, steps) => {
-      if (step < steps) tell(done + (tokens * step) / steps);
+      if (step < steps) tell(done + Math.floor((tokens * step) / steps));
     });
     const entries = found.map((answer, i): [number, Answer] => [some[i], answer]);
     await kept?.append(entries);

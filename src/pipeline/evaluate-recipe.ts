@@ -2,7 +2,7 @@ import path from "node:path";
 import type { HubOptions } from "../checkpoint/hub.js";
 import { findTasks } from "../evaluation/tasks/registry.js";
 import type { Kernels } from "../kernels/kernels.js";
-import type { EvaluationChoice, PerplexityChoice } from "../recipe/schema.js";
+import { type EvaluationChoice, isPerplexity } from "../recipe/schema.js";
 import { textSourceOf } from "../recipe/text-source.js";
 import { evaluatePerplexities, type PerplexityResult } from "./evaluate.js";
 import { evaluateTask, type TaskResult } from "./evaluate-task.js";
@@ -58,8 +58,4 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<readonly
     }
   }
   return scores;
-}
-
-function isPerplexity(evaluation: EvaluationChoice): evaluation is PerplexityChoice {
-  return evaluation.task === "perplexity";
 }

@@ -1,5 +1,5 @@
 import { type Format, parseYaml } from "./parse-yaml.js";
-import { type Recipe, recipeJsonSchema, recipeSchema } from "./schema.js";
+import { isPerplexity, type Recipe, recipeJsonSchema, recipeSchema } from "./schema.js";
 
 const format: Format<Recipe> = {
   schema: recipeSchema,
@@ -33,6 +33,7 @@ export function parseRecipe(text: string, file: string): Recipe {
       throw fault(at, `${name} keeps its linears float: it takes no \`biasCorrection\``);
   }
   for (const [index, choice] of data.evaluate.entries()) {
+    if (!isPerplexity(choice)) continue;
     if ((choice.text === undefined) === (choice.dataset === undefined))
       throw fault(["evaluate", index], "a perplexity needs either `text` or `dataset`");
   }

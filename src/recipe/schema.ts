@@ -158,8 +158,11 @@ export type QuantizeChoice = NonNullable<Rule["quantize"]>;
 export type TargetChoice = Recipe["targets"][number];
 export type CalibrationChoice = NonNullable<Recipe["calibration"]>;
 export type EvaluationChoice = Recipe["evaluate"][number];
-export type PerplexityChoice = Extract<EvaluationChoice, { task: "perplexity" }>;
-export type TaskEvaluationChoice = Exclude<EvaluationChoice, PerplexityChoice>;
+export type PerplexityChoice = z.infer<typeof perplexity>;
+
+export function isPerplexity(choice: EvaluationChoice): choice is PerplexityChoice {
+  return choice.task === "perplexity";
+}
 
 /** Whether a choice is no quantizer but the scheme that the checkpoint holds. */
 export function isStored(choice: QuantizeChoice | undefined): boolean {

@@ -1,4 +1,5 @@
-import { scoreSubject } from "./score-text.js";
+import { measuresOf } from "./measures.js";
+import { changeText, conventionText, dataText, scoreText } from "./score-text.js";
 import { oddLinears, type RunSummary, type Score } from "./summary.js";
 import { bytesText, countText } from "./text.js";
 
@@ -23,7 +24,7 @@ export function reportMarkdown(summary: RunSummary): string {
         ]),
       ],
     ),
-    ...(scores.length > 0 ? ["## Perplexity", scoreTable(scores)] : []),
+    ...(scores.length > 0 ? ["## Scores", ...scoreTables(scores)] : []),
     "## Linears",
     table(
       ["linear", "outputs × inputs", "scheme", "bytes", "relative error"],
@@ -59,18 +60,24 @@ export function oddText(summary: Pick<RunSummary, "linears">): readonly string[]
   });
 }
 
-function scoreTable(scores: readonly Score[]): string {
-  return table(
-    ["what", "text", "perplexity", "predictions", "context", "stride"],
-    scores.map((score) => [
-      scoreSubject(score),
-      [score.text.name, score.text.split].filter(Boolean).join(" "),
-      score.perplexity.toFixed(3),
-      String(score.predictions),
-      String(score.context),
-      String(score.stride),
-    ]),
-  );
+/** A table of each metric of each task. */
+function scoreTables(scores: readonly Score[]): readonly string[] {
+  return measuresOf(scores).flatMap((measure) => [
+    `### ${measure.task}: ${measure.metric}${measure.limited ? " †" : ""}`,
+    table(
+      ["what", "value", "standard error", "to the checkpoint", "95 %", "same answers", "KL divergence"],
+      measure.of.map(({ subject, value, standardError, change, agreement, divergence }) => [
+        subject,
+        scoreText(value, measure.metric),
+        standardError === null ? "" : scoreText(standardError, measure.metric),
+        change ? changeText(change.kind, change.value) : "",
+        change?.interval ? change.interval.map((end) => changeText(change.kind, end)).join(" to ") : "",
+        agreement === null ? "" : `${(100 * agreement).toFixed(1)} %`,
+        divergence === null ? "" : divergence.toPrecision(3),
+      ]),
+    ),
+    `${dataText(measure)}: ${conventionText(measure)}`,
+  ]);
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

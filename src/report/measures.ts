@@ -1,41 +1,13 @@
 import type { MetricDifference, PairedComparison } from "../evaluation/metric.js";
-import type { TaskScore } from "../evaluation/score.js";
 import type { PerplexityResult } from "../pipeline/evaluate.js";
+import type { TaskResult } from "../pipeline/evaluate-task.js";
 import { scoreSubject } from "./score-text.js";
-import type { RunSummary } from "./summary.js";
+import type { Score } from "./summary.js";
 
 /*
  * Scores as tables show them: a line for each metric of a task on one text or data set, and on it everything that was
  * scored so: the checkpoint, the quantized weights, each pack. Only what stands on one line may be compared.
  */
-
-/** A score of the checkpoint, of the run's dequantized weights, or of a pack on the LUT engine. */
-export type ReportedScore = (ReportedPerplexity | TaskScore) & {
-  readonly of: "checkpoint" | "run";
-  readonly engine: PerplexityResult["engine"];
-  readonly target: string | null;
-};
-
-/** A summary whose scores may be of tasks. */
-export type ReportedSummary = Omit<RunSummary, "scores"> & { readonly scores: readonly ReportedScore[] };
-
-/** Standard error and comparison are absent where they were not computed. */
-export interface ReportedPerplexity extends PerplexityResult {
-  readonly standardError?: number | null;
-  /** With the checkpoint's own perplexity on the same windows; null for that itself. */
-  readonly comparison?: PerplexityComparison | null;
-}
-
-export interface PerplexityComparison {
-  /** Perplexity of the model over that of the reference. */
-  readonly ratio: number;
-  /** The middle 95 % of ratios over resamples of the windows. */
-  readonly interval: readonly [low: number, high: number] | null;
-  /** Share of tokens of which both say the same is likeliest. */
-  readonly agreement: number | null;
-  /** Mean Kullback–Leibler divergence from the reference, nats a token. */
-  readonly divergence: number | null;
-}
 
 /** A metric of a task, with all that was measured by it. */
 export interface Measure {
@@ -78,7 +50,7 @@ export interface Change {
 }
 
 /** In the order of the scores. */
-export function measuresOf(scores: readonly ReportedScore[]): readonly Measure[] {
+export function measuresOf(scores: readonly Score[]): readonly Measure[] {
   const measures = new Map<string, Measure>();
   for (const score of scores) {
     for (const { of, ...measure } of "perplexity" in score ? [ofPerplexity(score)] : ofTask(score)) {
@@ -89,8 +61,8 @@ export function measuresOf(scores: readonly ReportedScore[]): readonly Measure[]
   return [...measures.values()].map(withChanges);
 }
 
-function ofPerplexity(score: ReportedPerplexity & ReportedScore): Measure {
-  const { context, stride, predictions, comparison = null } = score;
+function ofPerplexity(score: PerplexityResult & Score): Measure {
+  const { context, stride, predictions, comparison } = score;
   return {
     ...{ task: score.task, metric: "token perplexity", higherIsBetter: false, data: score.text },
     convention: `context ${context}, stride ${stride}, ${predictions} predictions`,
@@ -99,7 +71,7 @@ function ofPerplexity(score: ReportedPerplexity & ReportedScore): Measure {
       {
         ...measuredOf(score),
         value: score.perplexity,
-        standardError: score.standardError ?? null,
+        standardError: score.standardError,
         change: comparison && {
           ...{ kind: "ratio", value: comparison.ratio, interval: comparison.interval, mcnemar: null },
         },
@@ -111,7 +83,7 @@ function ofPerplexity(score: ReportedPerplexity & ReportedScore): Measure {
   };
 }
 
-function ofTask(score: TaskScore & ReportedScore): readonly Measure[] {
+function ofTask(score: TaskResult & Score): readonly Measure[] {
   const { task, data, shots, examples, available, truncated, comparison } = score;
   return score.metrics.map(({ name, value, standardError, higherIsBetter }) => ({
     ...{ task, metric: name, higherIsBetter, data },
@@ -135,7 +107,7 @@ function ofTask(score: TaskScore & ReportedScore): readonly Measure[] {
   }));
 }
 
-function measuredOf(score: ReportedScore) {
+function measuredOf(score: Score) {
   const { of, target, seconds } = score;
   return { subject: scoreSubject(score), isCheckpoint: of === "checkpoint", target, seconds };
 }

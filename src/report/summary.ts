@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { LuthierError } from "../error.js";
 import { describeRun } from "../pipeline/describe-run.js";
-import type { PerplexityResult } from "../pipeline/evaluate.js";
+import type { RunScore } from "../pipeline/evaluate-recipe.js";
 import { packedTargets, packFolder, readManifest } from "../pipeline/pack-files.js";
 import {
   type QuantizedEntry,
@@ -63,10 +63,8 @@ export interface PackSummary {
   readonly bitsPerWeight: number;
 }
 
-/** A perplexity of the checkpoint, of the run's dequantized weights, or of a pack on the LUT engine. */
-export interface Score extends PerplexityResult {
-  readonly of: "checkpoint" | "run";
-}
+/** A score of the checkpoint, of the run's dequantized weights, or of a pack on the LUT engine. */
+export type Score = RunScore;
 
 /** Reads a run's files and adds scores to what they say. @throws LuthierError when the run is not whole. */
 export async function summarizeRun(run: string, scores: readonly Score[] = []): Promise<RunSummary> {

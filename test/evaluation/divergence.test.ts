@@ -68,7 +68,7 @@ test("of several models at once, each is the mean of Σ p (log p − log q) over
 test.each([2 ** 14, 7])(
   "agreement is the share of positions with the same most likely token; %d ids at a time",
   async (ids) => {
-    const model = openScaled(-0.4);
+    const model = openScaled(0.6);
     const { hidden, parts } = await model.beforeHead(windows);
     const [{ agreement }] = await distances(await float.beforeHead(windows), [hidden], parts, ids);
     let [same, positions] = [0, 0];

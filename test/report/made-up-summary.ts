@@ -1,8 +1,7 @@
-import type { ReportedScore, ReportedSummary } from "../../src/report/measures.js";
-import type { LinearSummary } from "../../src/report/summary.js";
+import type { LinearSummary, RunSummary, Score } from "../../src/report/summary.js";
 
 /** A run of a decoder of this many blocks, its seven linears each `[1024, 1024]`. */
-export function madeUpSummary(blocks: number, changes: Partial<ReportedSummary> = {}): ReportedSummary {
+export function madeUpSummary(blocks: number, changes: Partial<RunSummary> = {}): RunSummary {
   const linears = Array.from({ length: blocks }, (_, block) =>
     kinds.map((kind) => linearOf(block, kind)),
   ).flat();
@@ -40,10 +39,10 @@ function linearOf(block: number, kind: string): LinearSummary {
 }
 
 /** Scores on a task as checkpoint, quantized weights and pack have them; the pack's comparison has the interval [−0.03, 0.01]. */
-export function madeUpTaskScores(task: string, limited = false): readonly ReportedScore[] {
+export function madeUpTaskScores(task: string, limited = false): readonly Score[] {
   const data = { name: "made-up.tsv", split: "validation", sha256: task };
   const [examples, available] = [limited ? 100 : 872, 872];
-  const score = (of: "checkpoint" | "run", target: string | null, value: number): ReportedScore => ({
+  const score = (of: "checkpoint" | "run", target: string | null, value: number): Score => ({
     ...{ of, target, engine: target === null ? "float" : "lut", task, data, examples, available },
     harness: { task: task.split(":").at(-1) ?? task, version: "1.0" },
     metrics: [{ name: "acc", value, standardError: 0.0132, higherIsBetter: true }],
