@@ -15,7 +15,7 @@ export interface TaskScore {
   /** Examples cut to the model's context. */
   readonly truncated: number;
   readonly data: { readonly name: string; readonly split: string | null; readonly sha256: string };
-  /** Tokens that the model computed. */
+  /** Tokens that the model computed in these seconds: none for answers that were kept. */
   readonly tokens: number;
   readonly seconds: number;
   /** With the checkpoint's own score on the same examples; null for that itself, or where there is none. */

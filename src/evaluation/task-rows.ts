@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { fetchSplit } from "../calibration/datasets.js";
+import { fetchSplit, readText } from "../calibration/datasets.js";
 import { readTable, type Table } from "../calibration/table.js";
 import { fileError } from "../checkpoint/file-error.js";
 import type { HubOptions } from "../checkpoint/hub.js";
@@ -21,7 +21,7 @@ export interface TaskRows {
 
 /**
  * Reads the rows of a split.
- * @param local a table, or a folder of tables with one subject each, in place of the hub's; null for the hub.
+ * @param local a table, a folder of tables, or a plain text where the task takes one, in place of the hub's; null for the hub.
  * @throws LuthierError when a file is damaged or missing, or the hub refuses.
  */
 export async function readTaskRows(
@@ -39,28 +39,39 @@ export async function readTaskRows(
   return { rows: tables.flatMap(({ rows }) => rows), name, split, sha256: hashOf(tables) };
 }
 
-async function localRows(local: string, { header }: TaskData): Promise<TaskRows> {
-  const name = path.basename(local);
-  if (!(await isFolder(local))) return { ...(await readTable(local, header)), name, split: null };
-  const files = (await readdir(local)).filter((file) => tableOfSubject.test(file)).sort();
-  if (files.length === 0) {
-    throw new LuthierError(
-      `${local} has no tables such as anatomy_val.csv`,
-      "give a folder with one table for each subject, or a single table",
-      { usage: true },
-    );
-  }
+async function localRows(local: string, data: TaskData): Promise<TaskRows> {
+  const files = (await isFolder(local)) ? await tablesIn(local) : [local];
   const tables: Table[] = [];
-  for (const file of files) {
-    const [, subject] = tableOfSubject.exec(file) ?? [];
-    const { rows, sha256 } = await readTable(path.join(local, file), header);
-    tables.push({ rows: rows.map((row) => ({ subject, ...row })), sha256 });
-  }
-  return { rows: tables.flatMap(({ rows }) => rows), name, split: null, sha256: hashOf(tables) };
+  for (const file of files) tables.push(await readFile(file, data));
+  return {
+    rows: tables.flatMap(({ rows }) => rows),
+    ...{ name: path.basename(local), split: null, sha256: hashOf(tables) },
+  };
 }
 
-/** `anatomy_val.csv`: MMLU's way to name the table of a subject. */
-const tableOfSubject = /^(.+?)(?:_(?:dev|val|test|train|validation))?\.(?:csv|tsv|jsonl|parquet)$/;
+async function tablesIn(folder: string): Promise<readonly string[]> {
+  const files = (await readdir(folder)).filter((file) => /\.(?:csv|tsv|jsonl|parquet)$/.test(file)).sort();
+  if (files.length > 0) return files.map((file) => path.join(folder, file));
+  throw new LuthierError(
+    `${folder} has no tables such as anatomy_val.csv`,
+    "give a folder of tables, or a single table",
+    { usage: true },
+  );
+}
+
+async function readFile(file: string, { header, fileNameColumn, rowsOfText }: TaskData): Promise<Table> {
+  const { name, ext } = path.parse(file);
+  if (rowsOfText !== undefined && plainTexts.includes(ext.toLowerCase())) {
+    const { text, sha256 } = await readText({ text: file });
+    return { rows: rowsOfText(text), sha256 };
+  }
+  const { rows, sha256 } = await readTable(file, header);
+  if (fileNameColumn === undefined) return { rows, sha256 };
+  return { rows: rows.map((row) => ({ [fileNameColumn]: name, ...row })), sha256 };
+}
+
+/** WikiText's own files are called `wiki.test.raw` and `wiki.test.tokens`. */
+const plainTexts = [".txt", ".raw", ".tokens"];
 
 async function isFolder(place: string): Promise<boolean> {
   try {

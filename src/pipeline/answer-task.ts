@@ -22,7 +22,7 @@ export interface AnsweredTask {
   readonly answered: readonly Answered[];
   /** Examples cut to the model's context. */
   readonly truncated: number;
-  /** Tokens that the model computed, or would have but for answers that were kept. */
+  /** Tokens that the model computed now: none for answers that were kept. */
   readonly tokens: number;
 }
 
@@ -48,6 +48,7 @@ export async function answerTask({
   const answers = new Map<number, Answer>(kept?.answers);
   const total = sumOf(prepared);
   let done = 0;
+  let computed = 0;
   const tell = (tokens: number) =>
     onProgress(tokens, total, `${answers.size} of ${examples.length} examples`);
   const order = [...prepared.keys()].sort((a, b) => prepared[a].longest - prepared[b].longest || a - b);
@@ -67,12 +68,13 @@ export async function answerTask({
     await kept?.append(entries);
     for (const [at, answer] of entries) answers.set(at, answer);
     done += tokens;
+    computed += tokens;
   }
   tell(total);
   return {
     answered: examples.map(({ gold }, at) => ({ gold, answer: answers.get(at) as Answer })),
     truncated: prepared.filter(({ isCut }) => isCut).length,
-    tokens: total,
+    tokens: computed,
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { shotsBefore } from "../../../src/evaluation/shots.js";
+import { examplesOf } from "../../../src/evaluation/examples.js";
 import { findTasks } from "../../../src/evaluation/tasks/registry.js";
 import { asked, exampleOf } from "./asked.js";
 
@@ -48,10 +48,12 @@ test("solved examples are the first of the row's own subject, whatever split the
   const pool = ["anatomy", "college_biology", "anatomy", "college_biology", "college_biology"].map(
     (subject, at) => ({ ...row, question: `Question ${at}`, subject: `${subject}_dev` }),
   );
-  const shots = shotsBefore(mmlu, { ...row, subject: "college_biology_val" }, pool, 2);
-  expect(shots.map(({ question }) => question)).toEqual(["Question 1", "Question 3"]);
-  expect(() => shotsBefore(mmlu, row, pool, 4)).toThrow(
-    "mmlu has 3 solved examples of college biology to show, not 4",
+  const val = { ...row, subject: "college_biology_val" };
+  const [{ question }] = examplesOf(mmlu.forms.causal!, [val], mmlu.data, pool, 2);
+  const context = question.kind === "choices" ? question.choices[0].context : "";
+  expect(context.match(/Question \d/g)).toEqual(["Question 1", "Question 3"]);
+  expect(() => examplesOf(mmlu.forms.causal!, [row], mmlu.data, pool, 4)).toThrow(
+    "4 solved examples of college biology are to be shown, and there are 3",
   );
 });
 
