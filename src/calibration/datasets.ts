@@ -34,15 +34,35 @@ export interface NamedDataset {
   readonly dataset: string;
   readonly config: string;
   readonly column: string;
+  /** What stands between documents. */
+  readonly separator: string;
+  /** How many documents of its beginning are read; all unless given. */
+  readonly documents?: number;
 }
 
+/** Between the documents of a data set that is not named here: as of WikiText-2. */
+const blankLine = "\n\n";
+
 export const namedDatasets: Readonly<Record<string, NamedDataset>> = {
-  wikitext2: { dataset: "Salesforce/wikitext", config: "wikitext-2-raw-v1", column: "text" },
+  wikitext2: {
+    ...{ dataset: "Salesforce/wikitext", config: "wikitext-2-raw-v1", column: "text" },
+    separator: blankLine,
+  },
+  // As GPTQ's own scripts read them (`ptb-new`, `c4-new` of datautils.py), from the hub's conversions to parquet; these have
+  // only the beginning of C4, in splits called `partial-train` and `partial-validation`.
+  ptb: {
+    ...{ dataset: "ptb-text-only/ptb_text_only@refs/convert/parquet", config: "penn_treebank" },
+    ...{ column: "sentence", separator: " " },
+  },
+  c4: {
+    ...{ dataset: "allenai/c4@refs/convert/parquet", config: "en", column: "text" },
+    ...{ separator: " ", documents: 1100 },
+  },
 };
 
 /**
- * Reads a text. The documents of a data set, its rows, are joined with blank lines, empty rows included: the WikiText-2
- * convention of GPTQ, AWQ and their successors, by which published perplexities compare.
+ * Reads a text. The documents of a data set, its rows, are joined with blank lines, empty rows included, unless its name
+ * says otherwise: the WikiText-2 convention of GPTQ, AWQ and their successors, by which published perplexities compare.
  *
  * @throws LuthierError when the source is missing, is no text, or the hub refuses.
  */
@@ -53,7 +73,8 @@ export async function readText(source: TextSource, options: HubOptions = {}): Pr
   const config = source.config ?? named?.config ?? null;
   const column = source.column ?? named?.column ?? "text";
   const files = await fetchSplit(id, config, source.split, options);
-  const text = await joinedDocuments(files, column, id);
+  const { separator = blankLine, documents = Number.POSITIVE_INFINITY } = named ?? {};
+  const text = (await documentsOf(files, column, id, documents)).join(separator);
   const name = config === null ? id : `${id} ${config}`;
   return { text, name, split: source.split, sha256: sha256(Buffer.from(text)) };
 }
@@ -72,13 +93,19 @@ export function fetchSplit(
   return fetchDataset(dataset, (paths) => filesOfSplit(paths, dataset, config, split), options);
 }
 
-async function joinedDocuments(files: readonly string[], column: string, id: string): Promise<string> {
+async function documentsOf(
+  files: readonly string[],
+  column: string,
+  id: string,
+  most: number,
+): Promise<readonly string[]> {
   const documents: string[] = [];
   let length = 0;
   for (const file of files) {
     for (const document of await readTextColumn(file, column)) {
+      if (documents.length === most) return documents;
       documents.push(document);
-      length += document.length + separator.length;
+      length += document.length + blankLine.length;
     }
     if (length > textLengthLimit) {
       throw new LuthierError(
@@ -87,10 +114,8 @@ async function joinedDocuments(files: readonly string[], column: string, id: str
       );
     }
   }
-  return documents.join(separator);
+  return documents;
 }
-
-const separator = "\n\n";
 
 /** V8 holds no longer text, in UTF-16 units; in a UTF-8 file each of them takes a byte or more. */
 const textLengthLimit = 2 ** 29 - 24;

@@ -1,3 +1,4 @@
+import type { SpecialTokens } from "../../checkpoint/special-tokens.js";
 import { LuthierError } from "../../error.js";
 import type { ContinuationInput } from "../../model/continuations.js";
 import type { Asking, Encoder, PreparedQuestion } from "./asking.js";
@@ -9,8 +10,9 @@ interface PreparedChoices extends PreparedQuestion {
 /** Choices by how likely each continuation is after its context. */
 export const choices: Asking<"choices", PreparedChoices> = {
   prepare(question, encoder) {
+    const once = { ...encoder, encode: remembering(encoder.encode) }; // choices mostly share their context
     const inputs = question.choices.map(({ context, continuation }) =>
-      continuationInput(context, continuation, encoder),
+      continuationInput(context, continuation, once),
     );
     return {
       inputs: inputs.map(({ input }) => input),
@@ -39,8 +41,9 @@ export const choices: Asking<"choices", PreparedChoices> = {
 
 /**
  * A context and what follows it as tokens, as lm-evaluation-harness makes them (`_encode_pair`): blanks at the context's end
- * belong to the continuation, and both are tokenized together, so that a token may not reach over their border. Of a text
- * that is longer than the model's context the end is kept.
+ * belong to the continuation, and both are tokenized together, so that a token may reach over their border. Before them
+ * stands what the tokenizer puts before texts, and where that is nothing and there is no context, the prefix token. Of a
+ * text that is longer than the model's context the end is kept.
  *
  * @throws LuthierError when nothing is left to be scored, or there is nothing before it.
  */
@@ -50,26 +53,38 @@ export function continuationInput(
   { encode, special, contextLength }: Encoder,
 ): { readonly input: ContinuationInput; readonly isCut: boolean } {
   const trimmed = context.trimEnd();
-  const before = trimmed === "" ? [] : [...encode(trimmed)];
-  const whole = [...encode(context + continuation)];
-  const scored = whole.length - before.length;
+  const seen = trimmed === "" ? 0 : encode(trimmed).length;
+  const text = encode(context + continuation);
+  const scored = text.length - seen;
   if (scored <= 0) {
     throw new LuthierError(
       `the continuation ${JSON.stringify(continuation)} has no token of its own`,
       "check the row that it comes from, and that tokenizer.json belongs to this checkpoint",
     );
   }
-  if (before.length === 0) {
-    if (special.prefix === null) {
-      throw new LuthierError(
-        "the tokenizer has neither a token that begins texts nor one that ends them, and nothing stands before this one",
-        "name bos_token or eos_token in tokenizer_config.json",
-      );
-    }
-    whole.unshift(special.prefix);
-  }
+  const { before } = special.around;
+  const whole = [...(seen + before.length > 0 ? before : [prefixOf(special)]), ...text];
   const longest = contextLength + 1; // the last token is not computed
   const tokens = Int32Array.from(whole.slice(-longest));
   const input = { tokens, scored: Math.min(scored, tokens.length - 1) };
   return { input, isCut: tokens.length < whole.length };
+}
+
+/** @throws LuthierError for a tokenizer without any such token. */
+export function prefixOf({ prefix }: Pick<SpecialTokens, "prefix">): number {
+  if (prefix !== null) return prefix;
+  throw new LuthierError(
+    "the tokenizer has neither a token that begins texts nor one that ends them, and nothing stands before this one",
+    "name bos_token or eos_token in tokenizer_config.json",
+  );
+}
+
+/** Encodes each text once. */
+function remembering(encode: Encoder["encode"]): Encoder["encode"] {
+  const known = new Map<string, Int32Array>();
+  return (text) => {
+    const tokens = known.get(text) ?? encode(text);
+    known.set(text, tokens);
+    return tokens;
+  };
 }

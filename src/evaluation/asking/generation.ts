@@ -13,7 +13,7 @@ interface PreparedGeneration extends PreparedQuestion {
 /** Greedy continuations. Nothing is kept from one token to the next: every token costs its whole context again. */
 export const generation: Asking<"generation", PreparedGeneration> = {
   prepare({ context, stops, mostTokens, alternative }, encoder) {
-    const all = encoder.encode(context);
+    const all = Int32Array.of(...encoder.special.around.before, ...encoder.encode(context));
     // Of a long context the end is kept, with room for what is generated.
     const kept = all.slice(-Math.max(1, encoder.contextLength - mostTokens));
     const other = alternative === null ? null : continuationInput(context, alternative, encoder).input;

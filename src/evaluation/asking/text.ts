@@ -1,5 +1,6 @@
 import type { ContinuationInput } from "../../model/continuations.js";
 import type { Asking, PreparedQuestion } from "./asking.js";
+import { prefixOf } from "./choices.js";
 
 interface PreparedText extends PreparedQuestion {
   readonly windows: readonly ContinuationInput[];
@@ -11,7 +12,7 @@ interface PreparedText extends PreparedQuestion {
 export const text: Asking<"text", PreparedText> = {
   prepare({ text }, { encode, special, contextLength }) {
     const tokens = encode(text);
-    const windows = rollingWindows(tokens, special.prefix ?? 0, contextLength);
+    const windows = rollingWindows(tokens, prefixOf(special), contextLength);
     return {
       windows,
       textTokens: tokens.length,
@@ -38,7 +39,8 @@ export const text: Asking<"text", PreparedText> = {
 /**
  * The windows of lm-evaluation-harness (`get_rolling_token_windows` with a context of 1, made disjoint): the first predicts
  * as many tokens as fit after the prefix token; each next one sees the last token before it and predicts as many; the last
- * one, with fewer left to predict, sees as much before them as fits.
+ * one, with fewer left to predict, sees as much before them as fits. Unlike there, a token that the tokenizer puts before
+ * texts is seen as the prefix, but not predicted.
  */
 export function rollingWindows(
   tokens: Int32Array,
