@@ -12,3 +12,14 @@ export function plainLinear(
     ...{ norm: null, headNorm: null, rotaryHeadSize: null, attention },
   };
 }
+
+/** The head of a causal model, without a bias. @param tied the embedding's tensor; null for a head of its own. */
+export function headLinear(
+  vocabularySize: number,
+  columns: number,
+  tied: string | null,
+  tensor = "lm_head.weight",
+): LinearInfo {
+  const head = plainLinear("lm_head", vocabularySize, columns, { hasBias: false });
+  return { ...head, tensor: tied ?? tensor };
+}
