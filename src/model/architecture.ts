@@ -26,6 +26,8 @@ export interface LinearInfo {
   readonly rotaryHeadSize: number | null;
   /** What the projections of one attention (queries, keys, values) have together; null for all other linears. */
   readonly attention: AttentionProjections | null;
+  /** True of an expert's: only the tokens that a router gives to it are its inputs. Absent of all others. */
+  readonly isRouted?: true;
 }
 
 /**

@@ -19,6 +19,11 @@ export interface Mixture {
   readonly activation: Activation;
 }
 
+/** The linears of an expert. */
+export function expertLinears(linears: readonly LinearInfo[]): readonly LinearInfo[] {
+  return linears.map((linear) => ({ ...linear, isRouted: true }));
+}
+
 /**
  * Gives what a mixture makes of its input `[tokens, hidden]`. Every expert's linears are run, one expert after another, on
  * the tokens that go to it: where none do, on no rows. So all batches of a text stop at the same linears.

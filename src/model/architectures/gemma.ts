@@ -7,7 +7,7 @@ import {
   attentionLinears,
   blockName,
   describeGrouped,
-  gatedLinears,
+  feedForwardLinears,
   groupedKeys,
   headsOf,
   lastNorm,
@@ -188,7 +188,11 @@ function rotation(index: number, config: Config): Rope {
 
 /** Query, key, value, attention's output, gate, up and down. */
 function blockLinears(index: number, config: Config) {
-  const feedForward = gatedLinears(`${blockName(index)}.mlp`, config.hidden_size, config.intermediate_size);
+  const feedForward = feedForwardLinears(
+    `${blockName(index)}.mlp`,
+    config.hidden_size,
+    config.intermediate_size,
+  );
   return [...attentionLinears(index, config), ...feedForward];
 }
 

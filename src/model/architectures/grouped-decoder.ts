@@ -5,7 +5,7 @@ import type { ComputingContext, LinearInfo, ModelDescription, ShapeOf } from "..
 import { kindOf } from "../kind.js";
 import { described, normShapes } from "./described.js";
 import { blockCount } from "./family-config.js";
-import { headLinear, plainLinear } from "./plain-linear.js";
+import { gatedLinears, headLinear, plainLinear } from "./plain-linear.js";
 import { classesOfLastToken } from "./readouts.js";
 import { rotaryKeys } from "./rotary-config.js";
 
@@ -114,12 +114,8 @@ export function attentionLinears(index: number, config: GroupedConfig): readonly
 }
 
 /** Gate, up and down of a feed-forward layer `<name>`. */
-export function gatedLinears(name: string, hidden: number, wide: number): readonly LinearInfo[] {
-  return [
-    plainLinear(`${name}.gate_proj`, wide, hidden, { hasBias: false }),
-    plainLinear(`${name}.up_proj`, wide, hidden, { hasBias: false }),
-    plainLinear(`${name}.down_proj`, hidden, wide, { hasBias: false }),
-  ];
+export function feedForwardLinears(name: string, hidden: number, wide: number): readonly LinearInfo[] {
+  return gatedLinears([`${name}.gate_proj`, `${name}.up_proj`, `${name}.down_proj`], hidden, wide);
 }
 
 /** An RMS norm `<name>`, its weight read once. */

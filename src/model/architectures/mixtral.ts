@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { Architecture, LinearInfo } from "../architecture.js";
+import type { Architecture } from "../architecture.js";
+import { expertLinears } from "./experts.js";
 import { namedActivation, parseFamilyConfig } from "./family-config.js";
 import {
   attentionLinears,
@@ -11,7 +12,7 @@ import {
   rmsNorm,
 } from "./grouped-decoder.js";
 import { linearsOfBlock, type MixtureBlock, mixtureNorms, openMixtureBlock } from "./mixture-decoder.js";
-import { plainLinear } from "./plain-linear.js";
+import { gatedLinears } from "./plain-linear.js";
 import { ropeOf } from "./rotary-config.js";
 
 /* Mixtral (arXiv 2401.04088): a Mistral whose feed-forward layers are mixtures of experts. */
@@ -72,7 +73,7 @@ function blockOf(index: number, config: Config): MixtureBlock {
     feedForward: {
       ...{ router: routerOf(index), chosen: config.num_experts_per_tok, isNormed: true, activation },
       experts: Array.from({ length: config.num_local_experts }, (_, expert) =>
-        expertLinears(`${blockName(index)}.block_sparse_moe.experts.${expert}`, config),
+        linearsOf(`${blockName(index)}.block_sparse_moe.experts.${expert}`, config),
       ),
     },
     ...{ activation, epsilon: config.rms_norm_eps },
@@ -83,12 +84,6 @@ function routerOf(index: number): string {
   return `${blockName(index)}.block_sparse_moe.gate.weight`;
 }
 
-/** Gate, up and down. */
-function expertLinears(name: string, config: Config): readonly LinearInfo[] {
-  const { hidden_size: hidden, intermediate_size: wide } = config;
-  return [
-    plainLinear(`${name}.w1`, wide, hidden, { hasBias: false }),
-    plainLinear(`${name}.w3`, wide, hidden, { hasBias: false }),
-    plainLinear(`${name}.w2`, hidden, wide, { hasBias: false }),
-  ];
+function linearsOf(expert: string, { hidden_size: hidden, intermediate_size: wide }: Config) {
+  return expertLinears(gatedLinears([`${expert}.w1`, `${expert}.w3`, `${expert}.w2`], hidden, wide));
 }

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { Architecture, ComputingContext } from "../architecture.js";
+import { expertLinears } from "./experts.js";
 import { namedActivation, parseFamilyConfig } from "./family-config.js";
 import {
   attentionLinears,
   blockName,
   describeGrouped,
-  gatedLinears,
+  feedForwardLinears,
   groupedKeys,
   headsOf,
   lastNorm,
@@ -92,10 +93,12 @@ function blockOf(index: number, config: Config): MixtureBlock {
           ...{ router: routerOf(index), chosen: config.num_experts_per_tok, activation },
           isNormed: config.norm_topk_prob,
           experts: Array.from({ length: config.num_experts }, (_, expert) =>
-            gatedLinears(`${layer}.experts.${expert}`, hidden, config.moe_intermediate_size),
+            expertLinears(
+              feedForwardLinears(`${layer}.experts.${expert}`, hidden, config.moe_intermediate_size),
+            ),
           ),
         }
-      : gatedLinears(layer, hidden, config.intermediate_size),
+      : feedForwardLinears(layer, hidden, config.intermediate_size),
     ...{ activation, epsilon: config.rms_norm_eps },
   };
 }
