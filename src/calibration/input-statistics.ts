@@ -57,7 +57,7 @@ export async function addInput(
     }
   }
   sums.tokens += rows;
-  if (products) await kernels.addCovariance(input, input, products);
+  if (products && rows > 0) await kernels.addCovariance(input, input, products);
 }
 
 /** Means of what was summed, as float32. */

@@ -181,15 +181,25 @@ function checkFinite(name: string, { columns, data }: Matrix, first: number): vo
   }
 }
 
-/** Reads vectors as `readVector`, each once, however often it is asked for. */
-export function rememberedVectors(
-  source: TensorSource,
-  kernels: Pick<Kernels, "widen">,
-): (name: string) => Promise<Float32Array> {
-  const vectors = new Map<string, Promise<Float32Array>>();
+/** Tensors of a checkpoint by their names. */
+export interface RememberedTensors {
+  vector(name: string): Promise<Float32Array>;
+  matrix(name: string): Promise<Matrix>;
+}
+
+/** Reads vectors as `readVector` and matrices as `readMatrix`, each once, however often it is asked for. */
+export function rememberedTensors(source: TensorSource, kernels: Pick<Kernels, "widen">): RememberedTensors {
+  return {
+    vector: remembered((name) => readVector(source, name, kernels)),
+    matrix: remembered((name) => readMatrix(source, name, kernels)),
+  };
+}
+
+function remembered<Tensor>(read: (name: string) => Promise<Tensor>): (name: string) => Promise<Tensor> {
+  const known = new Map<string, Promise<Tensor>>();
   return (name) => {
-    const read = vectors.get(name) ?? readVector(source, name, kernels);
-    vectors.set(name, read);
-    return read;
+    const tensor = known.get(name) ?? read(name);
+    known.set(name, tensor);
+    return tensor;
   };
 }

@@ -1,6 +1,6 @@
 import { readMatrix } from "../checkpoint/tensors.js";
 import { causalHead } from "../model/architecture.js";
-import { type BeforeHead, eachLogits } from "../model/head.js";
+import { type BeforeHead, capped, eachLogits } from "../model/head.js";
 import type { ModelParts } from "../model/parts.js";
 import { type Matrix, rowsOf } from "../tensor/matrix.js";
 
@@ -64,7 +64,8 @@ function openReference({ hidden, parts }: BeforeHead) {
     const key = [batch, tokens.first, tokens.last, ids.first, ids.last].join(" ");
     if (kept?.key === key) return kept.logits;
     const weight = await readMatrix(source, causalHead(description).tensor, kernels, ids);
-    const logits = await ops.linear(rowsOf(hidden[batch], tokens.first, tokens.last), weight, null);
+    const states = rowsOf(hidden[batch], tokens.first, tokens.last);
+    const logits = capped(await ops.linear(states, weight, null), description);
     kept = { key, logits };
     return logits;
   };

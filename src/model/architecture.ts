@@ -4,6 +4,7 @@ import type { Matrix } from "../tensor/matrix.js";
 import type { Batch } from "./batches.js";
 import type { BlockOps } from "./block-ops.js";
 import type { Executor } from "./executor.js";
+import type { Ops } from "./ops.js";
 
 /** One weight matrix of a model, the unit of quantization. */
 export interface LinearInfo {
@@ -25,6 +26,8 @@ export interface LinearInfo {
   readonly rotaryHeadSize: number | null;
   /** What the projections of one attention (queries, keys, values) have together; null for all other linears. */
   readonly attention: AttentionProjections | null;
+  /** True of an expert's: only the tokens that a router gives to it are its inputs. Absent of all others. */
+  readonly isRouted?: true;
 }
 
 /**
@@ -48,6 +51,8 @@ export interface ModelDescription {
   /** Width of the feed-forward layers. */
   readonly feedForwardSize: number;
   readonly vocabularySize: number;
+  /** Logits x of its tokens are drawn into (−c, c) by `c · tanh(x / c)`; null where they are not. */
+  readonly logitCap: number | null;
   /** The longest context that the configuration allows. */
   readonly contextLength: number;
   /** Every other tensor that computing needs: embedding, norms and biases. */
@@ -143,8 +148,7 @@ export interface ScalableRun {
 export type ShapeOf = (tensor: string) => readonly number[] | undefined;
 
 /**
- * How a model family computes: one file a family. What flows through its blocks is matrices when a model is computed,
- * and names of values when its graph is written.
+ * How a model family computes: one file a family.
  */
 export interface Architecture {
   readonly name: string;
@@ -167,13 +171,19 @@ export interface Architecture {
    */
   embed?(embedded: Matrix, batch: Batch, context: EmbeddingContext): Promise<Matrix>;
   /** Loads what block `index` needs besides its linears, and computes it on batches of hidden states. */
-  openBlock<Value, Vector>(index: number, context: ModelContext<Value, Vector>): Promise<Block<Value>>;
+  openBlock(index: number, context: ComputingContext): Promise<Block<Matrix>>;
   /** What follows the last block, before the head. */
+  finalNorm(hidden: Matrix, context: ComputingContext): Promise<Matrix>;
+}
+
+/** A family whose graph can be written too: names of values flow through its blocks then instead of matrices. */
+export interface WritableArchitecture extends Architecture {
+  openBlock<Value, Vector>(index: number, context: ModelContext<Value, Vector>): Promise<Block<Value>>;
   finalNorm<Value, Vector>(hidden: Value, context: ModelContext<Value, Vector>): Promise<Value>;
 }
 
 /** What embeddings are made with. */
-export interface EmbeddingContext extends Omit<ModelContext<Matrix, Float32Array>, "executor"> {
+export interface EmbeddingContext extends Omit<ComputingContext, "executor"> {
   /** Rows of a matrix of the checkpoint, one for each index. */
   rows(tensor: string, indices: Int32Array): Promise<Matrix>;
 }
@@ -186,6 +196,13 @@ export interface StoredAs {
   readonly name: string;
   /** Whether it is a weight `[K, N]`, as transformers' Conv1D has it. */
   readonly isTransposed: boolean;
+}
+
+/** What an architecture is given to compute with. */
+export interface ComputingContext extends ModelContext<Matrix, Float32Array> {
+  readonly ops: Omit<Ops, "close">;
+  /** A weight that always stays float, `[N, K]`, by its tensor's name. */
+  matrix(tensor: string): Promise<Matrix>;
 }
 
 /** What an architecture is given to work with. */

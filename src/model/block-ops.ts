@@ -8,16 +8,12 @@ import type { Rope } from "./rope.js";
 export interface BlockOps<Value, Vector> {
   /** `x / sqrt(mean(x²) + epsilon) · weight`, row by row. */
   rmsNorm(x: Value, weight: Vector, epsilon: number): Promise<Value>;
-  /** `(x − mean(x)) / sqrt(variance(x) + epsilon) · weight + bias`, row by row. */
-  layerNorm(x: Value, weight: Vector, bias: Vector, epsilon: number): Promise<Value>;
   /** `a + b`. */
   add(a: Value, b: Value): Promise<Value>;
   /** `[tokens, heads · headSize]`. */
   attention(input: AttentionInput<Value, Vector>): Promise<Value>;
   /** `activation(gate) · up`. */
   gatedActivation(gate: Value, up: Value, activation: Activation): Promise<Value>;
-  /** `activation(x)`. */
-  activation(x: Value, activation: Activation): Promise<Value>;
 }
 
 export interface AttentionInput<Value, Vector> {
@@ -30,6 +26,10 @@ export interface AttentionInput<Value, Vector> {
   readonly headSize: number;
   /** Tokens of each window; positions count from 0 in every one. */
   readonly length: number;
+  /** What scores are multiplied by; 1 / sqrt(headSize) unless said otherwise. */
+  readonly scale?: number;
+  /** Scores x are drawn into (−c, c) by `c · tanh(x / c)`, where this c is given. */
+  readonly softcap?: number;
   /** Whether a token sees only itself and those before it, as it does unless said otherwise. */
   readonly causal?: boolean;
   /** How queries and keys are rotated by position; null where they are not. */

@@ -1,14 +1,8 @@
 import { causalHead, type LinearInfo, type ModelContext, type ModelDescription } from "./architecture.js";
-import { findArchitecture } from "./architectures/registry.js";
+import { findWritable } from "./architectures/registry.js";
 import type { BlockOps } from "./block-ops.js";
 import { type GraphPart, maskNodes, positionNodes, rotaryNodes } from "./decoder-positions.js";
-import {
-  activationNodes,
-  attentionNodes,
-  gatedActivationNodes,
-  layerNormNode,
-  rmsNormNode,
-} from "./graphs.js";
+import { attentionNodes, gatedActivationNodes, rmsNormNode } from "./graphs.js";
 import { elementType, type Graph, type GraphNode, type GraphValue } from "./onnx.js";
 
 /** What the graph of a whole model is made of. */
@@ -45,7 +39,7 @@ export async function decoderGraph(decoder: DecoderParts, cached: boolean): Prom
       },
     },
   };
-  const architecture = findArchitecture(config);
+  const architecture = findWritable(config);
   let hidden = embedded;
   for (const index of blocks.keys()) {
     const block = await architecture.openBlock(index, context);
@@ -125,22 +119,13 @@ function writingOps(parts: GraphPart[], cached: boolean) {
       parts.push({ nodes: [rmsNormNode(x, weight, out, epsilon)] });
       return out;
     },
-    async layerNorm(x, weight, bias, epsilon) {
-      const out = fresh("norm");
-      parts.push({ nodes: [layerNormNode(x, weight, bias, out, epsilon)] });
-      return out;
-    },
-    async activation(x, activation) {
-      const out = fresh(activation);
-      parts.push({ nodes: activationNodes(x, out, activation) });
-      return out;
-    },
     async add(a, b) {
       const out = fresh("add");
       parts.push({ nodes: [{ op: "Add", inputs: [a, b], outputs: [out] }] });
       return out;
     },
-    async attention({ query, key, value, heads, keyValueHeads, headSize, length, rope, norms, window }) {
+    async attention(input) {
+      const { query, key, value, heads, keyValueHeads, headSize, length, rope, norms, window } = input;
       const rotary =
         rope === null ? null : sharedPart("rotary", rope, (name) => rotaryNodes(name, rope, length));
       const isMasked = cached || window !== null;
@@ -160,10 +145,13 @@ function writingOps(parts: GraphPart[], cached: boolean) {
             rotary:
               rotary === null
                 ? null
-                : { cosine: `${rotary}.cosine`, sine: `${rotary}.sine`, positions: null },
+                : {
+                    ...{ cosine: `${rotary}.cosine`, sine: `${rotary}.sine`, positions: null },
+                    size: rope?.rotatedSize ?? headSize,
+                  },
             cache: cached ? cache : null,
           },
-          { heads, keyValueHeads, headSize },
+          { heads, keyValueHeads, headSize, scale: input.scale ?? null, softcap: input.softcap ?? null },
         ),
       );
       return out;

@@ -1,5 +1,5 @@
 import type { TensorSource } from "../checkpoint/tensor-source.js";
-import { readMatrix, readVector } from "../checkpoint/tensors.js";
+import { readMatrix, rememberedTensors } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
@@ -32,10 +32,11 @@ export async function embed(
     );
   }
   const rows = (tensor: string, indices: Int32Array) => rowsAt(tensor, indices, source, kernels);
-  const vector = (tensor: string) => readVector(source, tensor, kernels);
   const embedded = await rows(embedding, batch.tokens);
   const { embed } = findArchitecture(config);
-  return embed ? embed(embedded, batch, { config, ops, vector, rows }) : embedded;
+  return embed
+    ? embed(embedded, batch, { config, ops, ...rememberedTensors(source, kernels), rows })
+    : embedded;
 }
 
 /** Rows of a matrix, one for each index. Only the parts of it with rows that occur are read. */

@@ -136,12 +136,16 @@ export interface AttentionShape {
   readonly epsilon: number | null;
   /** Which keys a query sees: those up to its own place, those of a mask, or all. */
   readonly sees: "before" | "masked" | "all";
-  /** Whether queries and keys are rotated by position. */
-  readonly rotary: boolean;
+  /** Channels of each head of queries and keys that are rotated by position, the first ones; null where none are. */
+  readonly rotatedSize: number | null;
+  /** What scores are multiplied by; null for 1 / sqrt(headSize). */
+  readonly scale: number | null;
+  /** What scores are drawn into by a tanh; null where they are not. */
+  readonly softcap: number | null;
 }
 
 export function attentionGraph(shape: AttentionShape): Graph {
-  const { heads, keyValueHeads, headSize, epsilon, sees, rotary } = shape;
+  const { heads, keyValueHeads, headSize, epsilon, sees, rotatedSize } = shape;
   const masked = sees === "masked";
   const rows = (name: string, tokens: string, count: number) => ({
     name,
@@ -152,14 +156,14 @@ export function attentionGraph(shape: AttentionShape): Graph {
       rows("query", "queries", heads),
       rows("key", "keys", keyValueHeads),
       rows("value", "keys", keyValueHeads),
-      ...(rotary
-        ? [
-            { name: "cosine", shape: ["length", headSize / 2] },
-            { name: "sine", shape: ["length", headSize / 2] },
+      ...(rotatedSize === null
+        ? []
+        : [
+            { name: "cosine", shape: ["length", rotatedSize / 2] },
+            { name: "sine", shape: ["length", rotatedSize / 2] },
             { name: "queryPositions", shape: ["windows", "queries"], type: "int64" as const },
             { name: "keyPositions", shape: ["windows", "keys"], type: "int64" as const },
-          ]
-        : []),
+          ]),
       ...(epsilon === null
         ? []
         : [
@@ -172,19 +176,19 @@ export function attentionGraph(shape: AttentionShape): Graph {
     ...attentionNodes(
       {
         ...{ query: "query", key: "key", value: "value", out: "out" },
-        rotary: rotary
-          ? {
-              cosine: "cosine",
-              sine: "sine",
-              positions: { query: "queryPositions", key: "keyPositions" },
-            }
-          : null,
+        rotary:
+          rotatedSize === null
+            ? null
+            : {
+                ...{ cosine: "cosine", sine: "sine", size: rotatedSize },
+                positions: { query: "queryPositions", key: "keyPositions" },
+              },
         norms: epsilon === null ? null : { query: "queryNorm", key: "keyNorm", epsilon },
         mask: masked ? "mask" : null,
         causal: sees === "before",
         cache: null,
       },
-      { heads, keyValueHeads, headSize },
+      shape,
     ),
   };
 }
@@ -214,6 +218,8 @@ export interface AttentionNames {
 }
 
 export interface RotaryNames {
+  /** Channels of a head that are rotated. */
+  readonly size: number;
   /** `[length, size / 2]`, of which `positions` choose; without these `[windows, tokens, size / 2]`. */
   readonly cosine: string;
   readonly sine: string;
@@ -223,7 +229,13 @@ export interface RotaryNames {
 
 export function attentionNodes(
   names: AttentionNames,
-  { heads, keyValueHeads, headSize }: Pick<AttentionShape, "heads" | "keyValueHeads" | "headSize">,
+  {
+    heads,
+    keyValueHeads,
+    headSize,
+    scale,
+    softcap,
+  }: Pick<AttentionShape, "heads" | "keyValueHeads" | "headSize" | "scale" | "softcap">,
 ): Pick<Graph, "nodes" | "constants"> {
   const { query, key, value, out, rotary, norms, mask, causal, cache } = names;
   const norm = (weight: "query" | "key") => norms && { weight: norms[weight], epsilon: norms.epsilon };
@@ -245,8 +257,8 @@ export function attentionNodes(
     ...headsFirst(query, queryShape, norm("query")),
     ...headsFirst(key, keyShape, norm("key")),
     ...headsFirst(value, keyShape, null),
-    rotaryNode(query, rotary, rotary?.positions?.query),
-    rotaryNode(key, rotary, rotary?.positions?.key),
+    rotaryNode(query, headSize, rotary, rotary?.positions?.query),
+    rotaryNode(key, headSize, rotary, rotary?.positions?.key),
     ...(cache
       ? [behind(cache.pastKey, `${key}.placed`, keys), behind(cache.pastValue, `${value}.heads`, values)]
       : []),
@@ -254,7 +266,11 @@ export function attentionNodes(
       op: "Attention",
       inputs: [`${query}.placed`, keys, values, ...(mask ? [mask] : [])],
       outputs: [`${out}.heads`],
-      attributes: { is_causal: causal && !mask ? 1 : 0 },
+      attributes: {
+        is_causal: causal && !mask ? 1 : 0,
+        ...(scale !== null && { scale: { float: scale } }),
+        ...(softcap !== null && { softcap: { float: softcap } }),
+      },
     },
     {
       op: "Transpose",
@@ -291,12 +307,18 @@ function headsFirst(
 }
 
 /** Queries or keys with their positions in them, where they are rotated. */
-function rotaryNode(name: string, rotary: RotaryNames | null, positions: string | undefined): GraphNode {
+function rotaryNode(
+  name: string,
+  headSize: number,
+  rotary: RotaryNames | null,
+  positions: string | undefined,
+): GraphNode {
   const [heads, placed] = [`${name}.heads`, `${name}.placed`];
   if (rotary === null) return { op: "Identity", inputs: [heads], outputs: [placed] };
-  const { cosine, sine } = rotary;
+  const { cosine, sine, size } = rotary;
   const inputs = [heads, cosine, sine, ...(positions === undefined ? [] : [positions])];
-  return { op: "RotaryEmbedding", inputs, outputs: [placed] };
+  const node = { op: "RotaryEmbedding", inputs, outputs: [placed] };
+  return size < headSize ? { ...node, attributes: { rotary_embedding_dim: size } } : node;
 }
 
 export function rmsNormNode(x: string, weight: string, out: string, epsilon: number): GraphNode {

@@ -1,6 +1,6 @@
 import { readMatrix } from "../checkpoint/tensors.js";
-import { type Matrix, rowsOf } from "../tensor/matrix.js";
-import { causalHead } from "./architecture.js";
+import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
+import { causalHead, type ModelDescription } from "./architecture.js";
 import type { ModelParts } from "./parts.js";
 
 /** Logits of some tokens of one batch (rows from `firstToken`) for a part of the vocabulary (from `firstId`). */
@@ -44,7 +44,7 @@ async function eachOfTokens(
     for (let firstToken = 0; firstToken < states.rows; firstToken += step) {
       const some = rowsOf(states, firstToken, Math.min(firstToken + step, states.rows));
       const [logits] = await executor.run([head.name], some);
-      await use({ batch, firstToken, firstId: 0, logits });
+      await use({ batch, firstToken, firstId: 0, logits: capped(logits, description) });
     }
   }
   await executor.enter([]);
@@ -64,7 +64,18 @@ async function eachOfVocabulary(
     const weight = await readMatrix(source, head.tensor, kernels, rows);
     for (const [batch, states] of hidden.entries()) {
       const logits = await ops.linear(states, weight, null);
-      await use({ batch, firstToken: 0, firstId, logits });
+      await use({ batch, firstToken: 0, firstId, logits: capped(logits, description) });
     }
   }
+}
+
+/** Logits as the model caps them, if it does. */
+export function capped(logits: Matrix, { logitCap }: Pick<ModelDescription, "logitCap">): Matrix {
+  if (logitCap === null) return logits;
+  const { rows, columns, data } = logits;
+  return matrix(
+    rows,
+    columns,
+    data.map((logit) => logitCap * Math.tanh(logit / logitCap)),
+  );
 }

@@ -1,7 +1,7 @@
-import { readVector } from "../checkpoint/tensors.js";
+import { rememberedTensors } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
-import { causalHead, type ModelContext, type ModelDescription, type ShapeOf } from "./architecture.js";
+import { type ComputingContext, causalHead, type ModelDescription, type ShapeOf } from "./architecture.js";
 import { findArchitecture } from "./architectures/registry.js";
 import { type Batch, batchesOf, passesOf } from "./batches.js";
 import {
@@ -72,8 +72,9 @@ export function describeModel(config: Readonly<Record<string, unknown>>, shapeOf
 export function openModel(parts: ModelParts): Model {
   const architecture = findArchitecture(parts.config);
   const { config, description, executor, ops, source, kernels, activationBytes = 512 * 2 ** 20 } = parts;
-  const vector = (tensor: string) => readVector(source, tensor, kernels);
-  const context: ModelContext<Matrix, Float32Array> = { config, executor, ops, vector };
+  const openContext = (): ComputingContext => {
+    return { config, executor, ops, ...rememberedTensors(source, kernels) };
+  };
   const { hiddenSize, vocabularySize } = description;
 
   /** Hidden states after the last block and norm, for each batch of equally long windows. */
@@ -82,11 +83,12 @@ export function openModel(parts: ModelParts): Model {
     for (const batch of batches) hidden.push(await embed(batch, parts));
     for (const [index, linears] of description.blocks.entries()) {
       await executor.enter(linears.map((linear) => linear.name));
-      const block = await architecture.openBlock(index, context);
+      const block = await architecture.openBlock(index, openContext());
       for (const [at, batch] of batches.entries()) hidden[at] = await block(hidden[at], batch.length);
       await onBlock();
     }
     await executor.enter([]);
+    const context = openContext();
     for (const [at, states] of hidden.entries()) hidden[at] = await architecture.finalNorm(states, context);
     return hidden;
   }

@@ -3,6 +3,7 @@ import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
 import { type AttentionPart, attentionMask, attentionParts, type Range } from "./attention.js";
 import type { AttentionInput, BlockOps } from "./block-ops.js";
 import {
+  type Activation,
   type AttentionShape,
   activationGraph,
   attentionGraph,
@@ -19,6 +20,10 @@ import { type RotaryTables, rotaryTables } from "./rope.js";
 export interface Ops extends BlockOps<Matrix, Float32Array> {
   /** `x · Wᵀ + bias`: `[tokens, K] × [N, K]` → `[tokens, N]`. */
   linear(x: Matrix, weight: Matrix, bias: Float32Array | null): Promise<Matrix>;
+  /** `(x − mean(x)) / sqrt(variance(x) + epsilon) · weight + bias`, row by row. */
+  layerNorm(x: Matrix, weight: Float32Array, bias: Float32Array, epsilon: number): Promise<Matrix>;
+  /** `activation(x)`. */
+  activation(x: Matrix, activation: Activation): Promise<Matrix>;
   /** Of each row of logits: its log-sum-exp, the logit of its target, and its largest one. */
   score(
     logits: Matrix,
@@ -150,8 +155,9 @@ function asMatrix(tensor: Tensor, rows: number, columns: number): Matrix {
 type AttentionMatrices = AttentionInput<Matrix, Float32Array>;
 
 function attentionShape(input: AttentionMatrices, { sees }: AttentionPart): AttentionShape {
-  const { heads, keyValueHeads, headSize, norms, rope } = input;
-  return { heads, keyValueHeads, headSize, epsilon: norms?.epsilon ?? null, sees, rotary: rope !== null };
+  const { heads, keyValueHeads, headSize, norms, rope, scale = null, softcap = null } = input;
+  const [epsilon, rotatedSize] = [norms?.epsilon ?? null, rope?.rotatedSize ?? null];
+  return { heads, keyValueHeads, headSize, epsilon, sees, rotatedSize, scale, softcap };
 }
 
 function attentionFeeds(
@@ -178,8 +184,8 @@ function attentionFeeds(
     key: tokens(input.key, keys),
     value: tokens(input.value, keys),
     ...(rotary && {
-      cosine: { data: rotary.cosine, shape: [length, headSize / 2] },
-      sine: { data: rotary.sine, shape: [length, headSize / 2] },
+      cosine: { data: rotary.cosine, shape: [length, rotary.cosine.length / length] },
+      sine: { data: rotary.sine, shape: [length, rotary.sine.length / length] },
       queryPositions: positions(queries),
       keyPositions: positions(keys),
     }),

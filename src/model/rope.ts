@@ -23,19 +23,22 @@ export const ropeScaling = z.looseObject({
   mscale: z.number().nullish(),
   mscale_all_dim: z.number().nullish(),
   truncate: z.boolean().nullish(),
+  short_factor: z.array(z.number().positive()).nullish(),
+  long_factor: z.array(z.number().positive()).nullish(),
   partial_rotary_factor: z.literal(1).nullish(),
 });
 
 type Scaling = z.infer<typeof ropeScaling>;
 
 export interface Rope {
-  readonly headSize: number;
+  /** Channels of each head that are rotated, its first ones. */
+  readonly rotatedSize: number;
   readonly theta: number;
   readonly contextLength: number;
   readonly scaling: Scaling | null;
 }
 
-/** Cosines and sines `[length, headSize / 2]` for positions 0 … length − 1. */
+/** Cosines and sines `[length, rotatedSize / 2]` for positions 0 … length − 1. */
 export interface RotaryTables {
   readonly cosine: Float32Array;
   readonly sine: Float32Array;
@@ -43,7 +46,7 @@ export interface RotaryTables {
 
 export function rotaryTables(rope: Rope, length: number): RotaryTables {
   const { frequencies, attentionFactor } = frequenciesOf(rope, length);
-  const half = rope.headSize / 2;
+  const half = rope.rotatedSize / 2;
   const cosine = new Float32Array(length * half);
   const sine = new Float32Array(length * half);
   for (let position = 0; position < length; position++) {
@@ -63,17 +66,22 @@ const kinds = {
   dynamic: ["factor"],
   llama3: ["factor", "low_freq_factor", "high_freq_factor"],
   yarn: [],
+  longrope: ["short_factor", "long_factor"],
 } as const satisfies Record<string, readonly (keyof Scaling)[]>;
 
 type Kind = keyof typeof kinds;
 
-/** @throws LuthierError for a kind of scaling that is not known, lacks a parameter or differs between layers. */
-export function checkRope(rope: Rope): void {
+/**
+ * @param longrope whether the family may ask for LongRoPE, which computes short and long windows by other factors.
+ * @throws LuthierError for a kind of scaling that is not known, lacks a parameter or differs between layers.
+ */
+export function checkRope(rope: Rope, { longrope = false } = {}): void {
   const scaling = rope.scaling ?? {};
   const name = nameOf(rope);
-  if (!isKind(name)) {
+  if (!isKind(name) || (name === "longrope" && !longrope)) {
+    const known = Object.keys(kinds).filter((kind) => kind !== "longrope" || longrope);
     throw new LuthierError(
-      `config.json asks for rope scaling '${name}'; known are ${Object.keys(kinds).join(", ")}`,
+      `config.json asks for rope scaling '${name}'; known are ${known.join(", ")}`,
       "use a checkpoint without it, or remove rope_scaling if your contexts are no longer than the original ones",
     );
   }
@@ -85,12 +93,25 @@ export function checkRope(rope: Rope): void {
     );
   }
   const nested = Object.keys(scaling).find(
-    (key) => typeof scaling[key] === "object" && scaling[key] !== null,
+    (key) => typeof scaling[key] === "object" && scaling[key] !== null && !Array.isArray(scaling[key]),
   );
   if (nested !== undefined) {
     throw new LuthierError(
       `config.json: rope_parameters.${nested} is an object: parameters by kind of layer are not known here`,
       "use a checkpoint whose layers all have the same rotary embedding",
+    );
+  }
+  if (name === "longrope") checkFactors(rope);
+}
+
+/** LongRoPE divides the frequency of each pair of channels by a factor of its own. */
+function checkFactors({ rotatedSize, scaling }: Rope): void {
+  for (const key of ["short_factor", "long_factor"] as const) {
+    const found = scaling?.[key]?.length ?? 0;
+    if (found === rotatedSize / 2) continue;
+    throw new LuthierError(
+      `config.json: rope_scaling.${key} has ${found} factors for ${rotatedSize / 2} pairs of rotated channels`,
+      "check that config.json belongs to these weights",
     );
   }
 }
@@ -104,15 +125,15 @@ function isKind(name: string): name is Kind {
 }
 
 interface Frequencies {
-  /** Radians a position, `[headSize / 2]`. */
+  /** Radians a position, `[rotatedSize / 2]`. */
   readonly frequencies: readonly number[];
   /** On cosines and sines, so on q·k twice. */
   readonly attentionFactor: number;
 }
 
 export function frequenciesOf(rope: Rope, length: number): Frequencies {
-  const { headSize, theta, contextLength, scaling } = rope;
-  const plain = inverseFrequencies(theta, headSize);
+  const { rotatedSize, theta, contextLength, scaling } = rope;
+  const plain = inverseFrequencies(theta, rotatedSize);
   const factor = scaling?.factor ?? 1;
   switch (nameOf(rope) as Kind) {
     case "default":
@@ -123,7 +144,7 @@ export function frequenciesOf(rope: Rope, length: number): Frequencies {
       const stretched = Math.max(length, contextLength);
       const growth = (factor * stretched) / contextLength - (factor - 1);
       return {
-        frequencies: inverseFrequencies(theta * growth ** (headSize / (headSize - 2)), headSize),
+        frequencies: inverseFrequencies(theta * growth ** (rotatedSize / (rotatedSize - 2)), rotatedSize),
         attentionFactor: 1,
       };
     }
@@ -131,11 +152,13 @@ export function frequenciesOf(rope: Rope, length: number): Frequencies {
       return { frequencies: plain.map((frequency) => llama3Frequency(frequency, rope)), attentionFactor: 1 };
     case "yarn":
       return yarn(plain, rope);
+    case "longrope":
+      return longrope(plain, rope, length);
   }
 }
 
-function inverseFrequencies(theta: number, headSize: number): readonly number[] {
-  return Array.from({ length: headSize / 2 }, (_, i) => theta ** ((-2 * i) / headSize));
+function inverseFrequencies(theta: number, rotatedSize: number): readonly number[] {
+  return Array.from({ length: rotatedSize / 2 }, (_, i) => theta ** ((-2 * i) / rotatedSize));
 }
 
 /** Long wavelengths are divided by the factor, short ones kept, those between interpolated. */
@@ -154,16 +177,16 @@ function llama3Frequency(frequency: number, { scaling, contextLength }: Rope): n
 }
 
 /** YaRN (arXiv 2309.00071 §3): a ramp over dimensions between interpolation and the plain frequencies. */
-function yarn(plain: readonly number[], { headSize, theta, contextLength, scaling }: Rope): Frequencies {
+function yarn(plain: readonly number[], { rotatedSize, theta, contextLength, scaling }: Rope): Frequencies {
   const [fast, slow] = [scaling?.beta_fast ?? 32, scaling?.beta_slow ?? 1];
   const { mscale, mscale_all_dim: mscaleAll } = scaling ?? {};
   const original = scaling?.original_max_position_embeddings ?? contextLength;
   const factor = scaling?.factor ?? contextLength / original;
   const dimensionOf = (turns: number) =>
-    (headSize * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+    (rotatedSize * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
   const truncate = scaling?.truncate ?? true;
   const low = Math.max(truncate ? Math.floor(dimensionOf(fast)) : dimensionOf(fast), 0);
-  const high = Math.min(truncate ? Math.ceil(dimensionOf(slow)) : dimensionOf(slow), headSize - 1);
+  const high = Math.min(truncate ? Math.ceil(dimensionOf(slow)) : dimensionOf(slow), rotatedSize - 1);
   const width = high === low ? 0.001 : high - low;
   const frequencies = plain.map((frequency, i) => {
     const ramp = Math.min(Math.max((i - low) / width, 0), 1);
@@ -172,4 +195,21 @@ function yarn(plain: readonly number[], { headSize, theta, contextLength, scalin
   const magnitude = (scale: number) => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
   const published = mscale && mscaleAll ? magnitude(mscale) / magnitude(mscaleAll) : magnitude(1);
   return { frequencies, attentionFactor: scaling?.attention_factor ?? published };
+}
+
+/**
+ * LongRoPE (arXiv 2402.13753): factors that were searched for, some within the original context and others beyond it. The
+ * contexts say how far it was extended; `factor` only where the original one is not known.
+ */
+function longrope(plain: readonly number[], { contextLength, scaling }: Rope, length: number): Frequencies {
+  const original = scaling?.original_max_position_embeddings ?? contextLength;
+  const extension = scaling?.original_max_position_embeddings
+    ? contextLength / original
+    : (scaling?.factor ?? 1);
+  const factors = (length > original ? scaling?.long_factor : scaling?.short_factor) ?? [];
+  const published = extension <= 1 ? 1 : Math.sqrt(1 + Math.log(extension) / Math.log(original));
+  return {
+    frequencies: plain.map((frequency, i) => frequency / factors[i]),
+    attentionFactor: scaling?.attention_factor ?? published,
+  };
 }

@@ -8,7 +8,7 @@ import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { tableOf } from "../schemes/vectors.js";
 import { dequantize } from "../schemes/weights.js";
-import type { Matrix } from "../tensor/matrix.js";
+import { type Matrix, matrix } from "../tensor/matrix.js";
 import { readsText } from "./calibration-needs.js";
 import type { PlannedLinear } from "./plan.js";
 import { quantizedFolder, readScheme, readSchemeFacts, schemeFile } from "./quantized-files.js";
@@ -81,8 +81,22 @@ export async function openBlockProducts(
 /** Computes one linear, bias included. */
 export type Product = (input: Matrix) => Promise<Matrix>;
 
-/** The product of a scheme: by its table where it has one, else of the weight that it stands for. */
+/**
+ * The product of a scheme: by its table where it has one, else of the weight that it stands for. Of no tokens, as an expert
+ * may have them, it gives none.
+ */
 export async function openProduct(
+  scheme: WeightScheme,
+  activation: ActivationScheme,
+  bias: Float32Array | null,
+  ops: Ops,
+  kernels: Kernels,
+): Promise<Product> {
+  const product = await productOfTokens(scheme, activation, bias, ops, kernels);
+  return async (input) => (input.rows === 0 ? matrix(0, scheme.rows) : product(input));
+}
+
+async function productOfTokens(
   scheme: WeightScheme,
   activation: ActivationScheme,
   bias: Float32Array | null,

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { rememberedVectors } from "../checkpoint/tensors.js";
+import { rememberedTensors } from "../checkpoint/tensors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { ModelDescription } from "../model/architecture.js";
 import { findArchitecture } from "../model/architectures/registry.js";
@@ -111,13 +111,13 @@ async function blockOpener(
 ): Promise<OpenStepped> {
   const architecture = findArchitecture(checkpoint.config);
   const { config } = checkpoint;
-  const vector = rememberedVectors(checkpoint, kernels);
+  const tensors = rememberedTensors(checkpoint, kernels);
   const rotationOf = (linear: string) => checkpoint.rotations?.get(linear) ?? null;
   return (hidden, length) =>
     stepThrough(
       (waiting) => {
         const executor = openRotatingExecutor(waiting, rotationOf, kernels);
-        return architecture.openBlock(index, { config, executor, ops, vector });
+        return architecture.openBlock(index, { config, executor, ops, ...tensors });
       },
       hidden,
       length,

@@ -50,6 +50,14 @@ export function calibrationProblems(
         fix: "use `biasCorrection: own`, or a ternary method as `twn` or `trit-planes`",
       });
     }
+    if (biasCorrection && linear.isRouted) {
+      problems.push({
+        linear: linear.name,
+        reason:
+          "`biasCorrection` takes the mean over whole windows, and only some tokens of a window reach an expert",
+        fix: "remove `biasCorrection` from the rule, or give experts a rule of their own before it",
+      });
+    }
     if (biasCorrection && isStored(choice)) {
       problems.push({
         linear: linear.name,

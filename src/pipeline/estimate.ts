@@ -78,6 +78,7 @@ async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
     const choice = targetChoice(target, { ...settings, ...options.parameters });
     const recipe = recipeSchema.parse({ version: 1, transforms, rules, targets: [choice] });
     const { description, plan } = await planCheckpoint(checkpoint, recipe, true);
+    refuseExperts(description);
     const shared = sharings(
       description,
       plan.linears.flatMap(({ linear, quantize }) => (quantize ? linear.name : [])),
@@ -111,6 +112,7 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
   const index = await readQuantizedIndex(run);
   const { description, kept } = await describeRun(run, index.linears);
   try {
+    refuseExperts(description);
     const quantized = new Map(index.linears.map((entry) => [entry.name, entry]));
     const packed = (await packedTargets(run)).includes(target.name)
       ? (await readManifest(packFolder(run, target.name))).parameters
@@ -134,6 +136,16 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
   } finally {
     await kept.close();
   }
+}
+
+/** Cost models count every linear for every token. */
+function refuseExperts({ blocks, modelType }: ModelDescription): void {
+  if (!blocks.flat().some(({ isRouted }) => isRouted)) return;
+  throw new LuthierError(
+    `a ${modelType} computes some experts a token, and the cost models count every linear for every token`,
+    "estimate a model without experts",
+    { usage: true },
+  );
 }
 
 /** By name, of the linears in blocks; the head shares nothing. */

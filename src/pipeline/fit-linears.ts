@@ -20,6 +20,7 @@ import {
   schemeFile,
   writeScheme,
 } from "./quantized-files.js";
+import { expectReached, routedInputs, tokensOf } from "./routed-inputs.js";
 
 /** The inputs that linears are fitted to, and the mean of the float model's, `[K]` (`MeanOfTokens`). */
 export interface WatchedInputs extends CalibrationInputs {
@@ -41,6 +42,10 @@ export async function fitLinears(
 ): Promise<readonly QuantizedEntry[]> {
   const folder = quantizedFolder(run);
   const entries: QuantizedEntry[] = [];
+  const isRouted = planned.some(({ linear }) => linear.isRouted && names.includes(linear.name));
+  const fitted = isRouted ? routedInputs(inputs) : inputs;
+  const tokens = tokensOf(inputs.quantized);
+  const coverage = isRouted ? { tokens } : {};
   for (const together of byChoice(planned.filter(({ linear }) => names.includes(linear.name)))) {
     const finished = await Promise.all(together.map((each) => finishedEntry(folder, each)));
     if (finished.every((entry) => entry !== null)) {
@@ -49,11 +54,12 @@ export async function fitLinears(
         const bias = entry.bias ? await readBias(file, entry.weight.rows) : products.bias(entry.name);
         const activation = measured(entry.name, entry.activation, inputs);
         await products.add(entry.name, await readScheme(file, entry.weight), activation, bias);
-        entries.push({ ...entry, activation });
+        entries.push({ ...entry, activation, ...coverage });
       }
       continue;
     }
-    const schemes = await schemesOf(together, inputs, products, { seed, kernels, chosenRows });
+    for (const { linear, quantize } of together) expectReached(linear.name, quantize, tokens);
+    const schemes = await schemesOf(together, fitted, products, { seed, kernels, chosenRows });
     for (const [at, each] of together.entries()) {
       const { name } = each.linear;
       const scheme = schemes[at];
@@ -64,7 +70,7 @@ export async function fitLinears(
         biasCorrection && (await ownBias(biasCorrection, name, scheme, activation, inputs, products));
       const written = await writeScheme(path.join(folder, schemeFile(name)), scheme, error, bias);
       await products.add(name, scheme, activation, bias ?? products.bias(name));
-      entries.push({ ...entryOf(each, outlineOf(scheme), error), ...written, activation });
+      entries.push({ ...entryOf(each, outlineOf(scheme), error), ...written, activation, ...coverage });
     }
   }
   return entries;

@@ -254,10 +254,10 @@ async function openUnits(
       if (entry === undefined || linear === undefined) return null;
       const arithmetic = target.open(await pack.read(entry), kernels);
       const bias = await biasOf(linear, source, kernels, run, quantized);
-      if ("multiply" in arithmetic) return { multiply: arithmetic.multiply, bias };
+      if ("multiply" in arithmetic) return { rows: linear.rows, multiply: arithmetic.multiply, bias };
       const multiply = async (input: Matrix) =>
         ops.linear(await represent(input, entry.activation, null, kernels), arithmetic.weight, null);
-      return { multiply, bias };
+      return { rows: linear.rows, multiply, bias };
     },
     close: pack.close,
   };

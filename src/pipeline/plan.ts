@@ -5,7 +5,7 @@ import { matches, patternsOf, ruleFor } from "../recipe/match.js";
 import { isStored, type Recipe, type TargetChoice, type TransformChoice } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { hadamardOf, rotationNote } from "../transforms/hadamard.js";
-import { calibrationProblems } from "./calibration-needs.js";
+import { calibrationProblems, isFitted } from "./calibration-needs.js";
 import { targetOf } from "./choices.js";
 import { type PlannedQuantization, quantizationOf, type StoredOutlines } from "./plan-linear.js";
 import { type Problem, refusal } from "./problems.js";
@@ -97,8 +97,19 @@ export function makePlan(
       problems.push({ linear: "the model", ...refused, reason: `${target.name}: ${refused.reason}` });
   }
   if (problems.length > 0) throw refusal(problems);
-  const notes = rotation ? [rotationNote(description, rotation)] : [];
+  const notes = [...(rotation ? [rotationNote(description, rotation)] : []), ...expertNotes(planned)];
   return { transforms: recipe.transforms, linears: planned, targets: recipe.targets, notes };
+}
+
+/** How experts are fitted to calibration text, where some are. */
+function expertNotes(planned: readonly PlannedLinear[]): readonly string[] {
+  const experts = planned.filter((each) => each.linear.isRouted && isFitted(each));
+  if (experts.length === 0) return [];
+  return [
+    `${experts.length} linears of experts are fitted to the tokens of the calibration text that reach them in the quantized ` +
+      "model; what aims at the float model aims at their float weights there. One that no token reaches is fitted to inputs " +
+      "that are all alike.",
+  ];
 }
 
 /** What targets that keep whole models judge a tokenizer by; null when the folder has none, or no target asks. */

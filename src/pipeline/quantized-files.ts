@@ -33,6 +33,7 @@ const indexSchema = z.strictObject({
       /** `‖W − Ŵ‖ / ‖W‖`. */
       relativeError: z.number(),
       bias: z.literal(true).optional(),
+      tokens: z.int().min(0).optional(),
     }),
   ),
 });
@@ -42,6 +43,8 @@ export interface QuantizedEntry extends FileEntry, LinearOutline {
   readonly relativeError: number;
   /** Present where its file has a bias, in place of the checkpoint's. */
   readonly bias?: true;
+  /** Of an expert's, where something of it was fitted to calibration text: tokens of it that reached the expert. */
+  readonly tokens?: number;
 }
 
 export interface QuantizedIndex {

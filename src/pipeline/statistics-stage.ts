@@ -103,6 +103,7 @@ async function measure(
   const afterBlock = async (done: number, total: number) => {
     options.onProgress({ stage: "statistics", done, total, what: "" });
     for (const { linears, sums } of ofBlock.values()) {
+      expectTokens(sums, linears);
       const statistics = statisticsOf(sums);
       expectFinite(statistics, linears);
       stored.push(await writeInput(folder, linears, statistics));
@@ -126,6 +127,15 @@ function inOrder(inputs: readonly StoredInput[], { checkpoint }: StatisticsOptio
     .blocks.flat()
     .map(({ name }) => name);
   return inputs.toSorted((a, b) => names.indexOf(a.linears[0]) - names.indexOf(b.linears[0]));
+}
+
+/** An expert may have none. */
+function expectTokens({ tokens }: InputSums, linears: readonly string[]): void {
+  if (tokens > 0) return;
+  throw new LuthierError(
+    `no token of the calibration text reaches ${linears.join(", ")}`,
+    "give more calibration text, or keep these linears float: add a rule for them with `keep: float` before the one that matches them",
+  );
 }
 
 function expectFinite(statistics: InputStatistics, linears: readonly string[]): void {

@@ -163,8 +163,11 @@ async function recordActivations(
   const activations = new Map<string, Matrix>();
   const { text, name, sha256 } = await readText(source);
   const observe = (names: readonly string[], input: Matrix) => {
+    const here = names.filter((name) => wanted.has(name));
+    if (here.length === 0) return;
+    if (input.rows < count) throw tooFewTokens(here, input.rows, count);
     const some = spread(input, count);
-    for (const linear of names) if (wanted.has(linear)) activations.set(linear, some);
+    for (const linear of here) activations.set(linear, some);
   };
   const { model, directory, close } = await openModelAt({
     path: run,
@@ -185,6 +188,15 @@ async function recordActivations(
     await close();
   }
   return { activations, text: { name, sha256 } };
+}
+
+/** Only some tokens reach an expert. */
+function tooFewTokens(linears: readonly string[], tokens: number, count: number): LuthierError {
+  return new LuthierError(
+    `${tokens} tokens of the text reach ${linears.join(", ")}; ${count} are asked for`,
+    "give another text, ask for fewer activations, or choose other linears",
+    { usage: true },
+  );
 }
 
 /** `count` rows, evenly spread, the last one among them. */

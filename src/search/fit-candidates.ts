@@ -3,7 +3,8 @@ import type { Kernels } from "../kernels/kernels.js";
 import type { Product } from "../pipeline/block-products.js";
 import { calibratedQuantizerOf } from "../pipeline/choices.js";
 import { expectFinite, quantizeOne } from "../pipeline/quantize-stage.js";
-import type { LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import { routedInputs } from "../pipeline/routed-inputs.js";
+import type { CalibrationInputs, LinearToFit } from "../quantizers/calibrated-quantizer.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { type Candidate, isFittedToText, type SearchedLinear } from "./candidates.js";
@@ -47,12 +48,8 @@ export async function* fitCandidates(
     const linears = together.map(
       ({ searched: { linear } }): LinearToFit => ({ ...linear, weight: block.weight(linear.name) }),
     );
-    const calibration = {
-      quantized: inputs,
-      async *float() {
-        yield* inputs;
-      },
-    };
+    const isRouted = together.some(({ searched }) => searched.linear.isRouted);
+    const calibration = isRouted ? routedInputs({ quantized: inputs }) : onItself(inputs);
     const schemes = await choice.quantizer.quantize(linears, calibration, choice.options, { seed, kernels });
     for (const [at, each] of together.entries()) {
       expectFinite(each.searched.linear, schemes[at]);
@@ -83,6 +80,16 @@ export async function outputError(
     );
   }
   return error === 0 ? 0 : error / norm;
+}
+
+/** The float model's own inputs, as nothing before them is quantized. */
+function onItself(inputs: readonly Matrix[]): CalibrationInputs {
+  return {
+    quantized: inputs,
+    async *float() {
+      yield* inputs;
+    },
+  };
 }
 
 function pairs(wanted: Wanted) {

@@ -1,4 +1,4 @@
-import { readMatrix, readVector, rememberedVectors } from "../checkpoint/tensors.js";
+import { readMatrix, readVector, rememberedTensors } from "../checkpoint/tensors.js";
 import { type Distance, distances } from "../evaluation/divergence.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
@@ -53,7 +53,7 @@ export function openFloatBlocks(
   const { config } = checkpoint;
   const architecture = findArchitecture(config);
   const ops = openOps({ threads: kernels.threads });
-  let vector = rememberedVectors(checkpoint, kernels);
+  let tensors = rememberedTensors(checkpoint, kernels);
   const noExecutor = {
     enter: async () => {},
     run: () => Promise.reject(new RangeError("no block is entered")),
@@ -71,7 +71,7 @@ export function openFloatBlocks(
       return hidden;
     },
     async enter(index) {
-      vector = rememberedVectors(checkpoint, kernels); // those of the block before are let go
+      tensors = rememberedTensors(checkpoint, kernels); // those of the block before are let go
       const linears = description.blocks[index];
       const loaded = new Map<string, { readonly weight: Matrix; readonly bias: Float32Array | null }>();
       for (const { name, tensor, bias } of linears) {
@@ -95,7 +95,7 @@ export function openFloatBlocks(
         return outputs;
       };
       const open = (executor: Pick<ModelParts["executor"], "run">) =>
-        architecture.openBlock(index, { config, executor, ops, vector });
+        architecture.openBlock(index, { config, executor, ops, ...tensors });
       return {
         linears,
         weight: (name) => of(name).weight,
@@ -109,7 +109,7 @@ export function openFloatBlocks(
       };
     },
     async beforeHead(hidden) {
-      const context = { config, executor: noExecutor, ops, vector };
+      const context = { config, executor: noExecutor, ops, ...tensors };
       const normed: Matrix[] = [];
       for (const states of hidden) normed.push(await architecture.finalNorm(states, context));
       return { hidden: normed, parts };

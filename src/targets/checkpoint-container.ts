@@ -7,6 +7,8 @@ import type { NamedTensor } from "../checkpoint/safetensors.js";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { rangeOf, readMatrix } from "../checkpoint/tensors.js";
 import { linearsOf } from "../model/architecture.js";
+import { bitnet } from "../model/architectures/bitnet.js";
+import { llama } from "../model/architectures/llama.js";
 import { describeModel } from "../model/model.js";
 import type { IntOutline } from "../schemes/int.js";
 import type { GridOutline } from "../schemes/scheme.js";
@@ -48,7 +50,14 @@ export function checkpointContainer<Parameters extends object>(
   format: CheckpointFormat<Parameters>,
 ): Container<Parameters, GridOutline> {
   return {
-    refuse({ quantized }) {
+    refuse({ config, quantized }) {
+      const type = String(config.model_type);
+      if (!knownTypes.includes(type)) {
+        return {
+          reason: `it is of the type ${type}; that runtimes load such checkpoints is known of ${knownTypes.join(", ")}`,
+          fix: "choose another target for this model",
+        };
+      }
       if (quantized.length > 0) return null;
       return { reason: "no linear is quantized", fix: "quantize some, or take the checkpoint as it is" };
     },
@@ -97,6 +106,7 @@ export function checkpointContainer<Parameters extends object>(
   };
 }
 
+const knownTypes = [...llama.modelTypes, ...bitnet.modelTypes];
 const indexFile = "model.safetensors.index.json";
 const besideConfig = companionFiles.filter((name) => name !== configFile);
 

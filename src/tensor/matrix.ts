@@ -45,3 +45,16 @@ export function transposed({ rows, columns, data }: Matrix): Matrix {
   }
   return out;
 }
+
+/** Runs of `size` columns, which begin at `firsts`, side by side: `[rows, firsts · size]`. */
+export function columnRuns({ rows, columns, data }: Matrix, firsts: readonly number[], size: number): Matrix {
+  const out = matrix(rows, firsts.length * size);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (const first of firsts) {
+      const from = row * columns + first;
+      out.data.set(data.subarray(from, from + size), at);
+      at += size;
+    }
+  }
+  return out;
+}

@@ -22,6 +22,7 @@ function modelOf(logProbability: (token: number) => number, seen: number[][] = [
       hiddenSize: 1,
       feedForwardSize: 0,
       vocabularySize: 100,
+      logitCap: null,
       contextLength: 64,
       floatTensors: [],
       channels: [],

@@ -20,6 +20,7 @@ const description: ModelDescription = {
   hiddenSize,
   feedForwardSize: 0,
   vocabularySize,
+  logitCap: null,
   contextLength: 64,
   floatTensors: ["embedding"],
   channels: [],

@@ -13,7 +13,7 @@ export type Shapes = Readonly<Record<string, readonly number[]>>;
 export const kernels = openKernels();
 
 /**
- * A checkpoint whose weights are computed from the tensors' names, as ../fixtures/make_llama_variants.py computes them.
+ * A checkpoint whose weights are computed from the tensors' names, as ../fixtures/generated_weights.py computes them.
  * `reads` gathers what is read: a tensor's name, with the rows if only some are.
  */
 export function generatedSource(shapes: Shapes, reads: string[] = []): TensorSource {
@@ -30,7 +30,7 @@ export function generatedSource(shapes: Shapes, reads: string[] = []): TensorSou
       const { first, last } = rows ?? { first: 0, last: shape[0] };
       reads.push(rows && last - first < shape[0] ? `${name} ${first}-${last}` : name);
       const rowSize = bytesOf(shape) / 4 / shape[0];
-      return new Uint8Array(weights(name, first * rowSize, last * rowSize).buffer);
+      return new Uint8Array(weights(name, shape.length, first * rowSize, last * rowSize).buffer);
     },
     async close() {},
   };
@@ -62,11 +62,11 @@ export function openGenerated(
   return openModel({ config, description, source, executor, headInExecutor: false, ops, kernels, ...parts });
 }
 
-/** Linears are noise / 4, norms 1 + noise / 4, all else noise. */
-function weights(name: string, first: number, last: number): Float32Array {
+/** Weights of norms, which are vectors, take 1 + noise / 4, biases and embeddings noise, linears noise / 4. */
+function weights(name: string, dimensions: number, first: number, last: number): Float32Array {
   const out = noise(hashOf(name), first, last);
-  if (name.includes("norm")) return out.map((value) => 1 + value / 4);
-  return name.endsWith("_proj.weight") || name === "lm_head.weight" ? out.map((value) => value / 4) : out;
+  if (name.endsWith("bias") || (/emb|wte|wpe/.test(name) && dimensions === 2)) return out;
+  return out.map(dimensions === 1 ? (value) => 1 + value / 4 : (value) => value / 4);
 }
 
 /** Multiples of 2^-15 in [-1, 1). */

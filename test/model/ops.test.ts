@@ -92,7 +92,7 @@ type Given = AttentionInput<Matrix, Float32Array>;
 
 describe("attention", () => {
   const [windows, length, headSize] = [2, 6, 4];
-  const rope = { headSize, theta: 20, contextLength: 4096, scaling: null };
+  const rope = { rotatedSize: headSize, theta: 20, contextLength: 4096, scaling: null };
 
   function input(heads: number, keyValueHeads: number, changes: Partial<Given> = {}): Given {
     return {

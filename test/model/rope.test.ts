@@ -3,9 +3,9 @@ import { checkRope, type Rope, rotaryTables } from "../../src/model/rope.js";
 
 /* What each kind of scaling computes is held against transformers in architectures/llama.test.ts. */
 
-const plain: Rope = { headSize: 8, theta: 10_000, contextLength: 32, scaling: null };
+const plain: Rope = { rotatedSize: 8, theta: 10_000, contextLength: 32, scaling: null };
 
-test("a pair of dimensions turns by position · theta^(−2i / headSize) radians", () => {
+test("a pair of dimensions turns by position · theta^(−2i / rotatedSize) radians", () => {
   const { cosine, sine } = rotaryTables(plain, 5);
   const [position, i] = [3, 2];
   const angle = 3 * 10_000 ** (-4 / 8);
@@ -52,7 +52,7 @@ test("yarn takes its factor from the contexts when it has none of its own", () =
 test("yarn of Qwen2.5 (factor 4, heads of 128) ramps from pair 23 to pair 40 by default", () => {
   // 32 turns within 32,768 positions fall on pair 23.6, one turn on pair 39.7; between them are 17 steps.
   const scaling = { type: "yarn", factor: 4, original_max_position_embeddings: 32_768 };
-  const { sine, cosine } = rotaryTables({ headSize: 128, theta: 1e6, contextLength: 32_768, scaling }, 2);
+  const { sine, cosine } = rotaryTables({ rotatedSize: 128, theta: 1e6, contextLength: 32_768, scaling }, 2);
   const magnitude = 0.1 * Math.log(4) + 1;
   expect(cosine[0]).toBeCloseTo(magnitude, 6);
   const shareOf = (pair: number) => Math.asin(sine[64 + pair] / magnitude) / 10 ** ((-6 * pair) / 64);

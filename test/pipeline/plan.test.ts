@@ -28,6 +28,7 @@ const description: ModelDescription = {
   hiddenSize: 64,
   feedForwardSize: 172,
   vocabularySize: 512,
+  logitCap: null,
   contextLength: 128,
   floatTensors: [],
   channels: [],

@@ -1,4 +1,4 @@
-import type { Architecture } from "../architecture.js";
+import type { WritableArchitecture } from "../architecture.js";
 import { llama } from "./llama.js";
 
 /**
@@ -6,4 +6,9 @@ import { llama } from "./llama.js";
  * and one before the down projection (`subln`), gated by a squared ReLU. llama.ts reads both from the configuration. A
  * type of its own, so that what takes Llamas does not take it for one.
  */
-export const bitnet: Architecture = { ...llama, name: "bitnet", modelTypes: ["bitnet"], kinds: ["causal"] };
+export const bitnet: WritableArchitecture = {
+  ...llama,
+  name: "bitnet",
+  modelTypes: ["bitnet"],
+  kinds: ["causal"],
+};

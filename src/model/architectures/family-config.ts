@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import type { Activation } from "../graphs.js";
 
@@ -14,6 +14,18 @@ export function parseFamilyConfig<Schema extends z.ZodType>(
   throw new LuthierError(
     `config.json: ${issue.path.join(".") || "the configuration"}: ${issue.message}`,
     `check that config.json is that of a ${family} checkpoint`,
+  );
+}
+
+/** How many blocks a model may have: the names of their tensors are made before any is looked up. */
+export const blockCount = z.int().positive().max(10_000);
+
+/** @throws LuthierError for a hidden size that is no multiple of the heads. */
+export function dividedByHeads(hiddenSize: number, heads: number): void {
+  if (hiddenSize % heads === 0) return;
+  throw new LuthierError(
+    `config.json: a hidden size of ${hiddenSize} is no multiple of ${heads} heads`,
+    "check the hidden size and the number of attention heads",
   );
 }
 

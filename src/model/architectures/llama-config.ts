@@ -81,7 +81,7 @@ export function ropeOf(config: Config): Rope {
   // Outside the scaling it takes precedence, as in transformers' `standardize_rope_params`.
   const original = config.original_max_position_embeddings ?? scaling?.original_max_position_embeddings;
   return {
-    headSize: headsOf(config).headSize,
+    rotatedSize: headsOf(config).headSize,
     theta: scaling?.rope_theta ?? config.rope_theta ?? (config.model_type === "bitnet" ? 500_000 : 10_000),
     contextLength: config.max_position_embeddings,
     scaling: scaling && { ...scaling, original_max_position_embeddings: original },

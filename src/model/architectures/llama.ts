@@ -1,6 +1,5 @@
 import { LuthierError } from "../../error.js";
 import {
-  type Architecture,
   type LinearInfo,
   linearsOf,
   type ModelContext,
@@ -8,6 +7,7 @@ import {
   type ModelKind,
   type Readout,
   type ShapeOf,
+  type WritableArchitecture,
 } from "../architecture.js";
 import { kindOf } from "../kind.js";
 import { checkRope } from "../rope.js";
@@ -31,7 +31,7 @@ import {
  * layer, and a gate of squared ReLU.
  */
 
-export const llama: Architecture = {
+export const llama: WritableArchitecture = {
   name: "llama",
   modelTypes: ["llama", "mistral", "qwen2", "qwen3"],
   kinds: ["causal", "classification", "answering"],
@@ -69,6 +69,7 @@ export const llama: Architecture = {
       hiddenSize: config.hidden_size,
       feedForwardSize: config.intermediate_size,
       vocabularySize: config.vocab_size,
+      logitCap: null,
       contextLength: config.max_position_embeddings,
       floatTensors: [
         embedding,

@@ -12,3 +12,27 @@ export function plainLinear(
     ...{ norm: null, headNorm: null, rotaryHeadSize: null, attention },
   };
 }
+
+/** Gate, up and down of a gated feed-forward layer, by their names, without biases. */
+export function gatedLinears(
+  [gate, up, down]: readonly [string, string, string],
+  hidden: number,
+  wide: number,
+): readonly LinearInfo[] {
+  return [
+    plainLinear(gate, wide, hidden, { hasBias: false }),
+    plainLinear(up, wide, hidden, { hasBias: false }),
+    plainLinear(down, hidden, wide, { hasBias: false }),
+  ];
+}
+
+/** The head of a causal model, without a bias. @param tied the embedding's tensor; null for a head of its own. */
+export function headLinear(
+  vocabularySize: number,
+  columns: number,
+  tied: string | null,
+  tensor = "lm_head.weight",
+): LinearInfo {
+  const head = plainLinear("lm_head", vocabularySize, columns, { hasBias: false });
+  return { ...head, tensor: tied ?? tensor };
+}

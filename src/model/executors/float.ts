@@ -1,7 +1,7 @@
 import type { Kernels } from "../../kernels/kernels.js";
 import { type KeptOfInput, represent } from "../../schemes/represent.js";
 import type { ActivationScheme } from "../../schemes/scheme.js";
-import type { Matrix } from "../../tensor/matrix.js";
+import { type Matrix, matrix } from "../../tensor/matrix.js";
 import type { LinearInfo } from "../architecture.js";
 import type { Executor } from "../executor.js";
 import type { Ops } from "../ops.js";
@@ -53,6 +53,10 @@ export function openFloatExecutor(
         const entered = loaded.get(name);
         if (entered === undefined) throw new RangeError(`linear ${name} was not entered`);
         const { weight, keptOfInput, bias, activation } = entered;
+        if (input.rows === 0) {
+          outputs.push(matrix(0, weight.rows)); // an expert that no token goes to
+          continue;
+        }
         const key = JSON.stringify(activation);
         const shared = keptOfInput ? undefined : represented.get(key);
         const x = shared ?? (await represent(input, activation, keptOfInput, kernels));

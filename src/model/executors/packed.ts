@@ -3,6 +3,8 @@ import type { Executor } from "../executor.js";
 
 /** A linear that the engine computes from a pack's bytes. */
 export interface PackedLinearUnit {
+  /** N. */
+  readonly rows: number;
   /** `[tokens, K]` → `[tokens, N]`, before the bias. */
   multiply(input: Matrix): Promise<Matrix>;
   /** `[N]`, added in float32. */
@@ -33,7 +35,9 @@ export function openPackedExecutor(
       const outputs: Matrix[] = [];
       for (const linear of linears) {
         const unit = units.get(linear);
-        if (unit) outputs.push(addBias(await unit.multiply(input), unit.bias));
+        if (unit && input.rows === 0)
+          outputs.push(matrix(0, unit.rows)); // an expert that no token goes to
+        else if (unit) outputs.push(addBias(await unit.multiply(input), unit.bias));
         else outputs.push(...(await rest.run([linear], input)));
       }
       return outputs;

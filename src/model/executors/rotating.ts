@@ -14,7 +14,8 @@ export function openRotatingExecutor<Inner extends Pick<Executor, "run">>(
     async run(linears: readonly string[], input: Matrix) {
       const outputs = new Map<string, Matrix>();
       for (const [size, together] of bySize(linears, rotationOf)) {
-        const given = size === 0 ? input : await rotated(input, { kind: "hadamard", size }, kernels);
+        const given =
+          size === 0 || input.rows === 0 ? input : await rotated(input, { kind: "hadamard", size }, kernels);
         const computed = await inner.run(together, given);
         for (const [at, name] of together.entries()) outputs.set(name, computed[at]);
       }

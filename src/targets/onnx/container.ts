@@ -7,8 +7,7 @@ import type { NamedTensor } from "../../checkpoint/safetensors.js";
 import { readVector } from "../../checkpoint/tensors.js";
 import { LuthierError } from "../../error.js";
 import { openKernels } from "../../kernels/open.js";
-import { findArchitecture } from "../../model/architectures/registry.js";
-import { kindOf } from "../../model/kind.js";
+import { findWritable } from "../../model/architectures/registry.js";
 import { describeModel } from "../../model/model.js";
 import { type ExternalTensor, encodeModel, externalType } from "../../model/onnx.js";
 import type { GridOutline } from "../../schemes/scheme.js";
@@ -32,12 +31,8 @@ const graphBytesLimit = 2 ** 28;
 export const onnxContainer: Container<OnnxParameters, GridOutline> = {
   refuse({ config }) {
     try {
-      const { name, embed } = findArchitecture(config);
-      if (embed === undefined && kindOf(config) === "causal") return null;
-      return {
-        reason: `the graph of a ${name} ${embed ? "has embeddings that are" : "that predicts no tokens is"} not written`,
-        fix: "use a causal Llama, Mistral, Qwen2 or Qwen3, or another target",
-      };
+      findWritable(config);
+      return null;
     } catch (error) {
       if (error instanceof LuthierError) return { reason: error.message, fix: error.fix };
       throw error;

@@ -4,6 +4,7 @@ import { openPackedExecutor, type PackedLinearUnit } from "../../../src/model/ex
 import { matrix } from "../../../src/tensor/matrix.js";
 
 const unit = (factor: number, bias: Float32Array | null): PackedLinearUnit => ({
+  rows: 2,
   multiply: async ({ rows, columns, data }) =>
     matrix(
       rows,

@@ -97,7 +97,12 @@ test("add rounds each sum", async () => {
 });
 
 describe("attention", () => {
-  const rope = (headSize: number): Rope => ({ headSize, theta: 10_000, contextLength: 64, scaling: null });
+  const rope = (rotatedSize: number): Rope => ({
+    rotatedSize,
+    theta: 10_000,
+    contextLength: 64,
+    scaling: null,
+  });
   const input = (heads: number, keyValueHeads: number, headSize: number, length: number, scale = 1) => ({
     ...{ heads, keyValueHeads, headSize, length },
     query: random(2 * length, heads * headSize, 11, scale),

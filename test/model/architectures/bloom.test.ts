@@ -1,0 +1,3 @@
+import { describeFamily } from "./generated-families.js";
+
+describeFamily("bloom");
