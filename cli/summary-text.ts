@@ -1,6 +1,7 @@
 import { oddText } from "../src/report/markdown.js";
-import { scoreSubject } from "../src/report/score-text.js";
-import type { RunSummary, Score } from "../src/report/summary.js";
+import { type Measure, measuresOf, tokenPerplexity } from "../src/report/measures.js";
+import { changeText, conventionText, dataText, intervalText, valueText } from "../src/report/score-text.js";
+import type { RunSummary } from "../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../src/report/text.js";
 import { facts, table, title } from "./output.js";
 
@@ -52,28 +53,27 @@ export function summaryText(summary: RunSummary): string {
   ].join("\n");
 }
 
-/** A table for each text: perplexities of different texts do not compare. */
+/** A table for each metric of a task on its data: others do not compare. Of a text's perplexities a token's is shown. */
 function scoresText({ scores }: RunSummary): string {
-  const texts = new Map<string, Score[]>();
-  for (const score of scores) {
-    const key = JSON.stringify([score.text, score.context]);
-    texts.set(key, [...(texts.get(key) ?? []), score]);
-  }
-  return [...texts.values()].map(scoresOfText).join("\n\n");
+  return measuresOf(scores)
+    .filter(({ task, metric }) => task !== "perplexity" || metric === tokenPerplexity)
+    .map(measureText)
+    .join("\n\n");
 }
 
-function scoresOfText(scores: readonly Score[]): string {
-  const baseline = scores.find(({ of }) => of === "checkpoint")?.perplexity;
-  const [{ text, context, stride, predictions }] = scores;
-  const rows = scores.map((score) => [
-    scoreSubject(score),
-    score.perplexity.toFixed(3),
-    baseline ? `${(score.perplexity / baseline).toFixed(4)} ×` : "",
-    secondsText(score.seconds),
+function measureText(measure: Measure): string {
+  const { task, metric, of } = measure;
+  const rows = of.map((measured) => [
+    measured.subject,
+    valueText(measure, measured),
+    measured.change ? changeText(measured.change.kind, measured.change.value) : "",
+    intervalText(measured.change),
+    secondsText(measured.seconds),
   ]);
+  const name = task === "perplexity" ? "perplexity" : `${task} ${metric}`;
   return [
-    table(["perplexity of", "value", "to float", "time"], rows),
-    `${text.name}${text.split ? ` (${text.split})` : ""}: context ${context}, stride ${stride}, ${predictions} predictions`,
+    table([`${name} of`, "value", "to float", "95 % interval", "time"], rows),
+    `${dataText(measure)}: ${conventionText(measure)}`,
   ].join("\n");
 }
 

@@ -3,8 +3,9 @@ import { LuthierError } from "../error.js";
 import type { Estimate } from "../pipeline/estimate-linears.js";
 import { readRunRecord } from "../pipeline/run-directory.js";
 import { defaultEstimates } from "./default-estimates.js";
-import { type Measure, type Measured, measuresOf, type ReportedSummary } from "./measures.js";
-import { earlierScores, summarizeRun } from "./summary.js";
+import { type Measure, type Measured, measuresOf } from "./measures.js";
+import { earlierScores } from "./report-file.js";
+import { type RunSummary, summarizeRun } from "./summary.js";
 
 /** Runs side by side, in plain data. */
 export interface Comparison {
@@ -17,7 +18,7 @@ export interface Comparison {
 export interface ComparedRun {
   /** The folder's name; its path where another has the same. */
   readonly name: string;
-  readonly summary: ReportedSummary;
+  readonly summary: RunSummary;
   /** Null without linears. */
   readonly meanRelativeError: number | null;
   readonly costs: readonly RunCost[];
@@ -66,11 +67,7 @@ export async function compareRuns(folders: readonly string[]): Promise<Compariso
   return comparison(runs, new Set(checkpoints).size);
 }
 
-export function comparedRun(
-  name: string,
-  summary: ReportedSummary,
-  estimates: readonly Estimate[],
-): ComparedRun {
+export function comparedRun(name: string, summary: RunSummary, estimates: readonly Estimate[]): ComparedRun {
   const { linears } = summary;
   const sum = linears.reduce((total, { relativeError }) => total + relativeError, 0);
   const costs = estimates.flatMap(({ target, device, decode }) =>

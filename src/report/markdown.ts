@@ -1,5 +1,7 @@
-import { scoreSubject } from "./score-text.js";
-import { oddLinears, type RunSummary, type Score } from "./summary.js";
+import { measuresOf } from "./measures.js";
+import type { Score } from "./score.js";
+import { changeText, conventionText, dataText, intervalText, valueText } from "./score-text.js";
+import { oddLinears, type RunSummary } from "./summary.js";
 import { bytesText, countText } from "./text.js";
 
 /** `reports/report.md`: what the run is, its sizes, its scores and every linear. */
@@ -23,7 +25,7 @@ export function reportMarkdown(summary: RunSummary): string {
         ]),
       ],
     ),
-    ...(scores.length > 0 ? ["## Perplexity", scoreTable(scores)] : []),
+    ...(scores.length > 0 ? ["## Scores", scoreTable(scores)] : []),
     "## Linears",
     table(
       ["linear", "outputs × inputs", "scheme", "bytes", "relative error"],
@@ -59,17 +61,22 @@ export function oddText(summary: Pick<RunSummary, "linears">): readonly string[]
   });
 }
 
+/** Limited ones are marked, here as everywhere. */
 function scoreTable(scores: readonly Score[]): string {
   return table(
-    ["what", "text", "perplexity", "predictions", "context", "stride"],
-    scores.map((score) => [
-      scoreSubject(score),
-      [score.text.name, score.text.split].filter(Boolean).join(" "),
-      score.perplexity.toFixed(3),
-      String(score.predictions),
-      String(score.context),
-      String(score.stride),
-    ]),
+    ["task", "metric", "what", "value", "change from float", "95 % interval", "data", "convention"],
+    measuresOf(scores).flatMap((measure) =>
+      measure.of.map((measured) => [
+        measure.task,
+        measure.metric,
+        measured.subject,
+        valueText(measure, measured),
+        measured.change ? changeText(measured.change.kind, measured.change.value) : "",
+        intervalText(measured.change),
+        dataText(measure),
+        conventionText(measure),
+      ]),
+    ),
   );
 }
 

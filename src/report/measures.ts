@@ -1,41 +1,13 @@
 import type { MetricDifference, PairedComparison } from "../evaluation/metric.js";
 import type { TaskScore } from "../evaluation/score.js";
 import type { PerplexityResult } from "../pipeline/evaluate.js";
+import type { Score } from "./score.js";
 import { scoreSubject } from "./score-text.js";
-import type { RunSummary } from "./summary.js";
 
 /*
  * Scores as tables show them: a line for each metric of a task on one text or data set, and on it everything that was
  * scored so: the checkpoint, the quantized weights, each pack. Only what stands on one line may be compared.
  */
-
-/** A score of the checkpoint, of the run's dequantized weights, or of a pack on the LUT engine. */
-export type ReportedScore = (ReportedPerplexity | TaskScore) & {
-  readonly of: "checkpoint" | "run";
-  readonly engine: PerplexityResult["engine"];
-  readonly target: string | null;
-};
-
-/** A summary whose scores may be of tasks. */
-export type ReportedSummary = Omit<RunSummary, "scores"> & { readonly scores: readonly ReportedScore[] };
-
-/** Standard error and comparison are absent where they were not computed. */
-export interface ReportedPerplexity extends PerplexityResult {
-  readonly standardError?: number | null;
-  /** With the checkpoint's own perplexity on the same windows; null for that itself. */
-  readonly comparison?: PerplexityComparison | null;
-}
-
-export interface PerplexityComparison {
-  /** Perplexity of the model over that of the reference. */
-  readonly ratio: number;
-  /** The middle 95 % of ratios over resamples of the windows. */
-  readonly interval: readonly [low: number, high: number] | null;
-  /** Share of tokens of which both say the same is likeliest. */
-  readonly agreement: number | null;
-  /** Mean Kullback–Leibler divergence from the reference, nats a token. */
-  readonly divergence: number | null;
-}
 
 /** A metric of a task, with all that was measured by it. */
 export interface Measure {
@@ -78,10 +50,10 @@ export interface Change {
 }
 
 /** In the order of the scores. */
-export function measuresOf(scores: readonly ReportedScore[]): readonly Measure[] {
+export function measuresOf(scores: readonly Score[]): readonly Measure[] {
   const measures = new Map<string, Measure>();
   for (const score of scores) {
-    for (const { of, ...measure } of "perplexity" in score ? [ofPerplexity(score)] : ofTask(score)) {
+    for (const { of, ...measure } of "perplexity" in score ? ofPerplexity(score) : ofTask(score)) {
       const key = JSON.stringify({ ...measure, data: measure.data.sha256 });
       measures.set(key, { ...measure, of: [...(measures.get(key)?.of ?? []), ...of] });
     }
@@ -89,29 +61,42 @@ export function measuresOf(scores: readonly ReportedScore[]): readonly Measure[]
   return [...measures.values()].map(withChanges);
 }
 
-function ofPerplexity(score: ReportedPerplexity & ReportedScore): Measure {
-  const { context, stride, predictions, comparison = null } = score;
-  return {
-    ...{ task: score.task, metric: "token perplexity", higherIsBetter: false, data: score.text },
+/** A token's perplexity was compared window by window; a word's and a byte's are the same likelihood shared out otherwise. */
+function ofPerplexity(score: PerplexityResult & Score): readonly Measure[] {
+  const { context, stride, predictions, standardError, comparison, tokens } = score;
+  const measure = {
+    ...{ task: score.task, higherIsBetter: false, data: score.text, limited: null },
     convention: `context ${context}, stride ${stride}, ${predictions} predictions`,
-    limited: null,
-    of: [
-      {
-        ...measuredOf(score),
-        value: score.perplexity,
-        standardError: score.standardError ?? null,
-        change: comparison && {
-          ...{ kind: "ratio", value: comparison.ratio, interval: comparison.interval, mcnemar: null },
-        },
-        agreement: comparison?.agreement ?? null,
-        divergence: comparison?.divergence ?? null,
-        tokens: score.tokens,
-      },
-    ],
   };
+  const alone = {
+    ...measuredOf(score),
+    standardError: null,
+    change: null,
+    agreement: null,
+    divergence: null,
+    tokens,
+  };
+  const compared = {
+    ...{ ...alone, standardError },
+    change: comparison && {
+      kind: "ratio" as const,
+      value: comparison.ratio,
+      interval: comparison.interval,
+      mcnemar: null,
+    },
+    agreement: comparison?.agreement ?? null,
+    divergence: comparison?.divergence ?? null,
+  };
+  return [
+    { ...measure, metric: tokenPerplexity, of: [{ ...compared, value: score.perplexity }] },
+    { ...measure, metric: "word perplexity", of: [{ ...alone, value: score.wordPerplexity }] },
+    { ...measure, metric: "byte perplexity", of: [{ ...alone, value: score.bytePerplexity }] },
+  ];
 }
 
-function ofTask(score: TaskScore & ReportedScore): readonly Measure[] {
+export const tokenPerplexity = "token perplexity";
+
+function ofTask(score: TaskScore & Score): readonly Measure[] {
   const { task, data, shots, examples, available, truncated, comparison } = score;
   return score.metrics.map(({ name, value, standardError, higherIsBetter }) => ({
     ...{ task, metric: name, higherIsBetter, data },
@@ -135,7 +120,7 @@ function ofTask(score: TaskScore & ReportedScore): readonly Measure[] {
   }));
 }
 
-function measuredOf(score: ReportedScore) {
+function measuredOf(score: Score) {
   const { of, target, seconds } = score;
   return { subject: scoreSubject(score), isCheckpoint: of === "checkpoint", target, seconds };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { summaryText } from "../../cli/summary-text.js";
-import type { Oddity, RunSummary, Score } from "../../src/report/summary.js";
+import type { Score } from "../../src/report/score.js";
+import type { Oddity, RunSummary } from "../../src/report/summary.js";
 
 const score = (name: string, of: Score["of"], perplexity: number): Score => ({
   ...{
@@ -14,10 +15,16 @@ const score = (name: string, of: Score["of"], perplexity: number): Score => ({
     wordPerplexity: 300,
     bytePerplexity: 3,
     comparison: null,
-    negativeLogLikelihood: 1,
+    ...{
+      negativeLogLikelihood: 1,
+      wordPerplexity: 90,
+      bytePerplexity: 3,
+      standardError: null,
+      comparison: null,
+    },
   },
   ...{ predictions: 9, tokens: 10, windows: 1, context: 10, stride: 10 },
-  text: { name, split: null, sha256: "" },
+  text: { name, split: null, sha256: name },
 });
 
 test("linears that a method may have missed are named", () => {

@@ -1,8 +1,8 @@
-import type { ReportedScore, ReportedSummary } from "../../src/report/measures.js";
-import type { LinearSummary } from "../../src/report/summary.js";
+import type { Score } from "../../src/report/score.js";
+import type { LinearSummary, RunSummary } from "../../src/report/summary.js";
 
 /** A run of a decoder of this many blocks, its seven linears each `[1024, 1024]`. */
-export function madeUpSummary(blocks: number, changes: Partial<ReportedSummary> = {}): ReportedSummary {
+export function madeUpSummary(blocks: number, changes: Partial<RunSummary> = {}): RunSummary {
   const linears = Array.from({ length: blocks }, (_, block) =>
     kinds.map((kind) => linearOf(block, kind)),
   ).flat();
@@ -40,10 +40,10 @@ function linearOf(block: number, kind: string): LinearSummary {
 }
 
 /** Scores on a task as checkpoint, quantized weights and pack have them; the pack's comparison has the interval [−0.03, 0.01]. */
-export function madeUpTaskScores(task: string, limited = false): readonly ReportedScore[] {
+export function madeUpTaskScores(task: string, limited = false): readonly Score[] {
   const data = { name: "made-up.tsv", split: "validation", sha256: task };
   const [examples, available] = [limited ? 100 : 872, 872];
-  const score = (of: "checkpoint" | "run", target: string | null, value: number): ReportedScore => ({
+  const score = (of: "checkpoint" | "run", target: string | null, value: number): Score => ({
     ...{ of, target, engine: target === null ? "float" : "lut", task, data, examples, available },
     harness: { task: task.split(":").at(-1) ?? task, version: "1.0" },
     metrics: [{ name: "acc", value, standardError: 0.0132, higherIsBetter: true }],
@@ -62,4 +62,32 @@ export function madeUpTaskScores(task: string, limited = false): readonly Report
           },
   });
   return [score("checkpoint", null, 0.8131), score("run", null, 0.8085), score("run", "t-mac", 0.8074)];
+}
+
+/** Perplexities of the checkpoint, 20, and of its pack, 21; those of words 100 and 110. */
+export function madeUpPerplexities(name: string, context: number): readonly Score[] {
+  const shared = {
+    task: "perplexity",
+    text: { name, split: null, sha256: name },
+    context,
+    stride: context,
+    predictions: 3570,
+    tokens: 3700,
+    windows: 14,
+    seconds: 1.5,
+    standardError: 0.5,
+  } as const;
+  return [
+    {
+      ...shared,
+      ...{ of: "checkpoint", engine: "float", target: null, comparison: null },
+      ...{ perplexity: 20, negativeLogLikelihood: Math.log(20), wordPerplexity: 100, bytePerplexity: 2.5 },
+    },
+    {
+      ...shared,
+      ...{ of: "run", engine: "lut", target: "t-mac" },
+      ...{ perplexity: 21, negativeLogLikelihood: Math.log(21), wordPerplexity: 110, bytePerplexity: 2.6 },
+      comparison: { ratio: 1.05, interval: [1.04, 1.06], divergence: 0.05, agreement: 0.9 },
+    },
+  ];
 }

@@ -1,5 +1,6 @@
-import { measuresOf, type ReportedSummary } from "../measures.js";
+import { measuresOf } from "../measures.js";
 import type { RunDetails } from "../run-details.js";
+import type { RunSummary } from "../summary.js";
 import { bytesText, countText, secondsText } from "../text.js";
 import { costsSection } from "./costs.js";
 import { errorFacts, errorsSection } from "./errors.js";
@@ -13,7 +14,7 @@ import { sizesSection } from "./sizes.js";
 import { stagesSection } from "./stages.js";
 
 /** `reports/report.html`: what a run came to, on one page that is a whole file. */
-export function reportPage(summary: ReportedSummary, details: RunDetails): string {
+export function reportPage(summary: RunSummary, details: RunDetails): string {
   const { histograms, search, estimates, leftOut } = details;
   const measures = measuresOf(summary.scores);
   const sections: readonly (Section | readonly [])[] = [
@@ -37,7 +38,7 @@ ${leftOut.length > 0 && html`<p>Not on this page:</p><ul>${leftOut.map((each) =>
   });
 }
 
-function factsOf(summary: ReportedSummary): readonly Fact[] {
+function factsOf(summary: RunSummary): readonly Fact[] {
   const { linears, packs, quantizedBytes, quantizedBitsPerWeight, quantizedWeights } = summary;
   const bits = (value: number) =>
     number(quantity(value, `${value.toFixed(2)} bits`, "bits per weight of the quantized linears"));
