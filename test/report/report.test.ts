@@ -39,6 +39,17 @@ test("a run's report has its sizes, its scores and every linear, and gives its s
   expect(summary.quantizedWeights).toBe(4 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 256 * 768));
   expect(summary.quantizedBitsPerWeight).toBeCloseTo(3.45, 2);
 
+  // The head is the embedding's tensor; its weights, and those of norms, stay BF16.
+  const [norms, embedding] = [4 * (256 + 256 + 64 + 64) + 256, 2048 * 256];
+  expect(summary.parts.map(({ part, weights }) => [part, weights])).toEqual([
+    ["embedding", embedding],
+    ["attention", 4 * (2 * 256 * 256 + 2 * 128 * 256)],
+    ["feed-forward", 4 * 3 * 256 * 768],
+    ["norms", norms],
+  ]);
+  const bytes = summary.parts.reduce((sum, part) => sum + part.bytes, 0);
+  expect(bytes).toBe(summary.quantizedBytes + 2 * (norms + embedding));
+
   await writeReport(summary);
   const markdown = readFileSync(path.join(run, "reports", "report.md"), "utf8");
   expect(markdown).toBe(reportMarkdown(summary));
