@@ -1,7 +1,8 @@
 import { oddText } from "../src/report/markdown.js";
-import { type Measure, type Measured, measuresOf } from "../src/report/measures.js";
-import { changeText, conventionText, dataText, scoreText } from "../src/report/score-text.js";
-import type { RunSummary, Score } from "../src/report/summary.js";
+import { type Measure, measuresOf, tokenPerplexity } from "../src/report/measures.js";
+import type { Score } from "../src/report/score.js";
+import { changeText, conventionText, dataText, intervalText, valueText } from "../src/report/score-text.js";
+import type { RunSummary } from "../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../src/report/text.js";
 import { facts, table, title } from "./output.js";
 
@@ -53,40 +54,31 @@ export function summaryText(summary: RunSummary): string {
   ].join("\n");
 }
 
-/** A table of each metric of each task: what stands in one may be compared. */
+/** A table for each metric of a task on its data: others do not compare. Of a text's perplexities a token's is shown. */
 export function scoresText(scores: readonly Score[]): string {
-  return measuresOf(scores).map(measureText).join("\n\n");
+  return measuresOf(scores)
+    .filter(({ task, metric }) => task !== "perplexity" || metric === tokenPerplexity)
+    .map(measureText)
+    .join("\n\n");
 }
 
 function measureText(measure: Measure): string {
-  const { task, metric, limited } = measure;
-  const isCompared = measure.of.some(({ change }) => change !== null);
-  const columns: readonly (readonly [string, (each: Measured) => string])[] = [
-    [`${task === "perplexity" ? "" : `${task}, `}${metric}${limited ? " †" : ""}`, ({ subject }) => subject],
-    ["value", ({ value }) => scoreText(value, metric)],
-    ["±", ({ standardError }) => (standardError === null ? "" : scoreText(standardError, metric))],
-    ...(isCompared ? comparisonColumns : []),
-    ["time", ({ seconds }) => secondsText(seconds)],
-  ];
+  const { task, metric, of } = measure;
+  const rows = of.map((measured) => [
+    measured.subject,
+    valueText(measure, measured),
+    measured.change ? changeText(measured.change.kind, measured.change.value) : "",
+    intervalText(measured.change),
+    measured.agreement === null ? "" : `${(100 * measured.agreement).toFixed(1)} %`,
+    measured.divergence === null ? "" : measured.divergence.toPrecision(3),
+    secondsText(measured.seconds),
+  ]);
+  const name = task === "perplexity" ? "perplexity" : `${task} ${metric}`;
   return [
-    table(
-      columns.map(([head]) => head),
-      measure.of.map((each) => columns.map(([, cell]) => cell(each))),
-    ),
+    table([`${name} of`, "value", "to float", "95 % interval", "same answers", "KL, nats", "time"], rows),
     `${dataText(measure)}: ${conventionText(measure)}`,
   ].join("\n");
 }
-
-const comparisonColumns: readonly (readonly [string, (each: Measured) => string])[] = [
-  ["to float", ({ change }) => (change ? changeText(change.kind, change.value) : "")],
-  [
-    "95 %",
-    ({ change }) =>
-      change?.interval ? change.interval.map((end) => changeText(change.kind, end)).join(" … ") : "",
-  ],
-  ["same answers", ({ agreement }) => (agreement === null ? "" : `${(100 * agreement).toFixed(1)} %`)],
-  ["KL, nats", ({ divergence }) => (divergence === null ? "" : divergence.toPrecision(3))],
-];
 
 function schemesText({ linears }: RunSummary): string {
   const counts = new Map<string, number>();

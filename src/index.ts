@@ -37,6 +37,8 @@ export { loadDevice, parseDevice, shippedDeviceNames } from "./recipe/device.js"
 export { parseRecipe } from "./recipe/parse.js";
 export { type Recipe, recipeJsonSchema } from "./recipe/schema.js";
 export { type LoadedRecipe, loadRecipe, shippedRecipeNames } from "./recipe/shipped.js";
+export { type Comparison, compareRuns } from "./report/comparison.js";
+export { reportJsonSchema } from "./report/report-file.js";
 export { rooflineSvg } from "./report/roofline.js";
 export { type RunSummary, summarizeRun } from "./report/summary.js";
 export { writeReport } from "./report/write.js";

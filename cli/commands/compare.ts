@@ -3,7 +3,7 @@ import { writeAtomically } from "../../src/checkpoint/atomic.js";
 import { type ComparedScores, type Comparison, compareRuns } from "../../src/report/comparison.js";
 import type { Measured } from "../../src/report/measures.js";
 import { comparisonPage } from "../../src/report/page/comparison-page.js";
-import { changeText, conventionText, dataText, scoreText } from "../../src/report/score-text.js";
+import { changeText, conventionText, dataText, valueText } from "../../src/report/score-text.js";
 import { bytesText, countText } from "../../src/report/text.js";
 import { type CommonOptions, withCommonOptions } from "../options.js";
 import { printResult, table, title } from "../output.js";
@@ -72,11 +72,10 @@ function scoresText(measure: ComparedScores, { runs }: Comparison): string {
   ].join("\n");
 }
 
-/** `0.8074 ± 0.0132 (−0.0057)`, with † where it is limited. */
-function scoreOf({ metric, limited }: ComparedScores, score: Measured | null): string {
+/** `0.8074 ± 0.0132 † (−0.0057)`. */
+function scoreOf(measure: ComparedScores, score: Measured | null): string {
   if (score === null) return "";
-  const { value, standardError, change } = score;
-  const error = standardError === null ? "" : ` ± ${scoreText(standardError, metric)}`;
+  const { change } = score;
   const from = change === null ? "" : ` (${changeText(change.kind, change.value)})`;
-  return `${scoreText(value, metric)}${error}${limited ? " †" : ""}${from}`;
+  return `${valueText(measure, score)}${from}`;
 }

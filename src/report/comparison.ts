@@ -4,7 +4,8 @@ import type { Estimate } from "../pipeline/estimate-linears.js";
 import { readRunRecord } from "../pipeline/run-directory.js";
 import { defaultEstimates } from "./default-estimates.js";
 import { type Measure, type Measured, measuresOf } from "./measures.js";
-import { earlierScores, type RunSummary, summarizeRun } from "./summary.js";
+import { earlierScores } from "./report-file.js";
+import { type RunSummary, summarizeRun } from "./summary.js";
 
 /** Runs side by side, in plain data. */
 export interface Comparison {

@@ -1,6 +1,7 @@
 import { measuresOf } from "./measures.js";
-import { changeText, conventionText, dataText, scoreText } from "./score-text.js";
-import { oddLinears, type RunSummary, type Score } from "./summary.js";
+import type { Score } from "./score.js";
+import { changeText, conventionText, dataText, intervalText, valueText } from "./score-text.js";
+import { oddLinears, type RunSummary } from "./summary.js";
 import { bytesText, countText } from "./text.js";
 
 /** `reports/report.md`: what the run is, its sizes, its scores and every linear. */
@@ -24,7 +25,7 @@ export function reportMarkdown(summary: RunSummary): string {
         ]),
       ],
     ),
-    ...(scores.length > 0 ? ["## Scores", ...scoreTables(scores)] : []),
+    ...(scores.length > 0 ? ["## Scores", scoreTable(scores)] : []),
     "## Linears",
     table(
       ["linear", "outputs × inputs", "scheme", "bytes", "relative error"],
@@ -60,24 +61,23 @@ export function oddText(summary: Pick<RunSummary, "linears">): readonly string[]
   });
 }
 
-/** A table of each metric of each task. */
-function scoreTables(scores: readonly Score[]): readonly string[] {
-  return measuresOf(scores).flatMap((measure) => [
-    `### ${measure.task}: ${measure.metric}${measure.limited ? " †" : ""}`,
-    table(
-      ["what", "value", "standard error", "to the checkpoint", "95 %", "same answers", "KL divergence"],
-      measure.of.map(({ subject, value, standardError, change, agreement, divergence }) => [
-        subject,
-        scoreText(value, measure.metric),
-        standardError === null ? "" : scoreText(standardError, measure.metric),
-        change ? changeText(change.kind, change.value) : "",
-        change?.interval ? change.interval.map((end) => changeText(change.kind, end)).join(" to ") : "",
-        agreement === null ? "" : `${(100 * agreement).toFixed(1)} %`,
-        divergence === null ? "" : divergence.toPrecision(3),
+/** Limited ones are marked, here as everywhere. */
+function scoreTable(scores: readonly Score[]): string {
+  return table(
+    ["task", "metric", "what", "value", "change from float", "95 % interval", "data", "convention"],
+    measuresOf(scores).flatMap((measure) =>
+      measure.of.map((measured) => [
+        measure.task,
+        measure.metric,
+        measured.subject,
+        valueText(measure, measured),
+        measured.change ? changeText(measured.change.kind, measured.change.value) : "",
+        intervalText(measured.change),
+        dataText(measure),
+        conventionText(measure),
       ]),
     ),
-    `${dataText(measure)}: ${conventionText(measure)}`,
-  ]);
+  );
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

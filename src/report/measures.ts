@@ -1,8 +1,8 @@
 import type { MetricDifference, PairedComparison } from "../evaluation/metric.js";
+import type { TaskScore } from "../evaluation/score.js";
 import type { PerplexityResult } from "../pipeline/evaluate.js";
-import type { TaskResult } from "../pipeline/evaluate-task.js";
+import type { Score } from "./score.js";
 import { scoreSubject } from "./score-text.js";
-import type { Score } from "./summary.js";
 
 /*
  * Scores as tables show them: a line for each metric of a task on one text or data set, and on it everything that was
@@ -53,7 +53,7 @@ export interface Change {
 export function measuresOf(scores: readonly Score[]): readonly Measure[] {
   const measures = new Map<string, Measure>();
   for (const score of scores) {
-    for (const { of, ...measure } of "perplexity" in score ? [ofPerplexity(score)] : ofTask(score)) {
+    for (const { of, ...measure } of "perplexity" in score ? ofPerplexity(score) : ofTask(score)) {
       const key = JSON.stringify({ ...measure, data: measure.data.sha256 });
       measures.set(key, { ...measure, of: [...(measures.get(key)?.of ?? []), ...of] });
     }
@@ -61,29 +61,42 @@ export function measuresOf(scores: readonly Score[]): readonly Measure[] {
   return [...measures.values()].map(withChanges);
 }
 
-function ofPerplexity(score: PerplexityResult & Score): Measure {
-  const { context, stride, predictions, comparison } = score;
-  return {
-    ...{ task: score.task, metric: "token perplexity", higherIsBetter: false, data: score.text },
+/** A token's perplexity was compared window by window; a word's and a byte's are the same likelihood shared out otherwise. */
+function ofPerplexity(score: PerplexityResult & Score): readonly Measure[] {
+  const { context, stride, predictions, standardError, comparison, tokens } = score;
+  const measure = {
+    ...{ task: score.task, higherIsBetter: false, data: score.text, limited: null },
     convention: `context ${context}, stride ${stride}, ${predictions} predictions`,
-    limited: null,
-    of: [
-      {
-        ...measuredOf(score),
-        value: score.perplexity,
-        standardError: score.standardError,
-        change: comparison && {
-          ...{ kind: "ratio", value: comparison.ratio, interval: comparison.interval, mcnemar: null },
-        },
-        agreement: comparison?.agreement ?? null,
-        divergence: comparison?.divergence ?? null,
-        tokens: score.tokens,
-      },
-    ],
   };
+  const alone = {
+    ...measuredOf(score),
+    standardError: null,
+    change: null,
+    agreement: null,
+    divergence: null,
+    tokens,
+  };
+  const compared = {
+    ...{ ...alone, standardError },
+    change: comparison && {
+      kind: "ratio" as const,
+      value: comparison.ratio,
+      interval: comparison.interval,
+      mcnemar: null,
+    },
+    agreement: comparison?.agreement ?? null,
+    divergence: comparison?.divergence ?? null,
+  };
+  return [
+    { ...measure, metric: tokenPerplexity, of: [{ ...compared, value: score.perplexity }] },
+    { ...measure, metric: "word perplexity", of: [{ ...alone, value: score.wordPerplexity }] },
+    { ...measure, metric: "byte perplexity", of: [{ ...alone, value: score.bytePerplexity }] },
+  ];
 }
 
-function ofTask(score: TaskResult & Score): readonly Measure[] {
+export const tokenPerplexity = "token perplexity";
+
+function ofTask(score: TaskScore & Score): readonly Measure[] {
   const { task, data, shots, examples, available, truncated, comparison } = score;
   return score.metrics.map(({ name, value, standardError, higherIsBetter }) => ({
     ...{ task, metric: name, higherIsBetter, data },

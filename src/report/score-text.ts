@@ -1,4 +1,4 @@
-import type { Change, Measure } from "./measures.js";
+import type { Change, Measure, Measured } from "./measures.js";
 
 /** What a score was computed from, in words. */
 export function scoreSubject({
@@ -21,6 +21,21 @@ export function scoreText(value: number, metric: string): string {
 export function changeText(kind: Change["kind"], value: number): string {
   if (kind === "ratio") return `${value.toFixed(4)} ×`;
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+}
+
+/** `0.8131 ± 0.0132 †`: the dagger where it is limited. */
+export function valueText(
+  { metric, limited }: Pick<Measure, "metric" | "limited">,
+  { value, standardError }: Measured,
+): string {
+  const error = standardError === null ? "" : ` ± ${scoreText(standardError, metric)}`;
+  return `${scoreText(value, metric)}${error}${limited ? " †" : ""}`;
+}
+
+/** `−0.0300 to +0.0100`; empty without one. */
+export function intervalText(change: Change | null): string {
+  if (!change?.interval) return "";
+  return change.interval.map((bound) => changeText(change.kind, bound)).join(" to ");
 }
 
 /** `limited: the first 100 of 872 examples`. */

@@ -1,8 +1,5 @@
-import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { LuthierError } from "../error.js";
 import { describeRun } from "../pipeline/describe-run.js";
-import type { RunScore } from "../pipeline/evaluate-recipe.js";
 import { packedTargets, packFolder, readManifest } from "../pipeline/pack-files.js";
 import {
   type QuantizedEntry,
@@ -15,6 +12,7 @@ import { ruleFor } from "../recipe/match.js";
 import { isStored, type Recipe } from "../recipe/schema.js";
 import { dequantize, describeWeight, storedBytes } from "../schemes/weights.js";
 import { type PartSize, partSizes } from "./part-sizes.js";
+import type { Score } from "./score.js";
 
 /** What a run came to, in plain data: `reports/report.json`, and what tables are made from. */
 export interface RunSummary {
@@ -62,9 +60,6 @@ export interface PackSummary {
   readonly bytes: number;
   readonly bitsPerWeight: number;
 }
-
-/** A score of the checkpoint, of the run's dequantized weights, or of a pack on the LUT engine. */
-export type Score = RunScore;
 
 /** Reads a run's files and adds scores to what they say. @throws LuthierError when the run is not whole. */
 export async function summarizeRun(run: string, scores: readonly Score[] = []): Promise<RunSummary> {
@@ -132,22 +127,4 @@ async function oddityOf(
 /** Names of the linears with an oddity. */
 export function oddLinears({ linears }: Pick<RunSummary, "linears">, oddity: Oddity): readonly string[] {
   return linears.filter((each) => each.oddity === oddity).map(({ name }) => name);
-}
-
-/** Scores that an earlier process wrote into `reports/report.json`; none when there is no report. */
-export async function earlierScores(run: string): Promise<readonly Score[]> {
-  const file = path.join(run, "reports", "report.json");
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch {
-    return [];
-  }
-  try {
-    return (JSON.parse(text) as RunSummary).scores;
-  } catch (cause) {
-    throw new LuthierError(`${file} holds JSON that does not parse`, "delete it: it is made again", {
-      cause,
-    });
-  }
 }

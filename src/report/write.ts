@@ -3,6 +3,7 @@ import path from "node:path";
 import { writeAtomically } from "../checkpoint/atomic.js";
 import { reportMarkdown } from "./markdown.js";
 import { reportPage } from "./page/report-page.js";
+import { reportJson } from "./report-file.js";
 import { runDetails } from "./run-details.js";
 import type { RunSummary } from "./summary.js";
 
@@ -11,7 +12,7 @@ export async function writeReport(summary: RunSummary): Promise<void> {
   const folder = path.join(summary.run, "reports");
   await mkdir(folder, { recursive: true });
   await writeAtomically(path.join(folder, "report.json"), [
-    Buffer.from(`${JSON.stringify(summary, null, 2)}\n`),
+    Buffer.from(`${JSON.stringify(reportJson(summary), null, 2)}\n`),
   ]);
   await writeAtomically(path.join(folder, "report.md"), [Buffer.from(reportMarkdown(summary))]);
   await writeAtomically(path.join(folder, "report.html"), [

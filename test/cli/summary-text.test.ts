@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { summaryText } from "../../cli/summary-text.js";
-import type { Oddity, RunSummary, Score } from "../../src/report/summary.js";
+import type { Score } from "../../src/report/score.js";
+import type { Oddity, RunSummary } from "../../src/report/summary.js";
 
 const score = (name: string, of: Score["of"], perplexity: number): Score => ({
   ...{
@@ -17,7 +18,7 @@ const score = (name: string, of: Score["of"], perplexity: number): Score => ({
     negativeLogLikelihood: 1,
   },
   ...{ predictions: 9, tokens: 10, windows: 1, context: 10, stride: 10 },
-  text: { name, split: null, sha256: "" },
+  text: { name, split: null, sha256: name },
 });
 
 test("linears that a method may have missed are named", () => {

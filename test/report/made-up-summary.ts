@@ -1,4 +1,5 @@
-import type { LinearSummary, RunSummary, Score } from "../../src/report/summary.js";
+import type { Score } from "../../src/report/score.js";
+import type { LinearSummary, RunSummary } from "../../src/report/summary.js";
 
 /** A run of a decoder of this many blocks, its seven linears each `[1024, 1024]`. */
 export function madeUpSummary(blocks: number, changes: Partial<RunSummary> = {}): RunSummary {
@@ -61,4 +62,32 @@ export function madeUpTaskScores(task: string, limited = false): readonly Score[
           },
   });
   return [score("checkpoint", null, 0.8131), score("run", null, 0.8085), score("run", "t-mac", 0.8074)];
+}
+
+/** Perplexities of the checkpoint, 20, and of its pack, 21; those of words 100 and 110. */
+export function madeUpPerplexities(name: string, context: number): readonly Score[] {
+  const shared = {
+    task: "perplexity",
+    text: { name, split: null, sha256: name },
+    context,
+    stride: context,
+    predictions: 3570,
+    tokens: 3700,
+    windows: 14,
+    seconds: 1.5,
+    standardError: 0.5,
+  } as const;
+  return [
+    {
+      ...shared,
+      ...{ of: "checkpoint", engine: "float", target: null, comparison: null },
+      ...{ perplexity: 20, negativeLogLikelihood: Math.log(20), wordPerplexity: 100, bytePerplexity: 2.5 },
+    },
+    {
+      ...shared,
+      ...{ of: "run", engine: "lut", target: "t-mac" },
+      ...{ perplexity: 21, negativeLogLikelihood: Math.log(21), wordPerplexity: 110, bytePerplexity: 2.6 },
+      comparison: { ratio: 1.05, interval: [1.04, 1.06], divergence: 0.05, agreement: 0.9 },
+    },
+  ];
 }

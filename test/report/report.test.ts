@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
 import { quantize } from "../../src/pipeline/quantize.js";
 import { reportMarkdown } from "../../src/report/markdown.js";
-import { earlierScores, summarizeRun } from "../../src/report/summary.js";
+import { earlierScores } from "../../src/report/report-file.js";
+import { summarizeRun } from "../../src/report/summary.js";
 import { bytesText, countText, secondsText } from "../../src/report/text.js";
 import { writeReport } from "../../src/report/write.js";
 import { writeMadeUpModel } from "../pipeline/made-up-model.js";
@@ -16,15 +17,13 @@ test("a run's report has its sizes, its scores and every linear, and gives its s
   const text = { name: "novel.txt", split: null, sha256: "0" };
   const measured = {
     perplexity: 32.018,
-    standardError: 0.5,
-    wordPerplexity: 300,
-    bytePerplexity: 3,
-    comparison: null,
     negativeLogLikelihood: 3.466,
+    ...{ standardError: 0.4, wordPerplexity: 90, bytePerplexity: 3 },
+    comparison: { ratio: 1.02, interval: [1.01, 1.03], divergence: 0.05, agreement: 0.9 },
     predictions: 35700,
     tokens: 36073,
     windows: 140,
-  };
+  } as const;
   const shape = {
     context: 256,
     stride: 256,
@@ -40,10 +39,23 @@ test("a run's report has its sizes, its scores and every linear, and gives its s
   expect(summary.quantizedWeights).toBe(4 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 256 * 768));
   expect(summary.quantizedBitsPerWeight).toBeCloseTo(3.45, 2);
 
+  // The head is the embedding's tensor; its weights, and those of norms, stay BF16.
+  const [norms, embedding] = [4 * (256 + 256 + 64 + 64) + 256, 2048 * 256];
+  expect(summary.parts.map(({ part, weights }) => [part, weights])).toEqual([
+    ["embedding", embedding],
+    ["attention", 4 * (2 * 256 * 256 + 2 * 128 * 256)],
+    ["feed-forward", 4 * 3 * 256 * 768],
+    ["norms", norms],
+  ]);
+  const bytes = summary.parts.reduce((sum, part) => sum + part.bytes, 0);
+  expect(bytes).toBe(summary.quantizedBytes + 2 * (norms + embedding));
+
   await writeReport(summary);
   const markdown = readFileSync(path.join(run, "reports", "report.md"), "utf8");
   expect(markdown).toBe(reportMarkdown(summary));
-  expect(markdown).toContain("| t-mac pack, LUT engine | novel.txt | 32.018 | 35700 | 256 | 256 |");
+  expect(markdown).toContain(
+    "| perplexity | token perplexity | t-mac pack, LUT engine | 32.018 ± 0.400 | 1.0200 × | 1.0100 × to 1.0300 × | novel.txt | context 256, stride 256, 35700 predictions |",
+  );
   expect(markdown).toContain("| model.layers.3.mlp.down_proj | 256 × 768 | 2 trit planes g128 |");
   expect(await earlierScores(run)).toEqual(summary.scores);
 });
