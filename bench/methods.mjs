@@ -79,7 +79,7 @@ function measure(rule, transforms) {
 
 function perplexityOf(subject) {
   const { text, context } = values;
-  return luthier("eval", subject, "--engine", "float", "--text", text, "--context", context).perplexity;
+  return luthier("eval", subject, "--engine", "float", "--text", text, "--context", context)[0].perplexity;
 }
 
 /** What a command prints as JSON. */
