@@ -67,7 +67,8 @@ async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
   const checkpoint = await openModelCheckpoint(options.path);
   try {
     const { tensors } = checkpoint;
-    const { head } = describeCheckpoint(checkpoint);
+    const { head, ...described } = describeCheckpoint(checkpoint);
+    refuseExperts(described);
     const rules = options.recipe?.recipe.rules ?? [
       ...(head ? [{ match: head.name, keep: "float" }] : []),
       { match: "*", ...target.typical },
@@ -78,7 +79,6 @@ async function ofCheckpoint(options: EstimateOptions): Promise<Linears> {
     const choice = targetChoice(target, { ...settings, ...options.parameters });
     const recipe = recipeSchema.parse({ version: 1, transforms, rules, targets: [choice] });
     const { description, plan } = await planCheckpoint(checkpoint, recipe, true);
-    refuseExperts(description);
     const shared = sharings(
       description,
       plan.linears.flatMap(({ linear, quantize }) => (quantize ? linear.name : [])),
@@ -139,7 +139,7 @@ async function ofRun(options: EstimateOptions): Promise<Linears> {
 }
 
 /** Cost models count every linear for every token. */
-function refuseExperts({ blocks, modelType }: ModelDescription): void {
+function refuseExperts({ blocks, modelType }: Pick<ModelDescription, "blocks" | "modelType">): void {
   if (!blocks.flat().some(({ isRouted }) => isRouted)) return;
   throw new LuthierError(
     `a ${modelType} computes some experts a token, and the cost models count every linear for every token`,

@@ -47,6 +47,7 @@ export async function fitLinears(
   const tokens = tokensOf(inputs.quantized);
   const coverage = isRouted ? { tokens } : {};
   for (const together of byChoice(planned.filter(({ linear }) => names.includes(linear.name)))) {
+    for (const { linear, quantize } of together) expectReached(linear.name, quantize.activation, tokens);
     const finished = await Promise.all(together.map((each) => finishedEntry(folder, each)));
     if (finished.every((entry) => entry !== null)) {
       for (const entry of finished) {
@@ -58,7 +59,6 @@ export async function fitLinears(
       }
       continue;
     }
-    for (const { linear, quantize } of together) expectReached(linear.name, quantize, tokens);
     const schemes = await schemesOf(together, fitted, products, { seed, kernels, chosenRows });
     for (const [at, each] of together.entries()) {
       const { name } = each.linear;

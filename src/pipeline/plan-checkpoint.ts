@@ -1,11 +1,13 @@
+import type { Kernels } from "../kernels/kernels.js";
 import { openKernels } from "../kernels/open.js";
 import type { ModelDescription } from "../model/architecture.js";
 import { describeModel } from "../model/model.js";
 import type { Recipe } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
-import { foldsNorms } from "../transforms/fold-norms.js";
+import { foldNorms, foldsNorms } from "../transforms/fold-norms.js";
 import { foldedNorms } from "../transforms/folded-norms.js";
 import { makePlan, type Plan, tokenizerFor } from "./plan.js";
+import { refusal } from "./problems.js";
 import { rotateCheckpoint } from "./rotate-checkpoint.js";
 import { storedOutlines } from "./stored-outlines.js";
 import { weightedNormsFor } from "./weighted-norms.js";
@@ -27,9 +29,7 @@ export async function planCheckpoint(
   isEstimate = false,
 ): Promise<PlannedModel> {
   const kernels = openKernels({ path: "reference" }); // reads no weights
-  const folded = foldsNorms(recipe)
-    ? foldedNorms(source, describeCheckpoint(source), new Map(), kernels)
-    : source;
+  const folded = foldsNorms(recipe) ? withoutNorms(source, kernels) : source;
   const checkpoint = rotateCheckpoint(folded, recipe.transforms, recipe.seed, () => true, kernels);
   const { config, tensors, directory, rotations } = checkpoint;
   const description = describeCheckpoint(checkpoint);
@@ -38,6 +38,15 @@ export async function planCheckpoint(
   const weightedNorms = await weightedNormsFor(recipe.targets, description, checkpoint);
   const given = { tokenizer, stored, tensors, weightedNorms, rotations, isEstimate };
   return { description, plan: makePlan(description, config, recipe, given) };
+}
+
+function withoutNorms(source: DequantizedCheckpoint, kernels: Kernels): DequantizedCheckpoint {
+  const description = describeCheckpoint(source);
+  if (description.channels.length > 0) return foldedNorms(source, description, new Map(), kernels);
+  const reason = `it is not known which linears of a ${description.modelType} stand behind its norms`;
+  throw refusal([
+    { linear: `transform ${foldNorms.name}`, reason, fix: "remove it from `transforms`, or use a Llama" },
+  ]);
 }
 
 export function describeCheckpoint({ config, tensors }: DequantizedCheckpoint): ModelDescription {

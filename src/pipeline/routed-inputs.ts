@@ -1,9 +1,8 @@
 import { LuthierError } from "../error.js";
 import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
 import { isStatic } from "../schemes/activation.js";
-import type { LinearOutline } from "../schemes/scheme.js";
+import type { ActivationScheme } from "../schemes/scheme.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import { inputDecidedBy } from "./plan-linear.js";
 
 /*
  * What the linears of an expert are fitted to. Only those tokens reach it that the router of the quantized model gives to it:
@@ -35,8 +34,8 @@ export function routedInputs({ quantized }: Pick<CalibrationInputs, "quantized">
  * Refuses an expert that no token reaches where its input's representation is measured.
  * @throws LuthierError by name.
  */
-export function expectReached(name: string, { weight, activation }: LinearOutline, tokens: number): void {
-  if (tokens > 0 || !(isStatic(activation) || inputDecidedBy(weight))) return;
+export function expectReached(name: string, activation: ActivationScheme, tokens: number): void {
+  if (tokens > 0 || !(isStatic(activation) || activation.scheme === "centroids")) return;
   throw new LuthierError(
     `no token of the calibration text reaches ${name}: how its input is represented cannot be measured`,
     "give more calibration text, or keep this linear float: add a rule for it with `keep: float` before the one that matches it",

@@ -38,6 +38,7 @@ export function reportMarkdown(summary: RunSummary): string {
       ]),
     ),
     ...oddText(summary),
+    ...coverageText(summary),
     "## Stages",
     table(
       ["stage", "seconds", "peak memory of the process so far"],
@@ -50,6 +51,22 @@ const oddities = {
   unchanged: "unchanged (relative error 0)",
   zeros: "quantized to zeros",
 } as const;
+
+/** How much of the calibration text experts were fitted to, and which of their linears to none. */
+export function coverageText({ linears }: Pick<RunSummary, "linears">): readonly string[] {
+  const experts = linears.filter((each) => each.tokens !== null);
+  if (experts.length === 0) return [];
+  const tokens = experts.map((each) => each.tokens ?? 0).sort((a, b) => a - b);
+  const [least, median, most] = [tokens[0], tokens[tokens.length >> 1], tokens[tokens.length - 1]];
+  const missed = experts.filter((each) => each.tokens === 0).map(({ name }) => name);
+  return [
+    `${experts.length} linears of experts were fitted to ${least} to ${most} tokens of the calibration text, half of them to ` +
+      `${median} or more`,
+    ...(missed.length === 0
+      ? []
+      : [`reached by none, and fitted to inputs that are all alike: ${missed.join(", ")}`]),
+  ];
+}
 
 /** Linears that a method may have missed, by name; right where weights were on its levels already, or meant to vanish. */
 export function oddText(summary: Pick<RunSummary, "linears">): readonly string[] {

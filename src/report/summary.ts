@@ -51,6 +51,8 @@ export interface LinearSummary {
    * are ternary already; null where neither is so, or the scheme is the checkpoint's own.
    */
   readonly oddity: Oddity | null;
+  /** Tokens of the calibration text that reached it, of an expert's that was fitted to it; null of all others. */
+  readonly tokens: number | null;
 }
 
 export type Oddity = "unchanged" | "zeros";
@@ -109,6 +111,7 @@ async function summaryOf(run: string, entry: QuantizedEntry, recipe: Recipe): Pr
     bytes: storedBytes(weight) + (bias ? 4 * weight.rows : 0),
     relativeError,
     oddity: await oddityOf(run, entry, recipe),
+    tokens: entry.tokens ?? null,
   };
 }
 

@@ -23,7 +23,7 @@ const score = (name: string, of: Score["of"], perplexity: number): Score => ({
 
 test("linears that a method may have missed are named", () => {
   const linear = (name: string, relativeError: number, oddity: Oddity | null) => ({
-    ...{ name, relativeError, oddity, shape: [2, 2] as const, scheme: "int4", bytes: 2 },
+    ...{ name, relativeError, oddity, tokens: null, shape: [2, 2] as const, scheme: "int4", bytes: 2 },
   });
   const summary: RunSummary = {
     ...{ run: "r", model: "m", recipe: "x", parts: [], packs: [], stages: [], scores: [], notes: [] },

@@ -35,7 +35,7 @@ function linearOf(block: number, kind: string): LinearSummary {
   const relativeError = 0.09 + 0.02 * Math.abs(Math.sin(block + 3 * kinds.indexOf(kind)));
   return {
     ...{ name: `model.layers.${block}.${kind}`, shape: [1024, 1024], scheme: "int4 g128" },
-    ...{ bytes: (4.1875 / 8) * 2 ** 20, relativeError, oddity: null },
+    ...{ bytes: (4.1875 / 8) * 2 ** 20, relativeError, oddity: null, tokens: null },
   };
 }
 

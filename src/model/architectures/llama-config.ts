@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
 import type { Activation } from "../graphs.js";
+import { kindOf, suffixes } from "../kind.js";
 import { type Rope, ropeScaling } from "../rope.js";
 
 /* config.json of Llama and the families that compute like it, and what follows from it. */
@@ -113,7 +114,8 @@ export function withoutHeadNorms(raw: Readonly<Record<string, unknown>>): Readon
     );
   }
   const { headSize } = headsOf(config);
-  return { ...raw, architectures: ["LlamaForCausalLM"], model_type: "llama", head_dim: headSize };
+  const architectures = [suffixes[kindOf(raw)].replace("…", "Llama")];
+  return { ...raw, architectures, model_type: "llama", head_dim: headSize };
 }
 
 /** BitNet's: they bring what the last linear of a layer reads into the range of its INT8 inputs. */

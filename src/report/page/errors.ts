@@ -44,23 +44,27 @@ ${dataTable({
     { title: "bytes", numeric: true },
     { title: "bits per weight", numeric: true },
     { title: "relative error", numeric: true },
+    { title: "calibration tokens", numeric: true },
     { title: "look at" },
   ],
-  rows: linears.map(({ name, shape: [rows, columns], scheme, bytes: size, relativeError, oddity }) => {
-    const { block } = linearPlace(name);
-    const bits = (8 * size) / (rows * columns);
-    return [
-      name,
-      block === null ? null : quantity(block, String(block), "block"),
-      quantity(rows, String(rows), "outputs"),
-      quantity(columns, String(columns), "inputs"),
-      scheme,
-      bytes(size),
-      quantity(bits, bits.toFixed(2), "bits per weight"),
-      percent(relativeError, "relative error"),
-      oddity === null ? "" : oddities[oddity],
-    ];
-  }),
+  rows: linears.map(
+    ({ name, shape: [rows, columns], scheme, bytes: size, relativeError, oddity, tokens }) => {
+      const { block } = linearPlace(name);
+      const bits = (8 * size) / (rows * columns);
+      return [
+        name,
+        block === null ? null : quantity(block, String(block), "block"),
+        quantity(rows, String(rows), "outputs"),
+        quantity(columns, String(columns), "inputs"),
+        scheme,
+        bytes(size),
+        quantity(bits, bits.toFixed(2), "bits per weight"),
+        percent(relativeError, "relative error"),
+        tokens === null ? null : count(tokens, "tokens of the calibration text"),
+        oddity === null ? "" : oddities[oddity],
+      ];
+    },
+  ),
 })}`,
   };
 }
