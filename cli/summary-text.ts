@@ -1,5 +1,5 @@
 import { oddText } from "../src/report/markdown.js";
-import { type Measure, measuresOf, tokenPerplexity } from "../src/report/measures.js";
+import { type Measure, measuresOf } from "../src/report/measures.js";
 import type { Score } from "../src/report/score.js";
 import { changeText, conventionText, dataText, intervalText, valueText } from "../src/report/score-text.js";
 import type { RunSummary } from "../src/report/summary.js";
@@ -54,10 +54,10 @@ export function summaryText(summary: RunSummary): string {
   ].join("\n");
 }
 
-/** A table for each metric of a task on its data: others do not compare. Of a text's perplexities a token's is shown. */
+/** A table for each metric of a task on its data: others do not compare. */
 export function scoresText(scores: readonly Score[]): string {
   return measuresOf(scores)
-    .filter(({ task, metric }) => task !== "perplexity" || metric === tokenPerplexity)
+    .filter(({ derived }) => !derived)
     .map(measureText)
     .join("\n\n");
 }

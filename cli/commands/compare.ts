@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { writeAtomically } from "../../src/checkpoint/atomic.js";
 import { type ComparedScores, type Comparison, compareRuns } from "../../src/report/comparison.js";
 import type { Measured } from "../../src/report/measures.js";
+import { recipeName } from "../../src/report/names.js";
 import { comparisonPage } from "../../src/report/page/comparison-page.js";
 import { changeText, conventionText, dataText, valueText } from "../../src/report/score-text.js";
 import { bytesText, countText } from "../../src/report/text.js";
@@ -46,7 +47,7 @@ function sizesText({ runs }: Comparison): string {
     ["run", "recipe", "bits/weight", "stored", "packs", "relative error", "cost of a token"],
     runs.map(({ name, summary, meanRelativeError, costs }) => [
       name,
-      summary.recipe,
+      recipeName(summary.recipe),
       summary.quantizedBitsPerWeight.toFixed(2),
       bytesText(summary.quantizedBytes),
       summary.packs

@@ -64,7 +64,7 @@ const styles = `
 .frontier .uniform { fill: #0b62c4; }
 .frontier .compared { fill: #6e40c9; }
 .frontier .found { fill: #bc4c00; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   .frontier { color: #e6edf3; background: #0d1117; }
   .frontier .best { stroke: #9aa4ae; }
   .frontier .uniform { fill: #6cb6ff; }

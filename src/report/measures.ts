@@ -14,6 +14,8 @@ export interface Measure {
   readonly task: string;
   readonly metric: string;
   readonly higherIsBetter: boolean;
+  /** Whether another measure says the same of the model in other units, as a token's perplexity does of a word's. */
+  readonly derived: boolean;
   readonly data: { readonly name: string; readonly split: string | null; readonly sha256: string };
   /** What besides the data decides the value: `context 256, stride 256, 3570 predictions`. */
   readonly convention: string;
@@ -88,18 +90,21 @@ function ofPerplexity(score: PerplexityResult & Score): readonly Measure[] {
     divergence: comparison?.divergence ?? null,
   };
   return [
-    { ...measure, metric: tokenPerplexity, of: [{ ...compared, value: score.perplexity }] },
-    { ...measure, metric: "word perplexity", of: [{ ...alone, value: score.wordPerplexity }] },
-    { ...measure, metric: "byte perplexity", of: [{ ...alone, value: score.bytePerplexity }] },
+    {
+      ...measure,
+      metric: "token perplexity",
+      derived: false,
+      of: [{ ...compared, value: score.perplexity }],
+    },
+    { ...measure, metric: "word perplexity", derived: true, of: [{ ...alone, value: score.wordPerplexity }] },
+    { ...measure, metric: "byte perplexity", derived: true, of: [{ ...alone, value: score.bytePerplexity }] },
   ];
 }
-
-export const tokenPerplexity = "token perplexity";
 
 function ofTask(score: TaskScore & Score): readonly Measure[] {
   const { task, data, shots, examples, available, truncated, comparison } = score;
   return score.metrics.map(({ name, value, standardError, higherIsBetter }) => ({
-    ...{ task, metric: name, higherIsBetter, data },
+    ...{ task, metric: name, higherIsBetter, derived: false, data },
     convention: [
       `${examples} examples`,
       ...(shots > 0 ? [`${shots} shots`] : []),

@@ -65,7 +65,7 @@ const styles = `
 .roofline .roof-label { fill: #57606a; }
 .roofline .prefill { fill: #0b62c4; }
 .roofline .decode { fill: #bc4c00; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   .roofline { color: #e6edf3; background: #0d1117; }
   .roofline .roof { stroke: #9aa4ae; }
   .roofline .roof-label { fill: #9aa4ae; }

@@ -22,7 +22,7 @@ export interface BitsChart extends Omit<Chart, "svg"> {
   readonly logarithmic: boolean;
 }
 
-const [width, height] = [520, 320];
+const [width, height] = [440, 280];
 const margins = { marginTop: 24, marginRight: 24, marginBottom: 40, marginLeft: 60 };
 
 /** Values over bits per weight, with names, standard errors and the float model's value as a line. */
@@ -51,10 +51,6 @@ export function bitsChart({ label, points, float, logarithmic, ...texts }: BitsC
                 className: "zero",
                 strokeDasharray: "4 3",
                 title: () => `checkpoint, float: ${float}`,
-              }),
-              Plot.text([float], {
-                ...{ y: (value: number) => value, frameAnchor: "right", dy: -7, className: "quiet" },
-                text: () => "checkpoint, float",
               }),
             ]),
         Plot.ruleX(withErrors, {
@@ -91,6 +87,9 @@ function domainOf(values: readonly number[], logarithmic: boolean): [number, num
   return [low - room, high + room];
 }
 
+/** How far apart the places of a bar are that labels keep off, in pixels. */
+const barStep = 10;
+
 /** Each beside its dot, at the first place where it lies on nothing else. */
 function names(
   points: readonly BitsPoint[],
@@ -101,14 +100,24 @@ function names(
   const scale = logarithmic ? Math.log : (value: number) => value;
   const share = (value: number, [low, high]: readonly [number, number]) =>
     (scale(value) - scale(low)) / (scale(high) - scale(low));
+  const across = (bits: number) =>
+    margins.marginLeft + ((bits - x[0]) / (x[1] - x[0])) * (width - margins.marginLeft - margins.marginRight);
+  const down = (value: number) =>
+    height - margins.marginBottom - share(value, y) * (height - margins.marginTop - margins.marginBottom);
   const dots = points.map(({ label, bitsPerWeight, value }) => ({
-    x:
-      margins.marginLeft +
-      ((bitsPerWeight - x[0]) / (x[1] - x[0])) * (width - margins.marginLeft - margins.marginRight),
-    y: height - margins.marginBottom - share(value, y) * (height - margins.marginTop - margins.marginBottom),
-    text: label,
+    ...{ x: across(bitsPerWeight), y: down(value), text: label },
   }));
-  const places = labelPlaces(dots);
+  const bars = points.flatMap(({ bitsPerWeight, value, standardError }) => {
+    if (standardError === null) return [];
+    const [top, bottom] = [down(value + standardError), down(value - standardError)];
+    const count = Math.ceil((bottom - top) / barStep);
+    return Array.from({ length: count }, (_, at) => ({
+      x: across(bitsPerWeight),
+      y: top + at * barStep,
+      text: "",
+    }));
+  });
+  const places = labelPlaces([...dots, ...bars]);
   return points.map((point, at) => {
     const [dx, dy] = places[at];
     return Plot.text([point], { x: "bitsPerWeight", y: "value", text: "label", dx, dy });

@@ -1,4 +1,5 @@
 import { type ComparedScores, type Comparison, shippedScore } from "../comparison.js";
+import { modelName, recipeName } from "../names.js";
 import { conventionText, dataText } from "../score-text.js";
 import { countText } from "../text.js";
 import { bitsChart } from "./bits-chart.js";
@@ -25,7 +26,7 @@ export function comparisonPage(comparison: Comparison): string {
   return pageHtml({
     name: "comparison",
     kind: "comparison",
-    title: `${runs.length} runs of ${models.join(", ")}`,
+    title: `${runs.length} runs of ${models.map(modelName).join(", ")}`,
     facts: runs.map(factOf),
     sections: sections.flat(),
     foot: html`${notes.map((note) => html`<p>${note}</p>`)}
@@ -38,13 +39,14 @@ function factOf({ name, summary }: Comparison["runs"][number]): Fact {
   return {
     name,
     value: number(quantity(bits, `${bits.toFixed(2)} bits`, "bits per weight of the quantized linears")),
-    more: `a weight, ${summary.recipe}`,
+    more: `a weight, ${recipeName(summary.recipe)}`,
   };
 }
 
 /** A picture for each metric that two runs or more have: what is shipped of each, over its bits. */
 function chartsHtml({ runs, scores }: Comparison): Html {
   const charts = scores.flatMap((measure, at) => {
+    if (measure.derived) return [];
     const points = runs.flatMap(({ name, summary }, run) => {
       const score = shippedScore(measure, run);
       if (score === null) return [];
@@ -72,7 +74,7 @@ function chartTexts(measure: ComparedScores, at: number) {
     title: `${measure.task}: ${measure.metric}${measure.limited ? " †" : ""}`,
     label: measure.metric,
     float: float?.value ?? null,
-    caption: `What each run ships, its pack where there is one; ${measure.higherIsBetter ? "higher" : "lower"} is better. ${bars} ${dataText(measure)}: ${conventionText(measure)}.`,
+    caption: `What each run ships, its pack where there is one; ${measure.higherIsBetter ? "higher" : "lower"} is better. ${bars} Dashed: the checkpoint in float. ${dataText(measure)}: ${conventionText(measure)}.`,
   };
 }
 
@@ -95,7 +97,7 @@ function scoresTable({ runs, scores }: Comparison): Html {
         of,
         ...ofRuns.map((score) => score && scoreCell(measure, score)),
         measure.higherIsBetter ? "higher" : "lower",
-        { text: dataText(measure), note: html`<span class="beside">${conventionText(measure)}</span>` },
+        { text: dataText(measure), note: html`<span class="beside long">${conventionText(measure)}</span>` },
       ]),
     ),
   });
@@ -111,9 +113,9 @@ function sizesTable({ runs }: Comparison): Html {
   return dataTable({
     id: "sizes-table",
     caption: "Bits are per weight of the quantized linears; the whole model counts what stays float too.",
-    columns: [{ title: "" }, ...runs.map(({ name }) => ({ title: name, numeric: true }))],
+    columns: [{ title: "size" }, ...runs.map(({ name }) => ({ title: name, numeric: true }))],
     rows: [
-      row("recipe", ({ summary }) => summary.recipe),
+      row("recipe", ({ summary }) => recipeName(summary.recipe)),
       row("bits per weight, stored", ({ summary }) => bits(summary.quantizedBitsPerWeight)),
       row("bytes, stored", ({ summary }) => bytes(summary.quantizedBytes)),
       row("whole model", ({ summary }) => bytes(summary.parts.reduce((sum, part) => sum + part.bytes, 0))),

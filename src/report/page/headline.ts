@@ -35,7 +35,7 @@ function scoresTable(measures: readonly Measure[]): Html {
         return measured ? scoreCell(measure, measured) : null;
       }),
       measure.higherIsBetter ? "higher" : "lower",
-      { text: dataText(measure), note: html`<span class="beside">${conventionText(measure)}</span>` },
+      { text: dataText(measure), note: html`<span class="beside long">${conventionText(measure)}</span>` },
     ]),
   });
 }

@@ -27,7 +27,7 @@ ${linear.inputs && inputsChart(linear.name, linear.inputs, at)}
   };
 }
 
-const [width, height] = [520, 260];
+const [width, height] = [440, 240];
 const margins = { marginTop: 16, marginRight: 12, marginBottom: 38, marginLeft: 56 };
 
 function weightsChart({ name, weights, grid }: LinearHistogram, at: number): Html {

@@ -1,4 +1,5 @@
 import { measuresOf } from "../measures.js";
+import { modelName, recipeName } from "../names.js";
 import type { RunDetails } from "../run-details.js";
 import type { RunSummary } from "../summary.js";
 import { bytesText, countText, secondsText } from "../text.js";
@@ -27,14 +28,14 @@ export function reportPage(summary: RunSummary, details: RunDetails): string {
     stagesSection(summary),
   ];
   return pageHtml({
-    name: fileName(summary.recipe),
+    name: fileName(recipeName(summary.recipe)),
     kind: "run report",
-    title: `${summary.recipe} on ${summary.model}`,
+    title: `${recipeName(summary.recipe)} on ${modelName(summary.model)}`,
     facts: factsOf(summary),
     sections: sections.flat(),
     foot: html`
 ${leftOut.length > 0 && html`<p>Not on this page:</p><ul>${leftOut.map((each) => html`<li>${each}</li>`)}</ul>`}
-<p>Run: ${summary.run}. Point at a number, or tap it, to see it in full.</p>`,
+<p>Run ${summary.run}, of ${summary.model} by ${summary.recipe}. Point at a number, or tap it, to see it in full.</p>`,
   });
 }
 

@@ -23,6 +23,7 @@ section { padding: 22px 0 18px; border-top: 1px solid var(--rule); }
 .scroll:focus-visible, button:focus-visible, select:focus-visible, a:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
 figure { margin: 14px 0 18px; }
 figure svg { display: block; height: auto; max-width: none; }
+.pair svg { width: 100%; max-width: 520px; }
 figcaption { margin-top: 6px; max-width: 90ch; color: var(--faint); font-size: 12.5px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 0 32px; }
 table { border-collapse: collapse; font-size: 13px; }
@@ -35,6 +36,7 @@ th:last-child, td:last-child { padding-right: 0; }
 .numeric { text-align: right; }
 td .beside { display: block; color: var(--faint); font-size: 12px; }
 td.wrap { white-space: normal; min-width: 30ch; }
+td .beside.long { white-space: normal; min-width: 26ch; max-width: 44ch; }
 .key-first { color: var(--first); } .key-second { color: var(--second); }
 .none { color: var(--faint); }
 .limited { color: var(--second); white-space: nowrap; }
@@ -72,7 +74,9 @@ footer ul { margin: 4px 0; padding-left: 18px; }
   h2, h3, .caption { break-after: avoid; }
   figure svg { max-width: 100%; }
   table { font-size: 8pt; }
-  th, td { padding-right: 10px; }
+  th, td { padding-right: 10px; white-space: normal; }
+  .numeric { white-space: nowrap; }
+  thead .numeric { white-space: normal; }
   a { color: inherit; text-decoration: none; }
 }
 `;
