@@ -102,6 +102,9 @@ const reportSchema = z.strictObject({
       bytes: counted,
       relativeError: z.number().describe("‖W − Ŵ‖ / ‖W‖"),
       oddity: z.enum(["unchanged", "zeros"]).nullable(),
+      tokens: counted
+        .nullable()
+        .describe("of the calibration text that reached it, of an expert's that was fitted to it"),
     }),
   ),
   quantizedWeights: counted,
