@@ -121,6 +121,12 @@ describe("attention", () => {
     ["a window of the token alone", input(2, 2, { window: 1 })],
     ["a window as long as the context", input(2, 2, { window: length })],
     ["norms and a window", input(4, 2, { norms, window: 2 })],
+    ["half of each head rotated", input(4, 2, { rope: { ...rope, rotatedSize: headSize / 2 } })],
+    ["nothing rotated", input(4, 2, { rope: null })],
+    ["a scale of its own", input(2, 2, { scale: 0.9 })],
+    ["capped scores", input(4, 2, { softcap: 0.5 })],
+    ["capped scores and a window", input(4, 2, { softcap: 0.5, window: 3 })],
+    ["all tokens seen", input(4, 2, { causal: false })],
   ])("with %s is the formula's", async (_, given) => {
     const out = await ops.attention(given);
     for (let token = 0; token < out.rows; token++) {
@@ -146,7 +152,7 @@ describe("attention", () => {
 });
 
 /**
- * softmax(q · kᵀ / √headSize) · v over the tokens that one token sees, `[heads · headSize]`; heads share keys in
+ * softmax(cap(scale · q · kᵀ)) · v over the tokens that one token sees, `[heads · headSize]`; heads share keys in
  * neighbouring groups.
  */
 function attendedBy(token: number, given: Given): number[] {
@@ -154,12 +160,15 @@ function attendedBy(token: number, given: Given): number[] {
   const position = token % length;
   const start = token - position;
   const first = given.window === null ? 0 : Math.max(0, position - given.window + 1);
+  const last = given.causal === false ? length - 1 : position;
+  const { scale = 1 / Math.sqrt(headSize), softcap: cap } = given;
   return Array.from({ length: heads }, (_, head) => {
     const shared = Math.floor(head / (heads / keyValueHeads));
     const q = rotated(query, token, head, norms?.query);
-    const weights = Array.from({ length: position - first + 1 }, (_, j) => {
+    const weights = Array.from({ length: last - first + 1 }, (_, j) => {
       const k = rotated(key, start + first + j, shared, norms?.key);
-      return Math.exp(q.reduce((sum, x, i) => sum + x * k[i], 0) / Math.sqrt(headSize));
+      const score = scale * q.reduce((sum, x, i) => sum + x * k[i], 0);
+      return Math.exp(cap ? cap * Math.tanh(score / cap) : score);
     });
     const total = weights.reduce((a, b) => a + b, 0);
     return Array.from({ length: headSize }, (_, i) =>
@@ -170,15 +179,16 @@ function attendedBy(token: number, given: Given): number[] {
     );
   }).flat();
 
-  /** One head of one token, normed if asked, each pair (i, i + headSize / 2) turned by its position's angle. */
+  /** One head of one token, normed if asked, each pair (i, i + half of what is rotated) turned by its position's angle. */
   function rotated(x: Matrix, token: number, head: number, norm: Float32Array | undefined): number[] {
-    const half = headSize / 2;
+    const half = (rope?.rotatedSize ?? 0) / 2;
     let v = Array.from({ length: headSize }, (_, i) => at(x, token, head * headSize + i));
     if (norm) {
       const root = Math.sqrt(v.reduce((sum, y) => sum + y * y, 0) / headSize + norms!.epsilon);
       v = v.map((y, i) => (y / root) * norm[i]);
     }
     return v.map((y, i) => {
+      if (i >= 2 * half) return y;
       const angle = (token % length) * rope!.theta ** (-(i % half) / half);
       const [c, s] = [Math.cos(angle), Math.sin(angle)];
       return i < half ? y * c - v[i + half] * s : y * c + v[i - half] * s;

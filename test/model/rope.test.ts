@@ -49,6 +49,26 @@ test("yarn takes its factor from the contexts when it has none of its own", () =
   expect(rotaryTables({ ...plain, scaling }, 9)).toEqual(rotaryTables({ ...plain, scaling: given }, 9));
 });
 
+test("longrope divides by its short factors within the original context and by its long ones beyond it", () => {
+  const scaling = {
+    ...{ type: "longrope", original_max_position_embeddings: 8 },
+    ...{ short_factor: [1, 1, 1, 2], long_factor: [1, 1, 1, 10] },
+  };
+  const rope = { ...plain, scaling };
+  const magnitude = Math.sqrt(1 + Math.log(32 / 8) / Math.log(8));
+  const slowest = (length: number) => Math.asin(rotaryTables(rope, length).sine[4 + 3] / magnitude);
+  expect(slowest(8)).toBeCloseTo(10_000 ** (-6 / 8) / 2, 9);
+  expect(slowest(9)).toBeCloseTo(10_000 ** (-6 / 8) / 10, 9);
+  expect(rotaryTables(rope, 8).cosine[0]).toBeCloseTo(magnitude, 6);
+});
+
+test("longrope with too few factors is refused", () => {
+  const scaling = { type: "longrope", short_factor: [1, 1, 1, 1], long_factor: [1, 1] };
+  expect(() => checkRope({ ...plain, scaling }, { longrope: true })).toThrow(
+    "rope_scaling.long_factor has 2 factors for 4 pairs",
+  );
+});
+
 test("yarn of Qwen2.5 (factor 4, heads of 128) ramps from pair 23 to pair 40 by default", () => {
   // 32 turns within 32,768 positions fall on pair 23.6, one turn on pair 39.7; between them are 17 steps.
   const scaling = { type: "yarn", factor: 4, original_max_position_embeddings: 32_768 };

@@ -120,6 +120,22 @@ export function causalVariant(name: string): Causal {
   return families.causal[name];
 }
 
+/** A classifier of the fixture, by its name. */
+export function classificationVariant(name: string): Classification {
+  return families.classification[name];
+}
+
+/** A classifier's logits of some texts. */
+export async function classesOf(
+  variant: Classification,
+  texts: readonly { readonly tokens: readonly number[]; readonly segments: readonly number[] | null }[],
+): Promise<readonly Float32Array[]> {
+  return withModel(variant, async (model) => {
+    const inputs = texts.map(({ tokens, segments }) => textOf({ tokens, types: segments ?? undefined }));
+    return (await model.readout(inputs)).map(({ data }) => data);
+  });
+}
+
 /** Of some logits how far those of a changed variant are from transformers'. */
 export async function distanceOf(
   variant: Causal,

@@ -11,6 +11,10 @@ import { temporaryFolder } from "../../checkpoint/folder.js";
 import fixture from "../../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../furthest-apart.js";
 import { bits, generatedSource, openGenerated, type Shapes } from "../generated-checkpoint.js";
+import { describeFamily } from "./generated-families.js";
+
+describeFamily("llama");
+describeFamily("qwen3");
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());

@@ -74,3 +74,10 @@ test("multiplies the input as its activation scheme represents it", async () => 
   const [one, ten] = [100 / 127, 1300 / 127];
   expect(data[0]).toBeCloseTo(one + 2 * ten + 300, 3);
 });
+
+test("of no tokens, as an expert may have them, outputs have no rows, whatever the input's representation", async () => {
+  const executor = open([], { scheme: "int8", per: "token" });
+  await executor.enter(["a", "b"]);
+  const outputs = await executor.run(["a", "b"], matrix(0, 3));
+  expect(outputs).toEqual([matrix(0, 2), matrix(0, 2)]);
+});

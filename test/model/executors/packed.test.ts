@@ -57,3 +57,16 @@ test("a linear of a block entered before is let go of", async () => {
   await executor.run(["q"], input); // the other executor, which refuses it
   expect(calls).toEqual(["enter ", "enter v", "run q"]);
 });
+
+test("of no tokens, as an expert may have them, outputs have no rows, and the engine is not asked", async () => {
+  const executor = openPackedExecutor(
+    async () => ({
+      rows: 5,
+      bias: new Float32Array(5),
+      multiply: () => Promise.reject(new RangeError("no tokens")),
+    }),
+    open(),
+  );
+  await executor.enter(["q"]);
+  expect(await executor.run(["q"], matrix(0, 2))).toEqual([matrix(0, 5)]);
+});

@@ -40,3 +40,8 @@ test("linears of one input that are rotated alike are computed together, each ou
   expect(outputs[1]).toBe(input);
   expect(outputs[2]).toEqual(await rotated(input, { kind: "hadamard", size: 2 }, reference));
 });
+
+test("of no tokens, as an expert may have them, nothing is rotated", async () => {
+  const { executor } = opened();
+  expect(await executor.run(["o"], matrix(0, 4))).toEqual([matrix(0, 4)]);
+});
