@@ -7,6 +7,7 @@ import { estimate } from "../../src/pipeline/estimate.js";
 import { openModelAt } from "../../src/pipeline/open-model.js";
 import { quantize } from "../../src/pipeline/quantize.js";
 import { readQuantizedIndex } from "../../src/pipeline/quantized-files.js";
+import { writeVectors } from "../../src/pipeline/vectors.js";
 import { verifyRun } from "../../src/pipeline/verify.js";
 import { loadDevice } from "../../src/recipe/device.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
@@ -63,7 +64,9 @@ describe.each(names)("%s", (family) => {
       "targets: [{ target: lut-tensor-core, tileOutputs: 32 }]",
     ]);
     expect((await verifyRun(run, kernels)).faults).toEqual([]);
-    expect(distance(await outputs(run, "lut"), await outputs(run, "float"))).toBeLessThan(0.02);
+    // A token whose router is nearly undecided may go to another expert, and later tokens see it.
+    const near = family === "qwen3-moe" ? 0.1 : 0.02;
+    expect(distance(await outputs(run, "lut"), await outputs(run, "float"))).toBeLessThan(near);
   });
 
   test("GPTQ fits every linear of a block, and errors of outputs stay small", async () => {
@@ -145,15 +148,36 @@ describe("experts", () => {
     await expect(refused).rejects.toThrow(/experts\.\d+\.(gate|up|down)_proj/);
   });
 
+  test("no vectors are written of an expert that fewer tokens reach than are asked for", async () => {
+    const { run } = await quantized(family, [
+      text,
+      `rules: [{ match: "*.experts.*", quantize: { method: gptq, bits: 4, group: 32 } }, { match: "*", keep: float }]`,
+      "targets: [{ target: lut-tensor-core, tileOutputs: 32 }]",
+    ]);
+    const missed = (await readQuantizedIndex(run)).linears.find(({ tokens }) => tokens === 0)?.name ?? "";
+    const written = writeVectors({
+      ...{
+        run,
+        out: temporaryFolder(),
+        target: "lut-tensor-core",
+        linears: [missed],
+        encodings: ["bin"],
+        seed: 0,
+      },
+      ...{ text: { text: packagePath("calibration/the-miller-of-ashcombe.txt") }, activations: 64, kernels },
+    });
+    await expect(written).rejects.toThrow(/^\d+ tokens of the text reach .*; 64 are asked for$/);
+  });
+
   test("costs are not estimated: their models count every linear for every token", async () => {
-    const path_ = await writeFamily(path.join(temporaryFolder(), "model"), familyConfigs[family]);
+    const model = await writeFamily(path.join(temporaryFolder(), "model"), familyConfigs[family]);
     const request = {
       prefill: 16,
       decode: 16,
       target: findTarget("t-mac"),
       device: await loadDevice("raspberry-pi-5"),
     };
-    await expect(estimate({ path: path_, ...request })).rejects.toThrow("computes some experts a token");
+    await expect(estimate({ path: model, ...request })).rejects.toThrow("computes some experts a token");
   });
 });
 
