@@ -42,8 +42,9 @@ export const choices: Asking<"choices", PreparedChoices> = {
 /**
  * A context and what follows it as tokens, as lm-evaluation-harness makes them (`_encode_pair`): blanks at the context's end
  * belong to the continuation, and its tokens are those that both together have more than the context by itself. (Where a token
- * of both would reach over their border, the context still has its own.) Before them stands what the tokenizer puts before texts, and where that is nothing and there is no context, the prefix token. Of a
- * text that is longer than the model's context the end is kept.
+ * of both would reach over their border, the context still has its own.) Before them stands what the tokenizer puts before
+ * texts, and where that is nothing and there is no context, the prefix token. Of a text that is longer than the model's
+ * context the end is kept.
  *
  * @throws LuthierError when nothing is left to be scored, or there is nothing before it.
  */
