@@ -23,13 +23,20 @@ export interface SpecialTokens {
   readonly end: number | null;
 }
 
-/** @param config tokenizer_config.json. */
+/**
+ * @param config tokenizer_config.json.
+ * @param modelConfig config.json, which numbers the tokens that begin and end texts: it counts where the tokenizer's
+ *   configuration names neither, as GPT-2's.
+ * @throws Error when the tokenizer puts tokens around texts that it has no ids for.
+ */
 export function specialTokens(
   tokenizer: HuggingFaceTokenizer,
   config: Readonly<Record<string, unknown>>,
+  modelConfig: Readonly<Record<string, unknown>>,
 ): SpecialTokens {
-  const begin = idOf(config.bos_token, tokenizer);
-  const end = idOf(config.eos_token, tokenizer);
+  const named = [idOf(config.bos_token, tokenizer), idOf(config.eos_token, tokenizer)];
+  const numbered = [modelConfig.bos_token_id, modelConfig.eos_token_id].map((id) => knownId(id, tokenizer));
+  const [begin, end] = named.some((id) => id !== null) ? named : numbered;
   return { ...framesOf(tokenizer), prefix: begin ?? end, end };
 }
 
@@ -39,26 +46,45 @@ function idOf(token: unknown, tokenizer: HuggingFaceTokenizer): number | null {
   return typeof content === "string" ? (tokenizer.token_to_id(content) ?? null) : null;
 }
 
+/** An id, or the first of several, where the tokenizer has it. */
+function knownId(ids: unknown, tokenizer: HuggingFaceTokenizer): number | null {
+  const id = Array.isArray(ids) ? ids[0] : ids;
+  return Number.isInteger(id) && tokenizer.id_to_token(id) !== undefined ? id : null;
+}
+
 /** What the tokenizer puts around a text and around two, found by giving it some. */
 function framesOf(tokenizer: HuggingFaceTokenizer): Pick<SpecialTokens, "around" | "aroundPair"> {
   const [first, second] = ["a", "b"].map((text) => tokenizer.encode(text, { add_special_tokens: false }).ids);
-  const { ids } = tokenizer.encode("a", { add_special_tokens: true });
-  const at = placeOf(first, ids, 0);
-  const around = { before: ids.slice(0, at), after: ids.slice(at + first.length) };
+  const alone = tokenizer.encode("a", { add_special_tokens: true });
+  const at = placeOf(first, alone.ids, 0);
+  const around =
+    at < 0
+      ? { before: [], after: [] }
+      : { before: alone.ids.slice(0, at), after: alone.ids.slice(at + first.length) };
   const pair = tokenizer.encode("a", {
     ...{ text_pair: "b", add_special_tokens: true, return_token_type_ids: true },
   });
-  const behindFirst = placeOf(first, pair.ids, 0) + first.length;
+  const atFirst = placeOf(first, pair.ids, 0);
+  const behindFirst = atFirst + first.length;
   const atSecond = placeOf(second, pair.ids, behindFirst);
+  expectIds([...around.before, ...around.after, ...pair.ids.slice(behindFirst, atSecond)]);
   // Some tokenizers say nothing of pairs: then they stand side by side.
-  if (atSecond < 0) return { around, aroundPair: { ...around, between: [], marksSecond: false } };
+  if (atFirst < 0 || atSecond < 0)
+    return { around, aroundPair: { ...around, between: [], marksSecond: false } };
+  const types: readonly number[] | undefined = pair.token_type_ids; // none without a post-processor
   const aroundPair = {
-    before: pair.ids.slice(0, behindFirst - first.length),
+    before: pair.ids.slice(0, atFirst),
     between: pair.ids.slice(behindFirst, atSecond),
     after: pair.ids.slice(atSecond + second.length),
-    marksSecond: pair.token_type_ids[atSecond] === 1,
+    // RoBERTa has one type of tokens; the library counts two.
+    marksSecond: types?.[atSecond] === 1 && tokenizer.post_processor?.config.type !== "RobertaProcessing",
   };
   return { around, aroundPair };
+}
+
+function expectIds(ids: readonly (number | undefined)[]): void {
+  if (ids.every((id) => Number.isInteger(id))) return;
+  throw new Error("its post_processor puts a token around texts that has no id");
 }
 
 /** Where `part` begins in `all`, from `from` on; −1 when it does not stand there. */

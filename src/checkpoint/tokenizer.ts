@@ -3,6 +3,7 @@ import path from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { LuthierError } from "../error.js";
 import { readBounded } from "./bounded-file.js";
+import { configFile } from "./checkpoint-files.js";
 import { fileError } from "./file-error.js";
 import { isJsonObject, readJsonObject } from "./json-file.js";
 import { type SpecialTokens, specialTokens } from "./special-tokens.js";
@@ -55,24 +56,33 @@ export async function openTokenizer(directory: string): Promise<Tokenizer> {
   if (files === null) throw noTokenizer(directory, await namesIn(directory));
   const { definition, config } = files;
   const vocabularySize = vocabularySizeOf(definition, file);
-  const tokenizer = build(splitAtWords(definition), config, file);
+  const modelConfig = await readModelConfig(directory);
+  const { tokenizer, special } = build(splitAtWords(definition), config, modelConfig, file);
   return {
     encode: (text) => encode(tokenizer, text, file),
     // The library refuses an empty list, and tidies blanks unless told not to.
     decode: (ids) =>
       ids.length === 0 ? "" : tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false }),
     vocabularySize,
-    special: specialTokens(tokenizer, config),
+    special,
   };
+}
+
+/** Empty for a tokenizer by itself. */
+async function readModelConfig(directory: string): Promise<Readonly<Record<string, unknown>>> {
+  const names = await namesIn(directory);
+  return names.includes(configFile) ? readJsonObject(path.join(directory, configFile)) : {};
 }
 
 function build(
   definition: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, unknown>>,
+  modelConfig: Readonly<Record<string, unknown>>,
   file: string,
-): HuggingFaceTokenizer {
+): { readonly tokenizer: HuggingFaceTokenizer; readonly special: SpecialTokens } {
   try {
-    return new HuggingFaceTokenizer(definition, config);
+    const tokenizer = new HuggingFaceTokenizer(definition, config);
+    return { tokenizer, special: specialTokens(tokenizer, config, modelConfig) };
   } catch (error) {
     throw new LuthierError(
       `${file} is no tokenizer that can be used: ${(error as Error).message}`,

@@ -15,6 +15,13 @@ export function inOrderOfTask(
   if (order === undefined || order.length !== classes?.length) return answered;
   return answered.map(({ gold, answer }) => ({
     gold,
-    answer: answer.kind === "classes" ? { ...answer, logits: order.map((id) => answer.logits[id]) } : answer,
+    answer:
+      answer.kind === "classes" && isOrderOf(order, answer.logits.length)
+        ? { ...answer, logits: order.map((id) => answer.logits[id]) }
+        : answer,
   }));
+}
+
+function isOrderOf(order: readonly number[], count: number): boolean {
+  return order.length === count && order.toSorted((a, b) => a - b).every((id, at) => id === at);
 }

@@ -118,7 +118,11 @@ async function scoreSubject(
     };
     const file =
       keep && path.join(keep, `${fileNameOf(subject, target)}.${task.name.replace(":", "-")}.jsonl`);
-    const kept = file ? await openKeptAnswers(file, madeFrom, examples.length) : null;
+    const asked = {
+      questions: examples.map(({ question }) => question),
+      classes: model.description.readout?.layers.at(-1)?.rows ?? 0,
+    };
+    const kept = file ? await openKeptAnswers(file, madeFrom, asked) : null;
     try {
       const { answered, truncated, tokens } = await answerTask({
         ...{ model, tokenizer: await openTokenizer(directory), examples, kept },

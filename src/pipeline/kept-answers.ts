@@ -5,7 +5,7 @@ import { z } from "zod";
 import { flushDirectory, writeFully } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
-import type { Answer } from "../evaluation/question.js";
+import type { Answer, Question } from "../evaluation/question.js";
 
 /*
  * Answers are kept as they come, so that a scoring that is stopped goes on where it stopped: a line that says what they are
@@ -20,26 +20,33 @@ export interface KeptAnswers {
   close(): Promise<void>;
 }
 
-const log = z.number().max(1e-6);
 const number = z.number();
 
 const answer = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("choices"),
-    logLikelihoods: z.array(log),
+    logLikelihoods: z.array(number),
     greedy: z.array(z.boolean()),
   }),
-  z.strictObject({ kind: z.literal("text"), logLikelihood: log, tokens: z.int().min(0) }),
+  z.strictObject({ kind: z.literal("text"), logLikelihood: number, tokens: z.int().min(0) }),
   z.strictObject({ kind: z.literal("classes"), logits: z.array(number) }),
   z.strictObject({ kind: z.literal("span"), text: z.string(), score: number, noAnswerScore: number }),
   z.strictObject({
     kind: z.literal("generation"),
     text: z.string(),
-    alternativeLogLikelihood: log.nullable(),
+    alternativeLogLikelihood: number.nullable(),
   }),
 ]);
 
 const entry = z.tuple([z.int().min(0), answer]);
+
+/** What the answers are to. */
+export interface Asked {
+  /** Of every example, by its index. */
+  readonly questions: readonly Question[];
+  /** Logits of a classification head; 0 of other models. */
+  readonly classes: number;
+}
 
 /** Larger files are not ours: 100,000 examples take some 20 MB. */
 const bytesLimit = 2 ** 29;
@@ -48,18 +55,13 @@ const bytesLimit = 2 ** 29;
  * Opens the file of answers, or makes it. Answers to something else are dropped; so is a last line that was not written to
  * its end, and what follows a damaged one.
  * @param madeFrom all that decides the answers.
- * @param examples how many there are.
  */
-export async function openKeptAnswers(
-  file: string,
-  madeFrom: object,
-  examples: number,
-): Promise<KeptAnswers> {
+export async function openKeptAnswers(file: string, madeFrom: object, asked: Asked): Promise<KeptAnswers> {
   try {
     await mkdir(path.dirname(file), { recursive: true });
     const handle = await open(file, constants.O_RDWR | constants.O_CREAT);
     try {
-      return await readKept(handle, file, { format: "luthier-answers", version: 1, madeFrom }, examples);
+      return await readKept(handle, file, { format: "luthier-answers", version: 1, madeFrom }, asked);
     } catch (error) {
       await handle.close();
       throw error;
@@ -73,7 +75,7 @@ async function readKept(
   handle: FileHandle,
   file: string,
   header: object,
-  examples: number,
+  asked: Asked,
 ): Promise<KeptAnswers> {
   const answers = new Map<number, Answer>();
   let sound = 0;
@@ -91,7 +93,7 @@ async function readKept(
       if (!isDeepStrictEqual(value, JSON.parse(JSON.stringify(header)))) break;
     } else {
       const read = entry.safeParse(value);
-      if (!read.success || read.data[0] >= examples) break;
+      if (!read.success || !isAnswerTo(asked, ...read.data)) break;
       answers.set(...read.data);
     }
     sound += Buffer.byteLength(line) + 1;
@@ -119,6 +121,18 @@ async function readKept(
     },
     close: () => handle.close(),
   };
+}
+
+function isAnswerTo({ questions, classes }: Asked, example: number, answer: Answer): boolean {
+  const question = questions.at(example);
+  if (question?.kind !== answer.kind) return false;
+  if (answer.kind === "classes") return answer.logits.length === classes;
+  if (question.kind === "generation" && answer.kind === "generation") {
+    return (question.alternative === null) === (answer.alternativeLogLikelihood === null);
+  }
+  if (question.kind !== "choices" || answer.kind !== "choices") return true;
+  const count = question.choices.length;
+  return answer.logLikelihoods.length === count && answer.greedy.length === count;
 }
 
 function parsed(line: string): unknown {

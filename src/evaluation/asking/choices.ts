@@ -41,9 +41,10 @@ export const choices: Asking<"choices", PreparedChoices> = {
 
 /**
  * A context and what follows it as tokens, as lm-evaluation-harness makes them (`_encode_pair`): blanks at the context's end
- * belong to the continuation, and both are tokenized together, so that a token may reach over their border. Before them
- * stands what the tokenizer puts before texts, and where that is nothing and there is no context, the prefix token. Of a
- * text that is longer than the model's context the end is kept.
+ * belong to the continuation, and its tokens are those that both together have more than the context by itself. (Where a token
+ * of both would reach over their border, the context still has its own.) Before them stands what the tokenizer puts before
+ * texts, and where that is nothing and there is no context, the prefix token. Of a text that is longer than the model's
+ * context the end is kept.
  *
  * @throws LuthierError when nothing is left to be scored, or there is nothing before it.
  */
@@ -53,20 +54,20 @@ export function continuationInput(
   { encode, special, contextLength }: Encoder,
 ): { readonly input: ContinuationInput; readonly isCut: boolean } {
   const trimmed = context.trimEnd();
-  const seen = trimmed === "" ? 0 : encode(trimmed).length;
-  const text = encode(context + continuation);
-  const scored = text.length - seen;
-  if (scored <= 0) {
+  const seen = trimmed === "" ? [] : encode(trimmed);
+  const own = encode(context + continuation).slice(seen.length);
+  if (own.length === 0) {
     throw new LuthierError(
       `the continuation ${JSON.stringify(continuation)} has no token of its own`,
       "check the row that it comes from, and that tokenizer.json belongs to this checkpoint",
     );
   }
   const { before } = special.around;
-  const whole = [...(seen + before.length > 0 ? before : [prefixOf(special)]), ...text];
+  const first = seen.length + before.length > 0 ? before : [prefixOf(special)];
+  const whole = [...first, ...seen, ...own];
   const longest = contextLength + 1; // the last token is not computed
   const tokens = Int32Array.from(whole.slice(-longest));
-  const input = { tokens, scored: Math.min(scored, tokens.length - 1) };
+  const input = { tokens, scored: Math.min(own.length, tokens.length - 1) };
   return { input, isCut: tokens.length < whole.length };
 }
 

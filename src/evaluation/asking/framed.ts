@@ -2,8 +2,8 @@ import type { TextInput } from "../../model/model.js";
 import type { Encoder } from "./asking.js";
 
 /**
- * One text, or two, with the special tokens around them. What is longer than the model's context is cut at its end: of two
- * texts always the longer one, token by token (`longest_first` of transformers).
+ * One text, or two, with the special tokens around them. What is longer than the model's context is cut at its end, of two
+ * texts first the longer one (`longest_first` of Hugging Face's tokenizers).
  */
 export function framed(
   first: readonly number[],
@@ -12,7 +12,7 @@ export function framed(
 ): { readonly input: TextInput; readonly isCut: boolean } {
   if (second === null) {
     const { before, after } = special.around;
-    const kept = first.slice(0, contextLength - before.length - after.length);
+    const kept = first.slice(0, Math.max(0, contextLength - before.length - after.length));
     const tokens = Int32Array.of(...before, ...kept, ...after);
     return { input: { tokens, segments: null }, isCut: kept.length < first.length };
   }
@@ -27,12 +27,15 @@ export function framed(
   return { input: { tokens, segments }, isCut };
 }
 
-/** Two lengths that fit into the room together, the longer one shortened first. */
+/**
+ * Two lengths that fit into the room together: the longer one is shortened, or both to half the room where that is not enough.
+ * Of an odd room the longer text has one token more, the second of equally long ones (`truncate_encodings` of tokenizers;
+ * transformers' own, slow `truncate_sequences` gives it to the first).
+ */
 function cutLonger(first: number, second: number, room: number): readonly [number, number] {
-  let [a, b] = [first, second];
-  while (a + b > room) {
-    if (a > b) a--;
-    else b--;
-  }
-  return [Math.max(0, a), Math.max(0, b)];
+  if (first + second <= room) return [first, second];
+  if (first > second) return [...cutLonger(second, first, room)].reverse() as [number, number];
+  const half = Math.floor(Math.max(0, room) / 2);
+  const kept = Math.min(first, half);
+  return [kept, Math.max(0, room) - kept];
 }

@@ -1,7 +1,7 @@
 import type { ContinuationInput } from "../../model/continuations.js";
 import type { Model } from "../../model/model.js";
 import type { Asking, Encoder, PreparedQuestion } from "./asking.js";
-import { continuationInput } from "./choices.js";
+import { continuationInput, prefixOf } from "./choices.js";
 
 interface PreparedGeneration extends PreparedQuestion {
   readonly context: Int32Array;
@@ -13,18 +13,21 @@ interface PreparedGeneration extends PreparedQuestion {
 /** Greedy continuations. Nothing is kept from one token to the next: every token costs its whole context again. */
 export const generation: Asking<"generation", PreparedGeneration> = {
   prepare({ context, stops, mostTokens, alternative }, encoder) {
-    const all = Int32Array.of(...encoder.special.around.before, ...encoder.encode(context));
+    const { special, contextLength } = encoder;
+    const all = Int32Array.of(...special.around.before, ...encoder.encode(context));
+    const seen = all.length === 0 ? Int32Array.of(prefixOf(special)) : all;
     // Of a long context the end is kept, with room for what is generated.
-    const kept = all.slice(-Math.max(1, encoder.contextLength - mostTokens));
+    const kept = seen.slice(-Math.max(1, contextLength - mostTokens));
+    const most = Math.min(mostTokens, contextLength + 1 - kept.length); // the last token is not computed
     const other = alternative === null ? null : continuationInput(context, alternative, encoder).input;
     return {
       context: kept,
       stops,
-      mostTokens,
+      mostTokens: most,
       alternative: other,
-      tokens: kept.length * mostTokens,
+      tokens: kept.length * most,
       longest: kept.length,
-      isCut: kept.length < all.length,
+      isCut: kept.length < seen.length,
     };
   },
   async answer(model, questions, encoder, onProgress) {
@@ -70,6 +73,7 @@ async function generate(
 
 /** Where the first of the stops stands in a text; null without any. */
 function firstStop(text: string, stops: readonly string[]): number | null {
-  const places = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  // An empty one stops nothing, as in lm-evaluation-harness.
+  const places = stops.map((stop) => (stop === "" ? -1 : text.indexOf(stop))).filter((at) => at >= 0);
   return places.length === 0 ? null : Math.min(...places);
 }

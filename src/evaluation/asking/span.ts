@@ -1,5 +1,5 @@
 import type { TextInput } from "../../model/model.js";
-import { type Matrix, rowsOf } from "../../tensor/matrix.js";
+import type { Matrix } from "../../tensor/matrix.js";
 import type { SpanAnswer } from "../question.js";
 import type { Asking, PreparedQuestion } from "./asking.js";
 import { framed } from "./framed.js";
@@ -19,7 +19,7 @@ interface PassageWindow {
   readonly places: PassageTokens["places"];
 }
 
-/* The windows and limits of transformers' question-answering example (run_qa.py). */
+/* The windows and limits of transformers' question-answering example (run_qa.py and utils_qa.py). */
 
 /** Tokens of a window, question included. */
 const windowTokens = 384;
@@ -27,20 +27,21 @@ const windowTokens = 384;
 const shared = 128;
 /** Tokens of an answer. */
 const longestAnswer = 30;
-/** Starts and ends that are paired. */
+/** Starts and ends that are paired, among all tokens of a window. */
 const best = 20;
-const longestQuestion = 64;
 
 /** The span that a question-answering head sees, over windows of the passage. */
 export const span: Asking<"span", PreparedSpan> = {
   prepare({ question, passage }, encoder) {
-    const asked = [...encoder.encode(question.trim())].slice(0, longestQuestion);
+    const contextLength = Math.min(windowTokens, encoder.contextLength);
+    const whole = [...encoder.encode(question.trimStart())];
+    // Half a window at least is the passage's; run_qa.py has no room left for it, and stops.
+    const asked = whole.slice(0, Math.floor(contextLength / 2));
     const { tokens, places } = passageTokens(passage, encoder);
     const { before, between, after } = encoder.special.aroundPair;
     const offset = before.length + asked.length + between.length;
-    const contextLength = Math.min(windowTokens, encoder.contextLength);
     const room = Math.max(1, contextLength - offset - after.length);
-    const step = Math.max(1, room - shared);
+    const step = room - Math.min(shared, Math.floor(room / 2));
     const windows: PassageWindow[] = [];
     for (let first = 0; first === 0 || first + room - step < tokens.length; first += step) {
       const part = tokens.slice(first, first + room);
@@ -52,7 +53,7 @@ export const span: Asking<"span", PreparedSpan> = {
       windows,
       tokens: windows.reduce((sum, { input }) => sum + input.tokens.length, 0),
       longest: Math.max(...windows.map(({ input }) => input.tokens.length)),
-      isCut: false,
+      isCut: asked.length < whole.length,
     };
   },
   async answer(model, questions, _encoder, onProgress) {
@@ -80,8 +81,9 @@ function lengthOf({ input }: PassageWindow): number {
 }
 
 /**
- * The span whose start and end logits are largest together, over all windows; how much speaks for no answer is the least of
- * what the windows' first tokens say.
+ * The span whose start and end logits are largest together, over all windows, the first of equals; how much speaks for no
+ * answer is the least of what the windows' first tokens say. Sums are float32, and where the likely starts and ends make no
+ * span the answer is "empty" with 0, both as `postprocess_qa_predictions` has it.
  *
  * @param windows with `[tokens, 2]` start and end logits.
  */
@@ -90,26 +92,31 @@ export function bestSpan(
   windows: readonly (Pick<PassageWindow, "offset" | "places"> & { readonly logits: Matrix })[],
 ): SpanAnswer {
   let noAnswerScore = Number.POSITIVE_INFINITY;
-  let found = { score: Number.NEGATIVE_INFINITY, first: 0, end: 0 };
+  let found: { readonly score: number; readonly text: string } | null = null;
   for (const { offset, places, logits } of windows) {
-    const at = (token: number) => rowsOf(logits, token, token + 1).data;
-    noAnswerScore = Math.min(noAnswerScore, at(0)[0] + at(0)[1]);
-    const starts = largest(places.length, (i) => at(offset + i)[0]);
-    const ends = largest(places.length, (i) => at(offset + i)[1]);
-    for (const start of starts) {
+    const [startLogits, endLogits] = [columnOf(logits, 0), columnOf(logits, 1)];
+    noAnswerScore = Math.min(noAnswerScore, Math.fround(startLogits[0] + endLogits[0]));
+    const isOfPassage = (token: number) => token >= offset && token < offset + places.length;
+    const ends = largest(endLogits).filter(isOfPassage);
+    for (const start of largest(startLogits).filter(isOfPassage)) {
       for (const end of ends) {
         if (end < start || end - start + 1 > longestAnswer) continue;
-        const score = at(offset + start)[0] + at(offset + end)[1];
-        if (score > found.score) found = { score, first: places[start][0], end: places[end][1] };
+        const score = Math.fround(startLogits[start] + endLogits[end]);
+        const text = passage.slice(places[start - offset][0], places[end - offset][1]);
+        if (text !== "" && (found === null || score > found.score)) found = { score, text };
       }
     }
   }
-  return { kind: "span", text: passage.slice(found.first, found.end), score: found.score, noAnswerScore };
+  return { kind: "span", ...(found ?? { score: 0, text: "empty" }), noAnswerScore };
 }
 
-/** The indices of the largest values, at most `best`; the first of equal ones. */
-function largest(count: number, value: (index: number) => number): readonly number[] {
-  return Array.from({ length: count }, (_, i) => i)
-    .sort((a, b) => value(b) - value(a) || a - b)
+function columnOf({ rows, columns, data }: Matrix, column: number): Float32Array {
+  return Float32Array.from({ length: rows }, (_, row) => data[row * columns + column]);
+}
+
+/** The places of the largest values, at most `best`, in falling order; the first of equal ones first. */
+function largest(values: Float32Array): readonly number[] {
+  return Array.from(values.keys())
+    .sort((a, b) => values[b] - values[a] || a - b)
     .slice(0, best);
 }
