@@ -11,7 +11,7 @@ import { dequantize } from "../schemes/weights.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import { readsText } from "./calibration-needs.js";
 import type { PlannedLinear } from "./plan.js";
-import { quantizedFolder, readScheme, readSchemeFacts, schemeFile } from "./quantized-files.js";
+import { quantizedFolder, readStatedScheme, schemeFile } from "./quantized-files.js";
 
 /** Computes several linears of one input `[tokens, K]`, bias included. */
 export type Products = (linears: readonly string[], input: Matrix) => Promise<readonly Matrix[]>;
@@ -62,8 +62,7 @@ export async function openBlockProducts(
     if (!plan?.quantize) quantized.set(name, (input) => float(name, input));
     else if (!readsText(plan)) {
       const file = path.join(quantizedFolder(run), schemeFile(name));
-      const scheme = await readScheme(file, (await readSchemeFacts(file)).outline);
-      await add(name, scheme, plan.quantize.activation, own);
+      await add(name, await readStatedScheme(file), plan.quantize.activation, own);
     }
   }
   const weight = (name: string) => known(weights, name);

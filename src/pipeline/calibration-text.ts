@@ -1,10 +1,9 @@
-import path from "node:path";
 import { readText } from "../calibration/datasets.js";
 import { calibrationWindows } from "../calibration/windows.js";
 import { openTokenizer } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import type { ModelDescription } from "../model/architecture.js";
-import type { LoadedRecipe } from "../recipe/shipped.js";
+import type { CalibrationChoice } from "../recipe/schema.js";
 import { textSourceOf } from "../recipe/text-source.js";
 
 /** The calibration text of a run, cut into windows of tokens. */
@@ -20,24 +19,39 @@ export interface CalibrationText {
   readonly windows: readonly Int32Array[];
 }
 
-/** Tokens a window where the recipe names no length and the model takes more. */
+export interface CalibrationTextOptions {
+  readonly calibration: CalibrationChoice;
+  /** Where its file is looked for. */
+  readonly folder: string;
+  /** The checkpoint's, which has the tokenizer. */
+  readonly directory: string;
+  readonly description: Pick<ModelDescription, "contextLength">;
+  /** Tokens of all windows where nothing says how many there are. */
+  readonly tokensByDefault?: number;
+}
+
+/** Tokens a window where nothing says how long it is and the model takes more. */
 const longestByDefault = 512;
 
-/** Tokens of all windows where the recipe does not say how many there are. */
-const tokensByDefault = 65536;
-
 /**
- * Reads and cuts the text that a recipe names; a file is looked for in the recipe's folder.
+ * Reads and cuts a text.
  * @throws LuthierError when it is missing or too short, or the windows are longer than the model's context.
  */
-export async function calibrationText(
-  { recipe, file }: LoadedRecipe,
-  directory: string,
-  { contextLength }: ModelDescription,
-): Promise<CalibrationText> {
-  const { calibration } = recipe;
-  if (calibration === undefined) throw new RangeError("the recipe has no calibration"); // the plan refused it
+export async function calibrationText({
+  calibration,
+  folder,
+  directory,
+  description: { contextLength },
+  tokensByDefault = 65536,
+}: CalibrationTextOptions): Promise<CalibrationText> {
   const length = calibration.length ?? Math.min(contextLength, longestByDefault);
+  if (length < 2) {
+    throw new LuthierError(
+      `calibration windows of ${length} token have nothing to predict`,
+      "set the length to 2 or more",
+      { usage: true },
+    );
+  }
   if (length > contextLength) {
     throw new LuthierError(
       `calibration windows of ${length} tokens exceed the model's context of ${contextLength}`,
@@ -46,7 +60,7 @@ export async function calibrationText(
     );
   }
   const samples = calibration.samples ?? Math.ceil(tokensByDefault / length);
-  const { text, name, sha256 } = await readText(textSourceOf(calibration, path.dirname(file)));
+  const { text, name, sha256 } = await readText(textSourceOf(calibration, folder));
   const tokens = (await openTokenizer(directory)).encode(text);
   const windows = calibrationWindows(tokens, samples, length);
   return { source: { name, sha256, windows: windows.length, length }, windows };

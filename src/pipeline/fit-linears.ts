@@ -94,15 +94,19 @@ function measured(
   );
 }
 
-/** Linears of one method, fitted together or, where it looks at weights alone, each by itself. */
-async function schemesOf(
-  together: readonly ToQuantize[],
+/**
+ * Linears of one method, fitted together or, where it looks at weights alone, each by itself.
+ * @param block knows their weights, `[N, K]`.
+ * @throws LuthierError when the method could not hold a weight.
+ */
+export async function schemesOf(
+  together: readonly Pick<ToQuantize, "linear" | "quantize">[],
   inputs: CalibrationInputs,
-  products: BlockProducts,
+  block: Pick<BlockProducts, "weight">,
   context: FitContext,
 ): Promise<readonly WeightScheme[]> {
   const linears = together.map(
-    ({ linear }): LinearToFit => ({ ...linear, weight: products.weight(linear.name) }),
+    ({ linear }): LinearToFit => ({ ...linear, weight: block.weight(linear.name) }),
   );
   const choice = calibratedQuantizerOf(together[0].quantize.choice);
   const schemes: WeightScheme[] = [];

@@ -74,7 +74,13 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
   const source = await openModelCheckpoint(options.model);
   try {
     const { description, plan } = await planCheckpoint(source, recipe.recipe);
-    const text = needsCalibration(plan) ? await calibrationText(recipe, source.directory, description) : null;
+    const { calibration, seed } = recipe.recipe;
+    const { directory } = source;
+    const folder = path.dirname(recipe.file);
+    const text =
+      calibration && needsCalibration(plan) // which has refused a recipe that lacks it
+        ? await calibrationText({ calibration, folder, directory, description })
+        : null;
     await prepareRunDirectory(out, options.fresh ?? false);
     let record = await beginRecord(options, source, plan, text, onProgress);
     const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -93,7 +99,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
               checkpoint: source,
               plan,
               source: sourceOf(record, []),
-              seed: recipe.recipe.seed,
+              seed,
             }),
           )
         : { checkpoint: source, files: [], transforms: [] };
@@ -106,7 +112,6 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeResult
     );
     const fitted = hasFitted(plan.linears)
       ? await stage("fit", async () => {
-          const { seed } = recipe.recipe;
           const fitting = { ...given, checkpoint, description, planned: plan.linears, seed };
           const chosenRows = await chooseRows({ ...fitting, source: sourceOf(record, transforms) });
           return quantizeOnCalibration({ ...fitting, chosenRows });

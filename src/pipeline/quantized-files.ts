@@ -139,6 +139,17 @@ export function dataSha256(tensors: Tensors): string {
 export async function readSchemeFacts(
   file: string,
 ): Promise<{ outline: WeightOutline; relativeError: number; hasBias: boolean }> {
+  const { outline, relativeError, tensors } = await readStated(file);
+  return { outline, relativeError, hasBias: "bias" in tensors };
+}
+
+/** Reads a scheme by the outline that its own file states. @throws LuthierError as `readSchemeFacts`. */
+export async function readStatedScheme(file: string): Promise<WeightScheme> {
+  const { outline, tensors } = await readStated(file);
+  return schemeOf(outline, tensors, file);
+}
+
+async function readStated(file: string) {
   const { metadata } = await readHeader(file);
   const relativeError = Number(metadata.relativeError);
   if (metadata.format !== "luthier-weight" || metadata.version !== "1" || !Number.isFinite(relativeError)) {
@@ -152,7 +163,7 @@ export async function readSchemeFacts(
     throw new LuthierError(`${file}: its data is not what was written`, "delete it and run again");
   }
   const outline = parseOutline(parseJson(metadata.outline, file), file);
-  return { outline, relativeError, hasBias: "bias" in tensors };
+  return { outline, relativeError, tensors };
 }
 
 function parseJson(text: string | undefined, file: string): unknown {
@@ -173,7 +184,10 @@ export function named(tensors: Tensors) {
  * @throws LuthierError when the file is not a scheme with this outline.
  */
 export async function readScheme(file: string, outline: WeightOutline): Promise<WeightScheme> {
-  const tensors = await readAll(file);
+  return schemeOf(outline, await readAll(file), file);
+}
+
+function schemeOf(outline: WeightOutline, tensors: Tensors, file: string): WeightScheme {
   const bytesOf = (name: string) => {
     const tensor = tensors[name];
     if (tensor === undefined) throw new RangeError(`tensor ${name} is missing`);

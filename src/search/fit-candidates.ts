@@ -1,10 +1,10 @@
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { Product } from "../pipeline/block-products.js";
-import { calibratedQuantizerOf } from "../pipeline/choices.js";
-import { expectFinite, quantizeOne } from "../pipeline/quantize-stage.js";
+import { schemesOf } from "../pipeline/fit-linears.js";
+import { quantizeOne } from "../pipeline/quantize-stage.js";
 import { routedInputs } from "../pipeline/routed-inputs.js";
-import type { CalibrationInputs, LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { type Candidate, isFittedToText, type SearchedLinear } from "./candidates.js";
@@ -37,24 +37,15 @@ export async function* fitCandidates(
 ): AsyncGenerator<FittedCandidate> {
   for (const [searched, candidate] of pairs(wanted)) {
     if (isFittedToText(candidate)) continue;
-    const { linear } = searched;
-    const toQuantize = { linear, quantize: candidate.planned };
-    const scheme = await quantizeOne(toQuantize, block.weight(linear.name), kernels);
+    const weight = block.weight(searched.linear.name);
+    const scheme = await quantizeOne(toQuantize({ searched, candidate }), weight, kernels);
     yield { searched, candidate, scheme };
   }
   for (const together of fittedTogether(wanted)) {
-    const choice = calibratedQuantizerOf(together[0].candidate.planned.choice);
-    if (choice === null) throw new RangeError(`${together[0].candidate.key} is not fitted to text`);
-    const linears = together.map(
-      ({ searched: { linear } }): LinearToFit => ({ ...linear, weight: block.weight(linear.name) }),
-    );
     const isRouted = together.some(({ searched }) => searched.linear.isRouted);
     const calibration = isRouted ? routedInputs({ quantized: inputs }) : onItself(inputs);
-    const schemes = await choice.quantizer.quantize(linears, calibration, choice.options, { seed, kernels });
-    for (const [at, each] of together.entries()) {
-      expectFinite(each.searched.linear, schemes[at]);
-      yield { ...each, scheme: schemes[at] };
-    }
+    const schemes = await schemesOf(together.map(toQuantize), calibration, block, { seed, kernels });
+    for (const [at, each] of together.entries()) yield { ...each, scheme: schemes[at] };
   }
 }
 
@@ -90,6 +81,10 @@ function onItself(inputs: readonly Matrix[]): CalibrationInputs {
       yield* inputs;
     },
   };
+}
+
+function toQuantize({ searched: { linear }, candidate: { planned } }: Omit<FittedCandidate, "scheme">) {
+  return { linear, quantize: planned };
 }
 
 function pairs(wanted: Wanted) {

@@ -44,14 +44,13 @@ async function measure(
   const { blocks, searched, batches, probed, onProgress } = options;
   const some = batches.slice(0, probed);
   const embedded = await blocks.embed(some);
-  let float: readonly Matrix[] = embedded;
   const streams = assignments.map((): readonly Matrix[] => embedded);
   let products = assignments.map(() => new Map<string, Product>());
   const total = blocks.description.blocks.length;
   const tell = (done: number) =>
     onProgress({ stage: "divergences", done, total, what: `${assignments.length} recipes` });
   tell(0);
-  await walkBlocks(blocks, batches, {
+  const float = await walkBlocks(blocks, batches, {
     wants: () => true,
     async place(block, linears, inputs) {
       const wanted = searched
@@ -70,7 +69,6 @@ async function measure(
       }
     },
     async block(block, index) {
-      float = await eachBatch(some, ({ length }, at) => block.compute(float[at], length));
       for (const [at, hidden] of streams.entries())
         streams[at] = await eachBatch(some, ({ length }, batch) =>
           block.compute(hidden[batch], length, products[at]),
@@ -81,7 +79,7 @@ async function measure(
   });
   const states: BeforeHead[] = [];
   for (const hidden of streams) states.push(await blocks.beforeHead(hidden));
-  const found = await blocks.distances(await blocks.beforeHead(float), states);
+  const found = await blocks.distances(await blocks.beforeHead(float.slice(0, probed)), states);
   return found.map(({ divergence }) => divergence);
 }
 

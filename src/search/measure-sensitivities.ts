@@ -52,7 +52,7 @@ export async function measureSensitivities(options: MeasureOptions): Promise<Sen
   const tell = (done: number, what: string) =>
     onProgress({ stage: "sensitivities", done, total: wanted.length, what });
   if (wanted.length > 0) {
-    const reference = await floatStates(options);
+    const reference = await blocks.beforeHead(await walkBlocks(blocks, batches.slice(0, options.probed)));
     let probing = new Probing(options, reference);
     tell(0, "");
     await walkBlocks(blocks, batches, {
@@ -71,17 +71,6 @@ export async function measureSensitivities(options: MeasureOptions): Promise<Sen
     });
   }
   return Object.assign({}, ...known.values());
-}
-
-/** The float model on the probed text, before its head. */
-async function floatStates({ blocks, batches, probed }: MeasureOptions): Promise<BeforeHead> {
-  const some = batches.slice(0, probed);
-  let hidden = await blocks.embed(some);
-  for (const index of blocks.description.blocks.keys()) {
-    const block = await blocks.enter(index);
-    hidden = await eachBatch(some, ({ length }, at) => block.compute(hidden[at], length));
-  }
-  return blocks.beforeHead(hidden);
 }
 
 /** Whether all candidates' errors are known, and the divergences of those that are probed. */

@@ -11,7 +11,7 @@ import { describeCheckpoint } from "../pipeline/plan-checkpoint.js";
 import type { OnProgress } from "../pipeline/progress.js";
 import { hashInputs, planModel } from "../pipeline/quantize.js";
 import { versions } from "../pipeline/versions.js";
-import { type CalibrationChoice, type Quantizing, recipeSchema } from "../recipe/schema.js";
+import type { CalibrationChoice, Quantizing } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import type { Budget } from "./budget.js";
 import {
@@ -82,7 +82,7 @@ export interface Measured extends Scored {
 }
 
 /** Of the calibration text, where nothing is said. */
-const textTokens = 16384;
+const tokensByDefault = 16384;
 
 /** Of these, what errors and divergences are measured on, at most; methods are fitted to the others. */
 const probedTokens = 4096;
@@ -102,10 +102,12 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
     const quantizings = options.candidates ?? defaultCandidates(description, target?.choice ?? null);
     const searched = fittingCandidates(description, quantizings, target);
     expectAffordable(searched, options.budget);
-    const text = await textOf(options, checkpoint);
+    const { directory } = checkpoint;
+    const { calibration, out: folder } = options;
+    const text = await calibrationText({ calibration, folder, directory, description, tokensByDefault });
     const frame: RecipeFrame = {
       ...{ seed: recipeSeed, folder: options.out, head: causalHead(description).name },
-      calibration: { ...options.calibration, samples: text.source.windows, length: text.source.length },
+      calibration: { ...calibration, samples: text.source.windows, length: text.source.length },
       target: target?.choice ?? null,
     };
     const anyChoice = searched.map(() => 0);
@@ -169,21 +171,6 @@ async function choose(
   };
   await writeRecipe(result, assignmentOf(searched, chosen), frame);
   return result;
-}
-
-/** The text, cut into windows. */
-function textOf(options: SearchOptions, checkpoint: DequantizedCheckpoint): Promise<CalibrationText> {
-  const { calibration } = options;
-  const description = describeCheckpoint(checkpoint);
-  const length = calibration.length ?? Math.min(description.contextLength, 512);
-  const samples = calibration.samples ?? Math.ceil(textTokens / length);
-  const recipe = recipeSchema.parse({
-    version: 1,
-    calibration: { ...calibration, length, samples },
-    rules: [{ match: "*", keep: "float" }],
-  });
-  const file = recipeFile(options);
-  return calibrationText({ name: file, file, text: "", recipe }, checkpoint.directory, description);
 }
 
 function recipeFile({ out }: SearchOptions): string {

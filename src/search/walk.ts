@@ -12,23 +12,27 @@ export interface Visitor {
   block(block: FloatBlock, index: number, before: readonly Matrix[]): Promise<void>;
 }
 
-/** Sends batches through the float model, block after block, place after place. */
+/**
+ * Sends batches through the float model, block after block, place after place.
+ * @returns the hidden states `[tokens, hidden]` after the last block, a batch each.
+ */
 export async function walkBlocks(
   blocks: FloatBlocks,
   batches: readonly Batch[],
-  visitor: Visitor,
-): Promise<void> {
+  visitor?: Visitor,
+): Promise<readonly Matrix[]> {
   let hidden = await blocks.embed(batches);
   for (const index of blocks.description.blocks.keys()) {
     const block = await blocks.enter(index);
     const before = hidden;
-    if (visitor.wants(index)) {
+    if (visitor?.wants(index)) {
       hidden = await walkPlaces(block, batches, before, visitor);
       await visitor.block(block, index, before);
     } else {
       hidden = await eachBatch(batches, (batch, at) => block.compute(before[at], batch.length));
     }
   }
+  return hidden;
 }
 
 async function walkPlaces(

@@ -3,7 +3,6 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { readMatrix } from "../../src/checkpoint/tensors.js";
 import { openKernels } from "../../src/kernels/open.js";
-import { calibrationText } from "../../src/pipeline/calibration-text.js";
 import { evaluatePerplexity } from "../../src/pipeline/evaluate.js";
 import { inspectLinear } from "../../src/pipeline/inspect.js";
 import { openModelAt } from "../../src/pipeline/open-model.js";
@@ -25,7 +24,7 @@ import { dequantize } from "../../src/schemes/weights.js";
 import { findTarget } from "../../src/targets/registry.js";
 import { type Matrix, matrix } from "../../src/tensor/matrix.js";
 import { writeMadeUpModel } from "./made-up-model.js";
-import { hashesOf, suiteFolder, temporaryFolder } from "./run.js";
+import { hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 
 const kernels = openKernels();
 const corpora = path.join(import.meta.dirname, "../../calibration");
@@ -216,7 +215,7 @@ async function meanInputs(
     }
   };
   const opened = await openModelAt({ path: folder, engine: "float", kernels, observe });
-  await opened.model.run((await calibrationText(recipe, model, opened.model.description)).windows);
+  await opened.model.run(await windowsOf(recipe, model, opened.model.description));
   await opened.close();
   return sums;
 }

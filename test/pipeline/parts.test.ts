@@ -2,7 +2,6 @@ import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
-import { calibrationText } from "../../src/pipeline/calibration-text.js";
 import { openModelAt } from "../../src/pipeline/open-model.js";
 import { type QuantizeOptions, quantize } from "../../src/pipeline/quantize.js";
 import { readQuantizedIndex } from "../../src/pipeline/quantized-files.js";
@@ -10,7 +9,7 @@ import { parseRecipe } from "../../src/recipe/parse.js";
 import type { LoadedRecipe } from "../../src/recipe/shipped.js";
 import type { PartsOutline } from "../../src/schemes/parts.js";
 import { writeMadeUpModel } from "./made-up-model.js";
-import { hashesOf, suiteFolder, temporaryFolder } from "./run.js";
+import { hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 
 /* Methods that cut weights in parts, from recipe to score, on a made-up model of two small blocks. */
 
@@ -73,7 +72,7 @@ describe.each(Object.entries(rules))("%s", async (name, rule) => {
     const asParts = name === "mixllm" ? { scheme: "int8", per: 32 } : { scheme: "parts" };
     for (const { activation } of linears) expect(activation).toEqual(asParts);
     const opened = await openModelAt({ path: made, engine: "float", kernels });
-    const { windows } = await calibrationText(recipe, model, opened.model.description);
+    const windows = await windowsOf(recipe, model, opened.model.description);
     const [score] = await opened.model.score(windows.slice(0, 1));
     await opened.close();
     expect(score.every(Number.isFinite)).toBe(true);

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, onTestFinished } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
+import type { ModelDescription } from "../../src/model/architecture.js";
+import { calibrationText } from "../../src/pipeline/calibration-text.js";
 import { type QuantizeOptions, quantize } from "../../src/pipeline/quantize.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import { type LoadedRecipe, loadRecipe } from "../../src/recipe/shipped.js";
@@ -39,6 +41,17 @@ export async function quantizeBundled(recipe: string, out: string, options: Part
 export function recipeOf(rules: readonly object[], targets: readonly object[] = []): LoadedRecipe {
   const text = JSON.stringify({ version: 1, rules, targets });
   return { name: "recipe of a test", file: "test.yaml", text, recipe: parseRecipe(text, "test.yaml") };
+}
+
+/** The windows of the calibration text that a recipe asks for. */
+export async function windowsOf(
+  { recipe: { calibration }, file }: LoadedRecipe,
+  directory: string,
+  description: Pick<ModelDescription, "contextLength">,
+): Promise<readonly Int32Array[]> {
+  if (calibration === undefined) throw new RangeError("the recipe has no calibration");
+  const folder = path.dirname(file);
+  return (await calibrationText({ calibration, folder, directory, description })).windows;
 }
 
 /** sha256 of every file under a run's `quantized/` and, where it has any, `packs/`, by relative path. */

@@ -2,14 +2,13 @@ import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
-import { calibrationText } from "../../src/pipeline/calibration-text.js";
 import { openModelAt } from "../../src/pipeline/open-model.js";
 import { quantize } from "../../src/pipeline/quantize.js";
 import { indexPath, readQuantizedIndex } from "../../src/pipeline/quantized-files.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import type { LoadedRecipe } from "../../src/recipe/shipped.js";
 import { writeMadeUpModel } from "./made-up-model.js";
-import { hashesOf, suiteFolder, temporaryFolder } from "./run.js";
+import { hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 
 /* One scale for all inputs of a linear, measured on calibration text. */
 
@@ -44,8 +43,7 @@ async function largestInputs(): Promise<ReadonlyMap<string, number>> {
       for (const name of linears) found.set(name, Math.max(found.get(name) ?? 0, largest));
     },
   });
-  const { windows } = await calibrationText(recipe, model, opened.model.description);
-  await opened.model.run(windows);
+  await opened.model.run(await windowsOf(recipe, model, opened.model.description));
   await opened.close();
   return found;
 }

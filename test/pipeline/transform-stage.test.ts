@@ -3,8 +3,6 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { readMatrix } from "../../src/checkpoint/tensors.js";
 import { openKernels } from "../../src/kernels/open.js";
-import { describeModel } from "../../src/model/model.js";
-import { calibrationText } from "../../src/pipeline/calibration-text.js";
 import { evaluatePerplexity } from "../../src/pipeline/evaluate.js";
 import { openModelAt } from "../../src/pipeline/open-model.js";
 import { type QuantizeOptions, quantize } from "../../src/pipeline/quantize.js";
@@ -14,7 +12,7 @@ import { parseRecipe } from "../../src/recipe/parse.js";
 import type { LoadedRecipe } from "../../src/recipe/shipped.js";
 import { openDequantized } from "../../src/schemes/stored/dequantized.js";
 import type { Matrix } from "../../src/tensor/matrix.js";
-import { bundledModel, hashesOf, suiteFolder, temporaryFolder } from "./run.js";
+import { bundledModel, hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 
 const kernels = openKernels();
 const corpora = path.join(import.meta.dirname, "../../calibration");
@@ -119,7 +117,7 @@ describe("a run with paired channels", async () => {
         moments[i % columns] = (moments[i % columns] ?? 0) + value * value;
     };
     const opened = await openModelAt({ path: bundledModel, engine: "float", kernels, observe });
-    await opened.model.score(await windowsOf());
+    await opened.model.score(await windowsOf(recipeOf(pairing), bundledModel, opened.model.description));
     await opened.close();
     const checkpoint = await openDequantized(bundledModel);
     const weight = await readMatrix(checkpoint, `${down}.weight`, kernels);
@@ -194,11 +192,3 @@ describe("a run with paired channels", async () => {
     await expect(run(paired, recipeOf([]))).rejects.toThrow(/holds a run of another recipe/);
   });
 });
-
-/** The windows that the recipe of these tests asks for. */
-async function windowsOf() {
-  const checkpoint = await openDequantized(bundledModel);
-  const description = describeModel(checkpoint.config, (name) => checkpoint.tensors.get(name)?.shape);
-  await checkpoint.close();
-  return (await calibrationText(recipeOf(pairing), bundledModel, description)).windows;
-}
