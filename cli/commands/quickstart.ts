@@ -40,7 +40,7 @@ export function quickstartCommand(): Command {
           summaryText(summary),
           "",
           `verified: ${files} files${kernels.native ? `; the ${kernels.path} engine gives the reference's bits on every linear` : ""}`,
-          `look inside: luthier inspect ${out}, or ${path.join(out, "reports", "report.md")}`,
+          `look inside: luthier inspect ${out}, or ${path.join(out, "reports", "report.html")}`,
         ].join("\n"),
       );
     });

@@ -8,7 +8,8 @@ export interface Bins {
 }
 
 /** All finite values in this many bins between the least and the most of them. */
-export function binned(values: Float32Array, bins: number): Bins {
+export function binned(all: Float32Array, bins: number): Bins {
+  const values = all.filter(Number.isFinite);
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {
     if (value < least) least = value;

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { readRecord } from "../pipeline/record.js";
-import { harnessResults } from "./harness-results.js";
+import { type HarnessResults, harnessResults } from "./harness-results.js";
 import { modelParts } from "./linear-place.js";
 import type { Score } from "./score.js";
 import type { RunSummary } from "./summary.js";
@@ -87,7 +87,10 @@ const taskScore = z
 
 const perTask = <T extends z.ZodType>(value: T) => z.record(text, value);
 
-const reportSchema = z.strictObject({
+/** As it lies in the file; the type makes sure that the schema knows every key of a summary. */
+type Report = RunSummary & HarnessResults & { readonly format: "luthier-report"; readonly version: 1 };
+
+const reportSchema: z.ZodType<Report> = z.strictObject({
   format: z.literal("luthier-report"),
   version: z.literal(1),
   run: text,
@@ -130,7 +133,7 @@ export function reportJsonSchema(): object {
   return { title: "A run's report.json, as Luthier writes it", ...z.toJSONSchema(reportSchema) };
 }
 
-export function reportJson(summary: RunSummary): object {
+export function reportJson(summary: RunSummary): Report {
   return { format: "luthier-report", version: 1, ...summary, ...harnessResults(summary.scores) };
 }
 

@@ -47,7 +47,15 @@ export function rooflineSvg(estimate: Estimate): string {
       ...(["prefill", "decode"] as const).map((phase) =>
         Plot.dot(
           points.filter((point) => point.phase === phase),
-          { x: "x", y: "y", r: 5, symbol: symbols[phase], fill: "currentColor", className: phase },
+          {
+            x: "x",
+            y: "y",
+            r: 5,
+            symbol: symbols[phase],
+            fill: "currentColor",
+            className: phase,
+            title: pointText,
+          },
         ),
       ),
       ...labels(points, frame),
@@ -98,6 +106,11 @@ function pointsOf({ prefill, decode }: Estimate): readonly Point[] {
     }
   }
   return points;
+}
+
+/** `q_proj, k_proj`, and where they lie in full. */
+function pointText({ kinds, x, y }: Point): string {
+  return `${kinds.join(", ")}\n${x} operations a byte\n${y} operations a second`;
 }
 
 /** Less than a dot apart. */

@@ -23,7 +23,7 @@ test("the whole job by commands: quantize, pack again, verify, inspect, eval, al
   expect((await json("verify", out)).faults).toEqual([]);
   const linear = await json("inspect", out, "--linear", "model.layers.0.mlp.down_proj");
   expect(linear.codes.map(({ code }: { code: string }) => code).sort()).toEqual(["0", "1", "2", "3"]);
-  const score = await json(
+  const [score] = await json(
     "eval",
     out,
     "--engine",
@@ -110,7 +110,12 @@ describe("wrong usage leaves with 2 and says the way out", () => {
     ],
     ["an unknown target", ["pack", "x", "--target", "tmac"], /t-mac, .*tellme/],
     ["no text", ["eval", bundledModel], /--text/],
-    ["an unknown task", ["eval", bundledModel, "--tasks", "glue:sst2", "--text", text], /perplexity/],
+    ["an unknown task", ["eval", bundledModel, "--tasks", "glue:sst3"], /did you mean glue:sst2/i],
+    [
+      "examples for several tasks",
+      ["eval", bundledModel, "--tasks", "arc-easy,boolq", "--data", "x.csv"],
+      /one task at a time/,
+    ],
     [
       "the lut engine on a checkpoint",
       ["eval", bundledModel, "--engine", "lut", "--text", text],

@@ -7,6 +7,7 @@ import { loadRecipe } from "../../src/recipe/shipped.js";
 import { summarizeRun } from "../../src/report/summary.js";
 import { writeReport } from "../../src/report/write.js";
 import { bundledModel } from "../pipeline/run.js";
+import { madeUpSearch } from "../report/made-up-details.js";
 import { madeUpTaskScores } from "../report/made-up-summary.js";
 
 const text = path.join(import.meta.dirname, "../../calibration/the-fiddle-maker.txt");
@@ -24,7 +25,7 @@ export async function realRun(folder: string, bits: number): Promise<string> {
   const kernels = openKernels();
   const made = await quantize({ model: bundledModel, recipe: await loadRecipe(recipe), out: run, kernels });
   const names = made.index.linears.map(({ name }) => name);
-  writeFileSync(path.join(path.dirname(recipe), "search.json"), JSON.stringify(searchOf(names)));
+  writeFileSync(path.join(path.dirname(recipe), "search.json"), JSON.stringify(madeUpSearch(names)));
   const subjects = [
     { path: bundledModel, engine: "float" },
     { path: run, engine: "float" },
@@ -57,21 +58,3 @@ rules:
   - { match: "*", quantize: { method: rtn, bits: ${bits}, group: 128 } }
 targets: [{ target: t-mac }]
 `;
-
-function searchOf(names: readonly string[]) {
-  const option = (bits: number, loss: number) => ({
-    ...{ candidate: { name: `rtn: int${bits} g128` }, bitsPerWeight: bits + 0.1875, loss, error: loss / 2 },
-  });
-  return {
-    ...{ model: "tiny", text: { name: "a.txt", probedTokens: 1024 } },
-    found: { bitsPerWeight: 3.5, divergence: 0.04 },
-    uniform: [
-      { ...option(3, 0.1), divergence: 0.09 },
-      { ...option(4, 0.02), divergence: 0.02 },
-    ],
-    compared: [{ name: "runs/other", bitsPerWeight: 3.3, divergence: 0.06 }],
-    linears: names.map((name, at) => ({
-      ...{ name, weights: 65536, options: [option(3, 0.001 * 1.3 ** at), option(4, 0.0001)], chosen: at % 2 },
-    })),
-  };
-}

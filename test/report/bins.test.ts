@@ -25,6 +25,10 @@ test("known counts, the most in the last bin", () => {
   expect(binned(Float32Array.of(0, 1, 2, 3, 4), 4)).toEqual({ first: 0, width: 1, counts: [1, 1, 1, 2] });
 });
 
+test("what is not finite is not counted", () => {
+  expect(binned(Float32Array.of(Number.NaN, 0, Number.POSITIVE_INFINITY, 2), 2).counts).toEqual([1, 1]);
+});
+
 test("equal values, or none, are one bin without width", () => {
   expect(binned(Float32Array.of(2, 2), 4)).toEqual({ first: 2, width: 0, counts: [2] });
   expect(binned(Float32Array.of(), 4)).toEqual({ first: 0, width: 0, counts: [0] });

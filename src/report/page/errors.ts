@@ -1,4 +1,5 @@
 import { linearPlace } from "../linear-place.js";
+import { coverageText } from "../markdown.js";
 import type { LinearSummary } from "../summary.js";
 import { chart } from "./chart.js";
 import { linearSteps } from "./color-steps.js";
@@ -32,6 +33,7 @@ ${
     }),
   })
 }
+${coverageText({ linears }).map((each) => html`<p>${each}.</p>`)}
 ${dataTable({
   id: "linears-table",
   caption: `${linears.length} quantized linears.`,
@@ -44,6 +46,7 @@ ${dataTable({
     { title: "bytes", numeric: true },
     { title: "bits per weight", numeric: true },
     { title: "relative error", numeric: true },
+    { title: "calibration tokens", numeric: true },
     { title: "calibration tokens", numeric: true },
     { title: "look at" },
   ],
@@ -61,6 +64,7 @@ ${dataTable({
         quantity(bits, bits.toFixed(2), "bits per weight"),
         percent(relativeError, "relative error"),
         tokens === null ? null : count(tokens, "tokens of the calibration text"),
+        tokens === null ? null : quantity(tokens, String(tokens), "tokens of the calibration text"),
         oddity === null ? "" : oddities[oddity],
       ];
     },

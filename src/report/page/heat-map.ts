@@ -31,7 +31,7 @@ export function heatMapSvg({ values, steps, title, legend, text, wholeText }: He
   const blocks = [...new Set(cells.map(({ block }) => block))].sort((a, b) => a.order - b.order);
   const columns = [...new Set(blocks.map(({ label }) => label))];
   const marginLeft = 14 + 6.6 * Math.max(...[...names.values()].map(({ length }) => length));
-  const cellWidth = Math.max(14, Math.min(72, (1060 - marginLeft) / columns.length));
+  const cellWidth = Math.max(12, Math.min(72, (1060 - marginLeft) / columns.length));
   const width = Math.round(Math.max(marginLeft + cellWidth * columns.length + 4, 480));
   const right = width - marginLeft - cellWidth * columns.length;
   const shown = cells.map((cell) => ({

@@ -143,7 +143,7 @@ function legend(parts: readonly PartSize[]) {
         fill: "currentColor",
         className: classes[part],
       }),
-      Plot.text([part], { ...place, dx: dx + 15, text: (name: string) => name, fontSize: 12 }),
+      Plot.text([part], { ...place, dy: -27, dx: dx + 15, text: (name: string) => name, fontSize: 12 }),
     ];
   });
 }

@@ -30,21 +30,21 @@ table { border-collapse: collapse; font-size: 13px; }
 .scroll > table { margin: 0 0 14px; }
 .caption { margin: 14px 0 4px; color: var(--faint); font-size: 12.5px; max-width: 90ch; }
 th, td { padding: 3px 16px 3px 0; text-align: left; vertical-align: top; font-weight: 400; white-space: nowrap; }
-thead th { color: var(--faint); border-bottom: 1px solid var(--ink); vertical-align: bottom; }
+thead th { white-space: normal; color: var(--faint); border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 tbody td, tbody th { border-bottom: 1px solid var(--grid); }
 th:last-child, td:last-child { padding-right: 0; }
 .numeric { text-align: right; }
-td .beside { display: block; color: var(--faint); font-size: 12px; }
+td .beside { display: block; color: var(--faint); font-size: 0.92em; }
 td.wrap { white-space: normal; min-width: 30ch; }
 td .beside.long { white-space: normal; min-width: 26ch; max-width: 44ch; }
 .key-first { color: var(--first); } .key-second { color: var(--second); }
 .none { color: var(--faint); }
 .limited { color: var(--second); white-space: nowrap; }
 .n { cursor: help; }
-th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit; }
-th button::after { content: "\\2195"; display: inline-block; width: 1.1em; text-align: right; opacity: 0.45; }
-th[aria-sort=ascending] button::after { content: "\\2191"; opacity: 1; }
-th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
+th button { white-space: normal; font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit; }
+th button::after { content: "\\a0\\2195"; opacity: 0.45; }
+th[aria-sort=ascending] button::after { content: "\\a0\\2191"; opacity: 1; }
+th[aria-sort=descending] button::after { content: "\\a0\\2193"; opacity: 1; }
 select { font: inherit; font-size: 12px; color: var(--ink); background: var(--ground); border: 1px solid var(--rule); border-radius: 3px; padding: 2px 9px; cursor: pointer; }
 .save { font: inherit; font-size: 12px; font-weight: 400; color: var(--faint); background: none; border: 0; padding: 0 2px; cursor: pointer; text-decoration: underline; text-decoration-color: var(--rule); text-underline-offset: 2px; white-space: nowrap; }
 .save:hover { color: var(--ink); text-decoration-color: currentColor; }
@@ -76,7 +76,8 @@ footer ul { margin: 4px 0; padding-left: 18px; }
   table { font-size: 8pt; }
   th, td { padding-right: 10px; white-space: normal; }
   .numeric { white-space: nowrap; }
-  thead .numeric { white-space: normal; }
+  thead .numeric, .numeric .beside { white-space: normal; }
+  td .beside.long { min-width: 0; }
   a { color: inherit; text-decoration: none; }
 }
 `;

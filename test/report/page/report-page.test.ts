@@ -1,13 +1,13 @@
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
+import { estimate } from "../../../src/pipeline/estimate.js";
+import { loadDevice } from "../../../src/recipe/device.js";
 import { reportPage } from "../../../src/report/page/report-page.js";
-import type { RunDetails } from "../../../src/report/run-details.js";
+import { findTarget } from "../../../src/targets/registry.js";
+import { bundledModel } from "../../pipeline/run.js";
+import { madeUpHistogram, madeUpSearch, noDetails } from "../made-up-details.js";
 import { madeUpPerplexities, madeUpSummary, madeUpTaskScores } from "../made-up-summary.js";
 
-const noDetails: RunDetails = {
-  histograms: { linears: [], withoutCheckpoint: null },
-  ...{ search: null, estimates: [], leftOut: [] },
-};
 const parse = (page: string) => parseHTML(page).document;
 const sections = (page: string) => [...parse(page).querySelectorAll("main section")].map(({ id }) => id);
 const cells = (page: string, table: string) =>
@@ -62,11 +62,20 @@ test("a section without anything to show is not there, and the foot says why", (
   expect(parse(page).querySelector("footer")?.textContent).toContain("Costs: no pack.");
 });
 
-test("every linear is in the table and in the map, for 28 blocks in less than 2 MB", () => {
-  const page = reportPage(madeUpSummary(28, { scores: madeUpTaskScores("glue:sst2") }), noDetails);
+test("with all there is to show, the page of 28 blocks has every linear and less than 2 MB", async () => {
+  const device = await loadDevice("kv260");
+  const costs = { path: bundledModel, target: findTarget("tellme"), device, prefill: 128, decode: 128 };
+  const summary = madeUpSummary(28, { scores: madeUpTaskScores("glue:sst2") });
+  const names = summary.linears.map(({ name }) => name);
+  const page = reportPage(summary, {
+    histograms: { linears: names.slice(0, 7).map(madeUpHistogram), withoutCheckpoint: null },
+    ...{ search: madeUpSearch(names), estimates: [await estimate(costs)], leftOut: [] },
+  });
   const document = parse(page);
-  expect(document.querySelectorAll("#linears-table tbody tr").length).toBe(196);
-  expect(document.querySelectorAll("#errors-chart rect").length).toBe(196);
+  for (const section of ["linears", "sensitivity"]) {
+    expect(document.querySelectorAll(`#${section}-table tbody tr`).length).toBe(196);
+    expect(document.querySelectorAll(`#${section} figure:first-of-type rect`).length).toBe(196);
+  }
   expect(Buffer.byteLength(page)).toBeLessThan(2e6);
 });
 
