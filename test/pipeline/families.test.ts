@@ -1,5 +1,5 @@
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { LuthierError } from "../../src/error.js";
 import { openKernels } from "../../src/kernels/open.js";
 import { packagePath } from "../../src/package.js";
@@ -15,7 +15,7 @@ import { coverageText } from "../../src/report/markdown.js";
 import { summarizeRun } from "../../src/report/summary.js";
 import { findTarget } from "../../src/targets/registry.js";
 import { familyConfigs, writeFamily } from "./made-up-family.js";
-import { temporaryFolder } from "./run.js";
+import { suiteFolder, temporaryFolder } from "./run.js";
 
 /* Every family from its checkpoint to a pack: quantized by weights alone and on calibration text, scored on the engine. */
 
@@ -24,9 +24,13 @@ const names = Object.keys(familyConfigs) as (keyof typeof familyConfigs)[];
 const text = "calibration: { text: calibration/sampled-from-tiny.txt, samples: 2, length: 16 }";
 const headFloat = "{ match: lm_head, keep: float }";
 
-async function quantized(family: keyof typeof familyConfigs, recipeLines: readonly string[]) {
-  const model = await writeFamily(path.join(temporaryFolder(), "model"), familyConfigs[family]);
-  const run = path.join(temporaryFolder(), "run");
+async function quantized(
+  family: keyof typeof familyConfigs,
+  recipeLines: readonly string[],
+  folder = temporaryFolder(),
+) {
+  const model = await writeFamily(path.join(folder, "model"), familyConfigs[family]);
+  const run = path.join(folder, "run");
   const yaml = ["version: 1", ...recipeLines].join("\n");
   const file = packagePath("recipe.yaml");
   const recipe = { name: "recipe", file, text: yaml, recipe: parseRecipe(yaml, file) };
@@ -84,9 +88,13 @@ describe("experts", () => {
     `rules: [{ match: "*.experts.*", quantize: ${quantize}${rest} }, { match: "*", keep: float }]`,
   ];
 
+  let fitted = "";
+  beforeAll(async () => {
+    fitted = (await quantized(family, experts("{ method: gptq, bits: 4, group: 32 }"), suiteFolder())).run;
+  });
+
   test("calibration counts the tokens that reach each; every token reaches one in each block", async () => {
-    const { run } = await quantized(family, experts("{ method: gptq, bits: 4, group: 32 }"));
-    const { linears } = await readQuantizedIndex(run);
+    const { linears } = await readQuantizedIndex(fitted);
     expect(linears).toHaveLength(2 * 16 * 3);
     for (const block of [0, 1]) {
       const downs = linears.filter(
@@ -97,20 +105,18 @@ describe("experts", () => {
   });
 
   test("the report names those that no token reaches", async () => {
-    const { run } = await quantized(family, experts("{ method: gptq, bits: 4, group: 32 }"));
-    const { linears } = await readQuantizedIndex(run);
+    const { linears } = await readQuantizedIndex(fitted);
     const missed = linears.filter(({ tokens }) => tokens === 0).map(({ name }) => name);
     expect(missed.length).toBeGreaterThan(0);
-    const [range, none] = coverageText(await summarizeRun(run));
+    const [range, none] = coverageText(await summarizeRun(fitted));
     expect(range).toMatch(/^96 linears of experts were fitted to 0 to \d+ tokens of the calibration text/);
     expect(none).toBe(`reached by none, and fitted to inputs that are all alike: ${missed.join(", ")}`);
   });
 
   test("without tokens GPTQ is rounding to nearest", async () => {
-    const gptq = await quantized(family, experts("{ method: gptq, bits: 4, group: 32 }"));
     const rtn = await quantized(family, experts("{ method: rtn, bits: 4, group: 32, symmetric: false }"));
     const rounded = new Map((await readQuantizedIndex(rtn.run)).linears.map((each) => [each.name, each]));
-    for (const { name, tokens, relativeError } of (await readQuantizedIndex(gptq.run)).linears) {
+    for (const { name, tokens, relativeError } of (await readQuantizedIndex(fitted)).linears) {
       const error = rounded.get(name)?.relativeError ?? Number.NaN;
       if (tokens === 0) expect(relativeError).toBeCloseTo(error, 3);
       else expect(relativeError).toBeGreaterThan(error);

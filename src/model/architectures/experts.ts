@@ -1,3 +1,4 @@
+import { LuthierError } from "../../error.js";
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import type { ComputingContext, LinearInfo } from "../architecture.js";
 import type { Activation } from "../graphs.js";
@@ -17,6 +18,18 @@ export interface Mixture {
   /** Whether the weights of those sum up to 1, or are shares among all experts. */
   readonly isNormed: boolean;
   readonly activation: Activation;
+}
+
+/** More than any model has, all blocks together: their linears are named before any tensor is looked up. */
+const mostExperts = 100_000;
+
+/** @throws LuthierError for numbers that no model has. */
+export function checkExperts(blocks: number, experts: number): void {
+  if (blocks * experts <= mostExperts) return;
+  throw new LuthierError(
+    `config.json: ${blocks} blocks of ${experts} experts are more than the ${mostExperts} that a model may have`,
+    "check that config.json belongs to these weights",
+  );
 }
 
 /** The linears of an expert. */

@@ -109,6 +109,7 @@ const layerType = z.enum(["full_attention", "sliding_attention"]);
 
 const configSchema = z.looseObject({
   ...groupedKeys,
+  partial_rotary_factor: z.literal(1).nullish(),
   rms_norm_eps: z.number().positive().default(1e-6),
   head_dim: z.int().positive().default(256),
   hidden_act: z.string().default("gelu_pytorch_tanh"),

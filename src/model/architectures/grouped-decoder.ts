@@ -99,16 +99,19 @@ export function blockName(index: number): string {
   return `model.layers.${index}`;
 }
 
-/** Query, key, value and attention's output. */
+/** Query, key, value and attention's output; heads of queries and keys are rotated whole. */
 export function attentionLinears(index: number, config: GroupedConfig): readonly LinearInfo[] {
   const { heads, keyValueHeads, headSize } = headsOf(config);
   const { hidden_size: hidden, attention_bias: hasBias } = config;
   const attention = { rows: (heads + 2 * keyValueHeads) * headSize, keyValueHeads, headSize };
   const name = `${blockName(index)}.self_attn`;
+  const projection = (of: string, rows: number) =>
+    plainLinear(`${name}.${of}_proj`, rows, hidden, { hasBias, attention });
+  const rotated = { rotaryHeadSize: headSize };
   return [
-    plainLinear(`${name}.q_proj`, heads * headSize, hidden, { hasBias, attention }),
-    plainLinear(`${name}.k_proj`, keyValueHeads * headSize, hidden, { hasBias, attention }),
-    plainLinear(`${name}.v_proj`, keyValueHeads * headSize, hidden, { hasBias, attention }),
+    { ...projection("q", heads * headSize), ...rotated },
+    { ...projection("k", keyValueHeads * headSize), ...rotated },
+    projection("v", keyValueHeads * headSize),
     plainLinear(`${name}.o_proj`, hidden, heads * headSize, { hasBias }),
   ];
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Architecture } from "../architecture.js";
-import { expertLinears } from "./experts.js";
+import { checkExperts, expertLinears } from "./experts.js";
 import { namedActivation, parseFamilyConfig } from "./family-config.js";
 import {
   attentionLinears,
@@ -46,18 +46,21 @@ export const mixtral: Architecture = {
 
 const configSchema = z.looseObject({
   ...groupedKeys,
+  partial_rotary_factor: z.literal(1).nullish(),
   rms_norm_eps: z.number().positive().default(1e-5),
   hidden_act: z.string().default("silu"),
   tie_word_embeddings: z.boolean().default(false),
   attention_bias: z.literal(false).default(false),
-  num_local_experts: z.int().positive().max(10_000).default(8),
+  num_local_experts: z.int().positive().default(8),
   num_experts_per_tok: z.int().positive().default(2),
 });
 
 type Config = z.infer<typeof configSchema>;
 
 function parseConfig(raw: Readonly<Record<string, unknown>>): Config {
-  return parseFamilyConfig(configSchema, raw, "Mixtral");
+  const config = parseFamilyConfig(configSchema, raw, "Mixtral");
+  checkExperts(config.num_hidden_layers, config.num_local_experts);
+  return config;
 }
 
 function blockOf(index: number, config: Config): MixtureBlock {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Architecture, ComputingContext } from "../architecture.js";
-import { expertLinears } from "./experts.js";
+import { checkExperts, expertLinears } from "./experts.js";
 import { namedActivation, parseFamilyConfig } from "./family-config.js";
 import {
   attentionLinears,
@@ -56,12 +56,13 @@ export const qwen3Moe: Architecture = {
 
 const configSchema = z.looseObject({
   ...groupedKeys,
+  partial_rotary_factor: z.literal(1).nullish(),
   rms_norm_eps: z.number().positive().default(1e-6),
   hidden_act: z.string().default("silu"),
   tie_word_embeddings: z.boolean().default(false),
   use_sliding_window: z.boolean().default(false),
   sliding_window: z.int().positive().nullish(),
-  num_experts: z.int().min(0).max(10_000).default(128),
+  num_experts: z.int().min(0).default(128),
   num_experts_per_tok: z.int().positive().default(8),
   norm_topk_prob: z.boolean().default(false),
   moe_intermediate_size: z.int().positive().default(768),
@@ -72,7 +73,9 @@ const configSchema = z.looseObject({
 type Config = z.infer<typeof configSchema>;
 
 function parseConfig(raw: Readonly<Record<string, unknown>>): Config {
-  return parseFamilyConfig(configSchema, raw, "Qwen3 MoE");
+  const config = parseFamilyConfig(configSchema, raw, "Qwen3 MoE");
+  checkExperts(config.num_hidden_layers, config.num_experts);
+  return config;
 }
 
 /** Without the norms of queries and keys, which have to be read. */

@@ -20,3 +20,8 @@ test("its experts are linears by the checkpoint's names, in a fixed order, and s
   );
   expect(floatTensors).toContain("model.layers.1.block_sparse_moe.gate.weight");
 });
+
+test("more experts than any model has are refused before their names are made", () => {
+  const changes = { num_hidden_layers: 9_000, num_local_experts: 9_000 };
+  expect(() => describeChanged(causalVariant("mixtral"), changes)).toThrow("9000 blocks of 9000 experts");
+});
