@@ -86,9 +86,10 @@ async function readKept(
       "delete it: it is made again",
     );
   }
-  const text = (await handle.readFile()).toString("utf8");
-  for (const line of text.split("\n").slice(0, -1)) {
-    const value = parsed(line);
+  const bytes = await handle.readFile();
+  const lineEnd = () => bytes.indexOf(10, sound);
+  for (let end = lineEnd(); end >= 0; end = lineEnd()) {
+    const value = parsed(bytes.subarray(sound, end));
     if (sound === 0) {
       if (!isDeepStrictEqual(value, JSON.parse(JSON.stringify(header)))) break;
     } else {
@@ -96,7 +97,7 @@ async function readKept(
       if (!read.success || !isAnswerTo(asked, ...read.data)) break;
       answers.set(...read.data);
     }
-    sound += Buffer.byteLength(line) + 1;
+    sound = end + 1;
   }
   await handle.truncate(sound);
   let end = sound;
@@ -135,9 +136,10 @@ function isAnswerTo({ questions, classes }: Asked, example: number, answer: Answ
   return answer.logLikelihoods.length === count && answer.greedy.length === count;
 }
 
-function parsed(line: string): unknown {
+/** Undefined for what is no JSON in UTF-8. */
+function parsed(line: Uint8Array): unknown {
   try {
-    return JSON.parse(line);
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
   } catch {
     return undefined;
   }
