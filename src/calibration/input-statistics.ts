@@ -73,8 +73,3 @@ export function statisticsOf(sums: InputSums): InputStatistics {
     second: products && matrix(values.length, values.length, meansOf(products)),
   };
 }
-
-/** The first channel that is NaN or infinity on some token, or whose square float32 cannot hold; −1 when there is none. */
-export function notFiniteAt({ meanSquare }: InputStatistics): number {
-  return meanSquare.findIndex((square) => !Number.isFinite(square));
-}

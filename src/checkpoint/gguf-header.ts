@@ -1,3 +1,5 @@
+import { Cursor } from "./gguf-cursor.js";
+
 /*
  * The header of a GGUF file, version 3 (ggml-org/ggml, docs/gguf.md): magic, version, counts, metadata, one description a
  * tensor. Little-endian; a text is its length in 8 bytes and its UTF-8. Pure: bytes in, bytes out.
@@ -84,9 +86,6 @@ export function headerBytes(
 export function padded(bytes: number): number {
   return Math.ceil(bytes / alignmentBytes) * alignmentBytes;
 }
-
-/** Bytes given to `parseHeader` end before the header does. */
-export class HeaderTooShort extends Error {}
 
 /**
  * Reads a header as `headerBytes` writes it, and as other writers do where they use the same types.
@@ -232,55 +231,6 @@ function readTensor(cursor: Cursor): TensorDescription & { readonly offset: numb
   if (type === undefined) throw new RangeError(`gives tensor ${shown(name)} the unknown type ${id}`);
   return { name, type, shape, offset: cursor.uint64() };
 }
-
-/** Takes numbers and texts off the front; never past the end, whatever lengths it is told. */
-class Cursor {
-  at = 0;
-  private readonly bytes: Buffer;
-
-  constructor(
-    available: Uint8Array,
-    private readonly fileBytes: number,
-  ) {
-    this.bytes = Buffer.from(available.buffer, available.byteOffset, available.byteLength);
-  }
-
-  take(length: number): Buffer {
-    if (length > this.fileBytes - this.at) throw new RangeError("ends within its header");
-    if (length > this.bytes.length - this.at) throw new HeaderTooShort();
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
-  }
-
-  uint32(): number {
-    return this.take(4).readUInt32LE();
-  }
-
-  uint64(): number {
-    const value = this.take(8).readBigUInt64LE();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`has the length ${value}`);
-    return Number(value);
-  }
-
-  /** A number of things that take at least so many bytes each: the file must have room for them. */
-  count(what: string, leastBytes: number): number {
-    const count = this.uint64();
-    if (count * leastBytes > this.fileBytes - this.at)
-      throw new RangeError(`declares ${count} ${what}, too many for its ${this.fileBytes} bytes`);
-    return count;
-  }
-
-  text(): string {
-    const bytes = this.take(this.count("bytes of a text", 1));
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      throw new RangeError("has a text that is not UTF-8");
-    }
-  }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function shown(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);

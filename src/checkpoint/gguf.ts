@@ -2,10 +2,10 @@ import { type FileHandle, open } from "node:fs/promises";
 import { LuthierError } from "../error.js";
 import { type WrittenFile, writeAtomically } from "./atomic.js";
 import { fileError } from "./file-error.js";
+import { HeaderTooShort } from "./gguf-cursor.js";
 import {
   type GgufHeader,
   type GgufMetadata,
-  HeaderTooShort,
   headerBytes,
   padded,
   parseHeader,

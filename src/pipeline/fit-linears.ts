@@ -1,7 +1,7 @@
 import path from "node:path";
-import { LuthierError } from "../error.js";
 import { type BiasCorrection, MeanOfTokens, missingMean } from "../quantizers/bias-correction.js";
 import type { CalibrationInputs, FitContext, LinearToFit } from "../quantizers/calibrated-quantizer.js";
+import { notFiniteOnText } from "../quantizers/finite-inputs.js";
 import { largestMagnitude } from "../schemes/activation.js";
 import { relativeError } from "../schemes/relative-error.js";
 import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
@@ -88,10 +88,7 @@ function measured(
   let largest = 0;
   for (const { data } of quantized) largest = Math.max(largest, largestMagnitude(data));
   if (Number.isFinite(largest)) return { ...activation, largest };
-  throw new LuthierError(
-    `on the calibration text the input of ${name} is not finite`,
-    "check that the checkpoint is whole: the model computes NaN or infinity",
-  );
+  throw notFiniteOnText(`the input of ${name} is not finite`);
 }
 
 /**

@@ -3,10 +3,10 @@ import {
   type InputStatistics,
   type InputSums,
   noInputs,
-  notFiniteAt,
   statisticsOf,
 } from "../calibration/input-statistics.js";
 import { LuthierError } from "../error.js";
+import { expectFiniteInput } from "../quantizers/finite-inputs.js";
 import { type ObservedModel, observeModel } from "./observe-model.js";
 import { describeCheckpoint } from "./plan-checkpoint.js";
 import type { OnProgress } from "./progress.js";
@@ -105,7 +105,8 @@ async function measure(
     for (const { linears, sums } of ofBlock.values()) {
       expectTokens(sums, linears);
       const statistics = statisticsOf(sums);
-      expectFinite(statistics, linears);
+      const readers = linears.map((name) => ({ name }));
+      expectFiniteInput(readers, statistics.meanSquare);
       stored.push(await writeInput(folder, linears, statistics));
     }
     ofBlock.clear();
@@ -135,14 +136,5 @@ function expectTokens({ tokens }: InputSums, linears: readonly string[]): void {
   throw new LuthierError(
     `no token of the calibration text reaches ${linears.join(", ")}`,
     "give more calibration text, or keep these linears float: add a rule for them with `keep: float` before the one that matches them",
-  );
-}
-
-function expectFinite(statistics: InputStatistics, linears: readonly string[]): void {
-  const channel = notFiniteAt(statistics);
-  if (channel < 0) return;
-  throw new LuthierError(
-    `on the calibration text the input of ${linears.join(", ")} is not finite at channel ${channel}`,
-    "check that the checkpoint is whole: the model computes NaN or infinity",
   );
 }

@@ -6,6 +6,7 @@ import type { WeightScheme } from "../schemes/scheme.js";
 import { type Matrix, matrix, transposed } from "../tensor/matrix.js";
 import type { CalibrationInputs, LinearToFit } from "./calibrated-quantizer.js";
 import { columnOrder, orderOfColumns } from "./column-order.js";
+import { expectFiniteInput } from "./finite-inputs.js";
 import { aimAtFloat, crossMoments, secondMoments } from "./input-moments.js";
 import type { FittedLevels, LevelGrid } from "./level-grid.js";
 
@@ -45,7 +46,8 @@ export async function compensatedWeights<Fitted extends FittedLevels>(
   const second = await secondMoments(inputs, kernels);
   const { rows, columns } = linears[0];
   const diagonal = Float64Array.from({ length: columns }, (_, i) => second[i * columns + i]);
-  refuseInfinite(linears, diagonal);
+  expectFiniteInput(linears, diagonal); // a second moment is finite only where the input always is
+  expectFiniteWeights(linears);
   const weights =
     options.aim === "float"
       ? await aimed(linears, inputs, second, kernels)
@@ -194,14 +196,7 @@ async function aimed(
   );
 }
 
-/** @param diagonal `[K]`: each input's second moment, which is finite only where the input always is. */
-function refuseInfinite(linears: readonly LinearToFit[], diagonal: Float64Array): void {
-  if (!allFinite(diagonal)) {
-    throw new LuthierError(
-      `the inputs of ${linears.map(({ name }) => name).join(", ")} on the calibration text are not finite`,
-      "check the checkpoint for values that are not finite or overflow, or keep these linears float",
-    );
-  }
+function expectFiniteWeights(linears: readonly LinearToFit[]): void {
   for (const { name, weight } of linears) {
     if (!allFinite(weight.data))
       throw new LuthierError(`${name} has weights that are not finite`, "check the checkpoint");

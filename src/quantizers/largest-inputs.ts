@@ -1,5 +1,5 @@
-import { LuthierError } from "../error.js";
 import type { CalibrationInputs, LinearToFit } from "./calibrated-quantizer.js";
+import { expectFiniteInput } from "./finite-inputs.js";
 
 /**
  * The largest magnitude of each channel on the calibration text, `[K]`, as the quantized model computes it.
@@ -16,10 +16,6 @@ export function largestInputs(
       largest[channel] = Math.max(largest[channel], Math.abs(data[at]));
     }
   }
-  const channel = largest.findIndex((most) => !Number.isFinite(most));
-  if (channel < 0) return largest;
-  throw new LuthierError(
-    `on the calibration text the input of ${linears[0].name} is not finite at channel ${channel}`,
-    "check that the checkpoint is whole: the model computes NaN or infinity",
-  );
+  expectFiniteInput(linears, largest);
+  return largest;
 }

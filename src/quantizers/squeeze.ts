@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { LuthierError } from "../error.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
+import { expectFiniteInput } from "./finite-inputs.js";
 import { groupOrRow } from "./granularity.js";
 import { meanSquares } from "./input-moments.js";
 import { fitOwnTables, ownOutline } from "./value-tables.js";
@@ -27,12 +27,7 @@ export const squeeze: CalibratedQuantizer<z.infer<typeof options>> = {
   outline: ({ rows, columns }, { bits, group }) => ownOutline(rows, columns, bits, group),
   async quantize(linears, inputs, chosen, { kernels }) {
     const importance = meanSquares(inputs);
-    const channel = importance.findIndex((each) => !Number.isFinite(each));
-    if (channel >= 0)
-      throw new LuthierError(
-        `on the calibration text the input of ${linears[0].name} is not finite at channel ${channel}`,
-        "check that the checkpoint is whole: the model computes NaN or infinity",
-      );
+    expectFiniteInput(linears, importance);
     return Promise.all(linears.map(({ weight }) => fitOwnTables(weight, chosen, importance, kernels)));
   },
 };

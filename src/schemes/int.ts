@@ -3,7 +3,14 @@ import { numberToFloat16, widen } from "../tensor/float.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { TensorBytes, Tensors } from "../tensor/tensor.js";
 import { packCodes, unpackCodes } from "./codes.js";
-import { type ScaleGrid, scaleCount, scaleDtype, scalesFromBytes, scalesToBytes } from "./scale-grid.js";
+import {
+  gridFields,
+  type ScaleGrid,
+  scaleCount,
+  scaleDtype,
+  scalesFromBytes,
+  scalesToBytes,
+} from "./scale-grid.js";
 
 /** Uniform codes of `bits` bits: `w = scale · (code − zeroPoint)`. */
 export interface IntOutline extends ScaleGrid {
@@ -34,11 +41,7 @@ export function codedZeroPoints({ zeroPoints }: IntScheme): Uint8Array | null {
 /** An outline as a file states it; the shape is checked against the grid by whoever knows the linear. */
 export const intOutline = z.strictObject({
   scheme: z.literal("int"),
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  group: z.int().positive(),
-  scaleRows: z.int().positive(),
-  scaleDtype: z.literal("F32").optional(),
+  ...gridFields,
   bits: z.int().min(1).max(8),
   symmetric: z.boolean(),
   zeroPointDtype: z.literal("F16").optional(),

@@ -2,7 +2,14 @@ import { z } from "zod";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { Tensors } from "../tensor/tensor.js";
 import { packSigns, packTrits, tritsPerByte, unpackSigns, unpackTrits } from "./codes.js";
-import { type ScaleGrid, scaleCount, scaleDtype, scalesFromBytes, scalesToBytes } from "./scale-grid.js";
+import {
+  gridFields,
+  type ScaleGrid,
+  scaleCount,
+  scaleDtype,
+  scalesFromBytes,
+  scalesToBytes,
+} from "./scale-grid.js";
 
 /** What a plane holds: trits {−1, 0, 1}, or signs {−1, 1}. */
 export type Alphabet = "trits" | "signs";
@@ -45,11 +52,7 @@ export function beyondTrits({ alphabet, offset }: PlanesOutline): string | null 
 /** An outline as a file states it; the shape is checked against the grid by whoever knows the linear. */
 export const planesOutline = z.strictObject({
   scheme: z.literal("planes"),
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  group: z.int().positive(),
-  scaleRows: z.int().positive(),
-  scaleDtype: z.literal("F32").optional(),
+  ...gridFields,
   alphabet: z.enum(["trits", "signs"]),
   planes: z.int().min(1).max(8),
   offset: z.literal(true).optional(),

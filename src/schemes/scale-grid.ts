@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { numberToFloat16, widen } from "../tensor/float.js";
 import { bytesOf } from "../tensor/tensor.js";
 
@@ -16,6 +17,15 @@ export interface ScaleGrid {
   /** Present where scales that would be float16 are no float16 values, as in weights that were quantized elsewhere. */
   readonly scaleDtype?: "F32";
 }
+
+/** A grid as a file states it. */
+export const gridFields = {
+  rows: z.int().positive(),
+  columns: z.int().positive(),
+  group: z.int().positive(),
+  scaleRows: z.int().positive(),
+  scaleDtype: z.literal("F32").optional(),
+};
 
 /** @throws RangeError when the group does not divide the columns; a plan refuses that earlier, by name. */
 export function scaleGrid(rows: number, columns: number, granularity: Granularity): ScaleGrid {

@@ -4,6 +4,7 @@ import type { Tensors } from "../tensor/tensor.js";
 import { packCodes, unpackCodes } from "./codes.js";
 import {
   granularityName,
+  gridFields,
   type ScaleGrid,
   scaleCount,
   scaleDtype,
@@ -42,11 +43,7 @@ const mostTables = 16;
 /** An outline as a file states it; the shape is checked against the grid by whoever knows the linear. */
 export const valuesOutline = z.strictObject({
   scheme: z.literal("values"),
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  group: z.int().positive(),
-  scaleRows: z.int().positive(),
-  scaleDtype: z.literal("F32").optional(),
+  ...gridFields,
   bits: z.int().min(1).max(8),
   tables: z.array(z.array(z.number()).min(2).max(256)).min(1).max(mostTables).optional(),
 });

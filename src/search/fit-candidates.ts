@@ -1,10 +1,10 @@
-import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { Product } from "../pipeline/block-products.js";
 import { schemesOf } from "../pipeline/fit-linears.js";
 import { quantizeOne } from "../pipeline/quantize-stage.js";
 import { routedInputs } from "../pipeline/routed-inputs.js";
 import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
+import { notFiniteOnText } from "../quantizers/finite-inputs.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { type Candidate, isFittedToText, type SearchedLinear } from "./candidates.js";
@@ -65,10 +65,7 @@ export async function outputError(
     }
   }
   if (!Number.isFinite(error) || !Number.isFinite(norm)) {
-    throw new LuthierError(
-      `on the calibration text the outputs of ${linear} are not finite`,
-      "check that the checkpoint is whole: the model computes NaN or infinity",
-    );
+    throw notFiniteOnText(`the outputs of ${linear} are not finite`);
   }
   return error === 0 ? 0 : error / norm;
 }

@@ -4,12 +4,8 @@ import { gguf as readByHuggingFace } from "@huggingface/gguf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type GgufTensor, openGguf, writeGguf } from "../../src/checkpoint/gguf.js";
-import {
-  type GgufMetadata,
-  ggmlTypes,
-  HeaderTooShort,
-  parseHeader,
-} from "../../src/checkpoint/gguf-header.js";
+import { HeaderTooShort } from "../../src/checkpoint/gguf-cursor.js";
+import { type GgufMetadata, ggmlTypes, parseHeader } from "../../src/checkpoint/gguf-header.js";
 import { LuthierError } from "../../src/error.js";
 import { temporaryFolder } from "./folder.js";
 

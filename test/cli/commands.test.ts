@@ -90,7 +90,7 @@ test("a dry run prints the plan and writes nothing", async () => {
   expect((await luthier("verify", out)).code).toBe(1);
 });
 
-test.each([["recipes"], ["targets"], ["devices"], ["doctor"], ["inspect", bundledModel]])(
+test.each([["recipes"], ["targets"], ["tasks"], ["devices"], ["doctor"], ["inspect", bundledModel]])(
   "%s prints text and JSON",
   async (...args) => {
     expect((await luthier(...args)).out.length).toBeGreaterThan(50);

@@ -5,26 +5,17 @@ import { describeModel } from "../../src/model/model.js";
 import { encodeModel, type Graph } from "../../src/model/onnx.js";
 import { openOps } from "../../src/model/ops.js";
 import { rowsOf } from "../../src/tensor/matrix.js";
-import fixture from "../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "./furthest-apart.js";
-import { generatedSource, openGenerated, type Shapes } from "./generated-checkpoint.js";
-
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-  readonly windows: readonly (readonly number[])[];
-  readonly positions: readonly number[];
-  readonly logits: readonly (readonly number[])[];
-}
+import { generatedSource, openGenerated } from "./generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "./llama-variants.js";
 
 type Feeds = Record<string, Tensor>;
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
 
-const variants: Readonly<Record<string, Variant>> = fixture.variants;
 // The graph has the frequencies of windows within the context; these go beyond it.
-const within = Object.entries(variants).filter(([name]) => !name.includes("beyond its context"));
+const within = Object.entries(llamaVariants).filter(([name]) => !name.includes("beyond its context"));
 
 describe.each(within)("%s", (_, variant) => {
   const windows = variant.windows.map((window) => Int32Array.from(window));
@@ -77,7 +68,7 @@ describe.each(within)("%s", (_, variant) => {
 });
 
 test("dynamic scaling is that of windows within the context", async () => {
-  const [, variant] = Object.entries(variants).find(([name]) => name.includes("beyond its context"))!;
+  const [, variant] = Object.entries(llamaVariants).find(([name]) => name.includes("beyond its context"))!;
   const window = Int32Array.from(variant.windows[0]).subarray(
     0,
     Number(variant.config.max_position_embeddings),
@@ -89,12 +80,12 @@ test("dynamic scaling is that of windows within the context", async () => {
 });
 
 test("a token outside the vocabulary is an error, not garbage", async () => {
-  const { run } = await open(variants["llama, biases everywhere"], false);
+  const { run } = await open(llamaVariants["llama, biases everywhere"], false);
   await expect(run({ input_ids: ids([Int32Array.of(1, 40)]) })).rejects.toThrow(/out of data bounds/);
 });
 
 /** The graph with all tensors as inputs beside the tokens, linears multiplied in float32. */
-async function open({ config, tensors }: Variant, cached: boolean) {
+async function open({ config, tensors }: LlamaVariant, cached: boolean) {
   const source = generatedSource(tensors);
   const description = describeModel(config, (name) => tensors[name]);
   const graph = await decoderGraph(

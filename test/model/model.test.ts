@@ -4,10 +4,10 @@ import type { Executor } from "../../src/model/executor.js";
 import { openObservingExecutor } from "../../src/model/executors/observing.js";
 import { openOps } from "../../src/model/ops.js";
 import { type Matrix, rowsOf } from "../../src/tensor/matrix.js";
-import llamaVariants from "../fixtures/llama-variants.json" with { type: "json" };
 import reference from "../fixtures/tiny-reference.json" with { type: "json" };
 import { furthestApart } from "./furthest-apart.js";
 import { bits, generatedSource, openGenerated, type Shapes } from "./generated-checkpoint.js";
+import { llamaVariants } from "./llama-variants.js";
 
 const ops = openOps({ threads: 2 });
 afterAll(() => ops.close());
@@ -41,10 +41,7 @@ describe("the bundled model (Qwen3, BF16, tied head)", async () => {
   });
 });
 
-const { config, tensors } = llamaVariants.variants["llama, biases everywhere"] as {
-  config: Readonly<Record<string, unknown>>;
-  tensors: Shapes;
-};
+const { config, tensors } = llamaVariants["llama, biases everywhere"];
 const randomTokens = (count: number, seed: number, vocabulary = 40) =>
   Int32Array.from({ length: count }, (_, i) => bits(seed, i) % vocabulary);
 

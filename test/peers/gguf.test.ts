@@ -13,8 +13,8 @@ import type { GridScheme } from "../../src/schemes/scheme.js";
 import { dequantize } from "../../src/schemes/weights.js";
 import { gguf } from "../../src/targets/gguf/gguf.js";
 import { matrix } from "../../src/tensor/matrix.js";
-import fixture from "../fixtures/llama-variants.json" with { type: "json" };
-import { generatedSource, type Shapes } from "../model/generated-checkpoint.js";
+import { generatedSource } from "../model/generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "../model/llama-variants.js";
 import { bundledModel, temporaryFolder } from "../pipeline/run.js";
 import { randomInput, randomInt, randomPlanes } from "../targets/random-weights.js";
 
@@ -171,14 +171,8 @@ const int8Recipe = `version: 1
 rules: [{ match: ["*.q_proj", "*.k_proj", "*.v_proj", "*.gate_proj", "*.up_proj"], quantize: { method: rtn, bits: 8, group: 32, symmetric: true } }, { match: "*", keep: float }]
 targets: [{ target: gguf }]`;
 
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-  readonly windows: readonly (readonly number[])[];
-}
-
 const refused = /bitnet|dynamic|attention factor|norms on q and k|mscale|mistral, yarn|outside/;
-const variants = Object.entries(fixture.variants as Record<string, Variant>);
+const variants = Object.entries(llamaVariants);
 
 describe.each(variants.filter(([name]) => !refused.test(name)))("%s", (_, variant) => {
   test("is computed by llama.cpp as by the engine", async () => {
@@ -209,7 +203,7 @@ test.each(variants.filter(([name]) => refused.test(name)))(
 );
 
 /** A run of the variant, and the ids of its text: one letter a token. */
-async function quantizedVariant({ config, tensors, windows }: Variant) {
+async function quantizedVariant({ config, tensors, windows }: LlamaVariant) {
   const folder = temporaryFolder();
   const source = generatedSource(tensors);
   const named = Object.entries(tensors).map(async ([name, shape]) => ({

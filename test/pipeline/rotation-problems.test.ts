@@ -1,12 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { describeModel } from "../../src/model/model.js";
 import { rotationProblems } from "../../src/pipeline/rotation-problems.js";
-import fixture from "../fixtures/llama-variants.json" with { type: "json" };
-import type { Shapes } from "../model/generated-checkpoint.js";
+import { llamaVariants } from "../model/llama-variants.js";
 
-function describing(name: keyof typeof fixture.variants) {
-  const { config, tensors } = fixture.variants[name];
-  return describeModel(config, (tensor) => (tensors as Shapes)[tensor]);
+function describing(name: string) {
+  const { config, tensors } = llamaVariants[name];
+  return describeModel(config, (tensor) => tensors[tensor]);
 }
 
 const llama = describing("llama, biases everywhere");

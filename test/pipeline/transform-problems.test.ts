@@ -4,12 +4,9 @@ import type { ModelDescription } from "../../src/model/architecture.js";
 import { describeModel } from "../../src/model/model.js";
 import { makePlan } from "../../src/pipeline/plan.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
-import fixture from "../fixtures/llama-variants.json" with { type: "json" };
+import { llamaVariants } from "../model/llama-variants.js";
 
-const { config, tensors } = fixture.variants["llama, every head its own key"] as {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Readonly<Record<string, readonly number[]>>;
-};
+const { config, tensors } = llamaVariants["llama, every head its own key"];
 const llama = describeModel(config, (name) => tensors[name]);
 const text = { text: "text.txt" };
 const rtn = { match: "*", quantize: { method: "rtn", group: "row" } };

@@ -7,22 +7,16 @@ import type { DequantizedCheckpoint } from "../../src/schemes/stored/dequantized
 import type { Matrix } from "../../src/tensor/matrix.js";
 import { foldedNorms, type HeadScales } from "../../src/transforms/folded-norms.js";
 import { addHeads, noHeads, scalesOf } from "../../src/transforms/head-scales.js";
-import fixture from "../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../model/furthest-apart.js";
-import { generatedSource, kernels, openGenerated, type Shapes } from "../model/generated-checkpoint.js";
+import { generatedSource, kernels, openGenerated } from "../model/generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "../model/llama-variants.js";
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
 
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-}
+const of = (type: string) => Object.values(llamaVariants).find(({ config }) => config.model_type === type)!;
 
-const variants: Readonly<Record<string, Variant>> = fixture.variants;
-const of = (type: string) => Object.values(variants).find(({ config }) => config.model_type === type)!;
-
-function fold({ config, tensors }: Variant, scales: HeadScales) {
+function fold({ config, tensors }: LlamaVariant, scales: HeadScales) {
   const source = generatedSource(tensors);
   const description = describeModel(config, (name) => tensors[name]);
   // What else a checkpoint has is passed on untouched.

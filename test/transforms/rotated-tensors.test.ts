@@ -6,24 +6,17 @@ import { openOps } from "../../src/model/ops.js";
 import type { DequantizedCheckpoint } from "../../src/schemes/stored/dequantized.js";
 import { rotationsOf } from "../../src/transforms/hadamard.js";
 import { randomSigns, rotatedTensors } from "../../src/transforms/rotated-tensors.js";
-import fixture from "../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../model/furthest-apart.js";
-import { generatedSource, kernels, openGenerated, type Shapes } from "../model/generated-checkpoint.js";
+import { generatedSource, kernels, openGenerated } from "../model/generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "../model/llama-variants.js";
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
 
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-  readonly windows: readonly (readonly number[])[];
-}
-
-const variants: Readonly<Record<string, Variant>> = fixture.variants;
-const rotatable = Object.entries(variants).filter(([, { config }]) => config.model_type !== "bitnet");
+const rotatable = Object.entries(llamaVariants).filter(([, { config }]) => config.model_type !== "bitnet");
 const signs = randomSigns(32, 7);
 
-function rotate({ config, tensors }: Variant, online = false, reads: string[] = []) {
+function rotate({ config, tensors }: LlamaVariant, online = false, reads: string[] = []) {
   const source = generatedSource(tensors, reads);
   const description = describeModel(config, (name) => tensors[name]);
   const rotations = rotationsOf(description, { online });
@@ -32,7 +25,7 @@ function rotate({ config, tensors }: Variant, online = false, reads: string[] = 
   return { source, description, rotations, rotated };
 }
 
-async function furthest(variant: Variant, online: boolean): Promise<number> {
+async function furthest(variant: LlamaVariant, online: boolean): Promise<number> {
   const { source, rotated, rotations } = rotate(variant, online);
   const tokens = Int32Array.from(variant.windows[0]);
   const rotationOf = (linear: string) => rotations.inputs.get(linear) ?? null;
@@ -50,7 +43,7 @@ describe.each(rotatable)("%s", (_, variant) => {
 });
 
 describe("a rotated Llama with biases", () => {
-  const variant = variants["llama, biases everywhere"];
+  const variant = llamaVariants["llama, biases everywhere"];
   const layer = "model.layers.1";
 
   test("has norms of ones, the last one too", async () => {
@@ -110,7 +103,7 @@ describe("a rotated Llama with biases", () => {
 });
 
 test("a tied head becomes a tensor of its own, with the last norm's weights in it", async () => {
-  const variant = variants["llama, tied head of one key-value head"];
+  const variant = llamaVariants["llama, tied head of one key-value head"];
   const { rotated, source } = rotate(variant);
   expect(rotated.config.tie_word_embeddings).toBe(false);
   const description = describeModel(rotated.config, (name) => rotated.tensors.get(name)?.shape);
@@ -125,7 +118,7 @@ test("a tied head becomes a tensor of its own, with the last norm's weights in i
 });
 
 test("without signs the logits stay the same too", async () => {
-  const variant = variants["llama, every head its own key"];
+  const variant = llamaVariants["llama, every head its own key"];
   const { source, description, rotations } = rotate(variant);
   const checkpoint = { ...source, config: variant.config } as DequantizedCheckpoint;
   const rotated = rotatedTensors(checkpoint, description, rotations, null, kernels);
@@ -138,12 +131,12 @@ test("without signs the logits stay the same too", async () => {
 });
 
 test("an untied configuration is passed on as it is", () => {
-  const variant = variants["llama, biases everywhere"];
+  const variant = llamaVariants["llama, biases everywhere"];
   expect(rotate(variant).rotated.config).toBe(variant.config);
 });
 
 test("an outlying channel of the residual stream is spread over all", async () => {
-  const variant = variants["llama, every head its own key"];
+  const variant = llamaVariants["llama, every head its own key"];
   const { source, description } = rotate(variant);
   const loud: typeof source = {
     ...source,

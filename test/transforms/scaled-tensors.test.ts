@@ -5,30 +5,16 @@ import { describeModel } from "../../src/model/model.js";
 import { openOps } from "../../src/model/ops.js";
 import type { DequantizedCheckpoint } from "../../src/schemes/stored/dequantized.js";
 import { type ChannelScales, scaledTensors } from "../../src/transforms/scaled-tensors.js";
-import fixture from "../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../model/furthest-apart.js";
-import {
-  bits,
-  generatedSource,
-  hashOf,
-  kernels,
-  openGenerated,
-  type Shapes,
-} from "../model/generated-checkpoint.js";
+import { bits, generatedSource, hashOf, kernels, openGenerated } from "../model/generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "../model/llama-variants.js";
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
 
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-  readonly windows: readonly (readonly number[])[];
-}
+const grouped = llamaVariants["llama, biases everywhere"];
 
-const variants: Readonly<Record<string, Variant>> = fixture.variants;
-const grouped = variants["llama, biases everywhere"];
-
-function inputsOf({ config, tensors }: Variant): readonly ScalableInput[] {
+function inputsOf({ config, tensors }: LlamaVariant): readonly ScalableInput[] {
   return describeModel(config, (name) => tensors[name]).scalable;
 }
 
@@ -48,17 +34,17 @@ function randomScales(inputs: readonly ScalableInput[]): ChannelScales {
   );
 }
 
-function scale(variant: Variant, inputs: readonly ScalableInput[]) {
+function scale(variant: LlamaVariant, inputs: readonly ScalableInput[]) {
   const checkpoint = { ...generatedSource(variant.tensors), config: variant.config } as DequantizedCheckpoint;
   return scaledTensors(checkpoint, inputs, randomScales(inputs), kernels);
 }
 
-async function logitsOf(variant: Variant, inputs: readonly ScalableInput[]) {
+async function logitsOf(variant: LlamaVariant, inputs: readonly ScalableInput[]) {
   const { config, windows } = variant;
   return (await openGenerated(config, scale(variant, inputs), ops).logits(Int32Array.from(windows[0]))).data;
 }
 
-test.each(Object.entries(variants))(
+test.each(Object.entries(llamaVariants))(
   "%s: logits stay the same with all inputs scaled at random",
   async (_, variant) => {
     const inputs = inputsOf(variant);
@@ -77,7 +63,7 @@ describe.each([
   "qwen3, norms on q and k, rope_parameters",
   "bitnet, norms within its layers and a squared ReLU",
 ])("%s", (name) => {
-  const variant = variants[name];
+  const variant = llamaVariants[name];
 
   test("no maker and no reader is named in vain: with any one left out the logits are others", async () => {
     const plain = await logitsOf(variant, []);

@@ -4,20 +4,12 @@ import type { ChannelGroup } from "../../../src/model/architecture.js";
 import { describeModel } from "../../../src/model/model.js";
 import { openOps } from "../../../src/model/ops.js";
 import { type ChannelOrders, reorderedTensors } from "../../../src/transforms/reordered-tensors.js";
-import fixture from "../../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../furthest-apart.js";
-import { bits, generatedSource, hashOf, openGenerated, type Shapes } from "../generated-checkpoint.js";
+import { bits, generatedSource, hashOf, openGenerated } from "../generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "../llama-variants.js";
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
-
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-  readonly windows: readonly (readonly number[])[];
-}
-
-const variants: Readonly<Record<string, Variant>> = fixture.variants;
 
 /** An order for each group that leaves hardly a channel in its place. */
 function shuffled(groups: readonly ChannelGroup[]): ChannelOrders {
@@ -29,17 +21,17 @@ function shuffled(groups: readonly ChannelGroup[]): ChannelOrders {
   );
 }
 
-function groupsOf({ config, tensors }: Variant): readonly ChannelGroup[] {
+function groupsOf({ config, tensors }: LlamaVariant): readonly ChannelGroup[] {
   return describeModel(config, (name) => tensors[name]).channels;
 }
 
-async function logitsOf({ config, tensors, windows }: Variant, groups: readonly ChannelGroup[]) {
+async function logitsOf({ config, tensors, windows }: LlamaVariant, groups: readonly ChannelGroup[]) {
   const plain = generatedSource(tensors);
   const source: TensorSource = { ...plain, ...reorderedTensors(plain, groups, shuffled(groups)) };
   return (await openGenerated(config, source, ops).logits(Int32Array.from(windows[0]))).data;
 }
 
-test.each(Object.entries(variants))(
+test.each(Object.entries(llamaVariants))(
   "%s: logits stay the same in another order of all channels",
   async (_, variant) => {
     const moved = await logitsOf(variant, groupsOf(variant));
@@ -52,7 +44,7 @@ describe.each([
   "qwen3, norms on q and k, rope_parameters",
   "bitnet, norms within its layers and a squared ReLU",
 ])("%s", (name) => {
-  const variant = variants[name];
+  const variant = llamaVariants[name];
 
   test("no place is named in vain: with any one left out the logits are others", async () => {
     const groups = groupsOf(variant);

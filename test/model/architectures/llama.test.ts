@@ -8,9 +8,9 @@ import { describeModel } from "../../../src/model/model.js";
 import { openOps } from "../../../src/model/ops.js";
 import { rowsOf } from "../../../src/tensor/matrix.js";
 import { temporaryFolder } from "../../checkpoint/folder.js";
-import fixture from "../../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../furthest-apart.js";
 import { bits, generatedSource, openGenerated, type Shapes } from "../generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "../llama-variants.js";
 import { describeFamily } from "./generated-families.js";
 
 describeFamily("llama");
@@ -19,18 +19,7 @@ describeFamily("qwen3");
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
 
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-  readonly windows: readonly (readonly number[])[];
-  readonly positions: readonly number[];
-  readonly logits: readonly (readonly number[])[];
-  readonly meanNegativeLogLikelihood: readonly number[];
-}
-
-const variants: Readonly<Record<string, Variant>> = fixture.variants;
-
-describe.each(Object.entries(variants))("%s", (_, variant) => {
+describe.each(Object.entries(llamaVariants))("%s", (_, variant) => {
   const model = openGenerated(variant.config, generatedSource(variant.tensors), ops);
   const windows = variant.windows.map((window) => Int32Array.from(window));
 
@@ -57,7 +46,7 @@ describe.each(Object.entries(variants))("%s", (_, variant) => {
 });
 
 test("a variant read from the files of a checkpoint has the logits of transformers", async () => {
-  for (const [name, variant] of Object.entries(variants)) {
+  for (const [name, variant] of Object.entries(llamaVariants)) {
     const checkpoint = await openCheckpoint(await writeCheckpoint(variant));
     const logits = await openGenerated(checkpoint.config, checkpoint, ops).logits(
       Int32Array.from(variant.windows[0]),
@@ -68,7 +57,7 @@ test("a variant read from the files of a checkpoint has the logits of transforme
   }
 });
 
-async function writeCheckpoint({ config, tensors }: Variant): Promise<string> {
+async function writeCheckpoint({ config, tensors }: LlamaVariant): Promise<string> {
   const folder = await temporaryFolder();
   const generated = generatedSource(tensors);
   const stored: NamedTensor[] = [];
@@ -82,7 +71,7 @@ async function writeCheckpoint({ config, tensors }: Variant): Promise<string> {
 
 test("without its rope scaling or its window a variant is another model", async () => {
   // Else the comparison above would prove nothing about them.
-  for (const [name, variant] of Object.entries(variants)) {
+  for (const [name, variant] of Object.entries(llamaVariants)) {
     const { rope_scaling: scaling, rope_parameters: parameters, sliding_window: window } = variant.config;
     if (!scaling && !parameters && !window) continue;
     const config = { ...variant.config, rope_scaling: null, rope_parameters: null, sliding_window: null };
@@ -98,7 +87,7 @@ test.each([
   ["qwen2, biases on q, k and v", { use_sliding_window: false }],
   ["qwen3, heads of 128 by default", {}],
 ])("%s: a window that is not switched on with %o changes nothing", async (name, changes) => {
-  const variant = variants[name];
+  const variant = llamaVariants[name];
   const config = { ...variant.config, ...changes, sliding_window: 3, max_window_layers: 0 };
   const model = openGenerated(config, generatedSource(variant.tensors), ops);
   const logits = await model.logits(Int32Array.from(variant.windows[0]));
@@ -107,7 +96,7 @@ test.each([
 });
 
 test("a Mistral that names no window has one of 4,096 tokens", async () => {
-  const variant = variants["mistral, heads wider than the hidden size"];
+  const variant = llamaVariants["mistral, heads wider than the hidden size"];
   const { sliding_window: _, ...config } = variant.config;
   const tokens = Int32Array.from({ length: 4100 }, (_, i) => bits(1, i) % 40);
   const logitsOf = async (changes: Readonly<Record<string, unknown>>) => {
@@ -119,7 +108,7 @@ test("a Mistral that names no window has one of 4,096 tokens", async () => {
   expect(logits).not.toEqual(await logitsOf({ sliding_window: null }));
 });
 
-const [plain] = Object.values(variants);
+const [plain] = Object.values(llamaVariants);
 
 function describePlain(config: Readonly<Record<string, unknown>>, tensors: Shapes = {}) {
   const shapes: Shapes = { ...plain.tensors, ...tensors };

@@ -8,21 +8,14 @@ import { openModelAt } from "../../../src/pipeline/open-model.js";
 import { quantize } from "../../../src/pipeline/quantize.js";
 import { verifyRun } from "../../../src/pipeline/verify.js";
 import { parseRecipe } from "../../../src/recipe/parse.js";
-import fixture from "../../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "../../model/furthest-apart.js";
-import { generatedSource, type Shapes } from "../../model/generated-checkpoint.js";
+import { generatedSource } from "../../model/generated-checkpoint.js";
+import { type LlamaVariant, llamaVariants } from "../../model/llama-variants.js";
 import { temporaryFolder } from "../../pipeline/run.js";
 
 /* Whole files of small checkpoints with every flag of the family: grouped heads, biases, norms, windows, scalings. */
 
-interface Variant {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Shapes;
-  readonly windows: readonly (readonly number[])[];
-}
-
 const kernels = openKernels();
-const variants: Readonly<Record<string, Variant>> = fixture.variants;
 
 /** The head is quantized, tied or not; 44 inputs are no whole blocks; the rest is carried in 2, 4 and 8 bits. */
 const recipe = `version: 1
@@ -35,7 +28,7 @@ rules:
   - { match: "*", quantize: { method: rtn, bits: 4, group: 16 } }
 targets: [{ target: onnx }]`;
 
-test.each(Object.entries(variants))(
+test.each(Object.entries(llamaVariants))(
   "onnxruntime computes %s as the dequantized weights",
   async (_, variant) => {
     const run = await quantized(variant);
@@ -54,7 +47,7 @@ test.each(Object.entries(variants))(
   },
 );
 
-async function quantized({ config, tensors }: Variant): Promise<string> {
+async function quantized({ config, tensors }: LlamaVariant): Promise<string> {
   const folder = temporaryFolder();
   const source = generatedSource(tensors);
   const named = Object.entries(tensors).map(async ([name, shape]) => ({
