@@ -102,3 +102,13 @@ test("old names of BERT's norms are its new ones", async () => {
 test("a family that is not known is refused", async () => {
   await expect(openOf({ model_type: "abacus" }, { weight: { shape: [1] } })).rejects.toThrow("abacus");
 });
+
+test("a Llama that answers questions is saved with another prefix, and read by the family's names", async () => {
+  const config = { model_type: "llama", architectures: ["LlamaForQuestionAnswering"] };
+  const { tensors, read } = await openOf(config, {
+    "transformer.norm.weight": { shape: [2] },
+    "qa_outputs.bias": { shape: [2] },
+  });
+  expect([...tensors.keys()].sort()).toEqual(["model.norm.weight", "qa_outputs.bias"]);
+  expect(floats(await read("model.norm.weight"))).toEqual([0, 1]);
+});

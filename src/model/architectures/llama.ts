@@ -7,6 +7,7 @@ import {
   type ModelKind,
   type Readout,
   type ShapeOf,
+  type StoredAs,
   type WritableArchitecture,
 } from "../architecture.js";
 import { kindOf } from "../kind.js";
@@ -35,6 +36,7 @@ export const llama: WritableArchitecture = {
   name: "llama",
   modelTypes: ["llama", "mistral", "qwen2", "qwen3"],
   kinds: ["causal", "classification", "answering"],
+  stored: storedAnswerer,
 
   describe(rawConfig, shapeOf): ModelDescription {
     const config = parseConfig(rawConfig);
@@ -140,6 +142,13 @@ export const llama: WritableArchitecture = {
     return ops.rmsNorm(hidden, await vector("model.norm.weight"), epsilon);
   },
 };
+
+/** transformers saves a Llama that answers questions with `transformer.` in the place of `model.`. */
+function storedAnswerer(names: ReadonlySet<string>): ReadonlyMap<string, StoredAs> {
+  const prefix = /^transformer\./;
+  const other = [...names].filter((name) => prefix.test(name));
+  return new Map(other.map((name) => [name.replace(prefix, "model."), { name, isTransposed: false }]));
+}
 
 function headLinear(embedding: string, config: Config): LinearInfo {
   return {
