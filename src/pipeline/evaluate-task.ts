@@ -13,6 +13,7 @@ import type { TaskScore } from "../evaluation/score.js";
 import { scoreAnswers } from "../evaluation/score-answers.js";
 import type { Answered, Example, Form, Task } from "../evaluation/task.js";
 import { readTaskRows, type TaskRows } from "../evaluation/task-rows.js";
+import type { ModelDescription } from "../model/architecture.js";
 import { heads } from "../model/kind.js";
 import { answerTask } from "./answer-task.js";
 import { openKeptAnswers } from "./kept-answers.js";
@@ -95,7 +96,7 @@ async function scoreSubject(
   const started = performance.now();
   const { model, directory, target, close } = await openModelAt(subject);
   try {
-    const form = formOf(task, model.description.kind, subject.path);
+    const form = formOf(task, model.description, subject.path);
     const all = examplesOf(form, rows.rows, task.data, solved?.rows ?? [], shots);
     expectExamples(all, rows);
     const examples = all.slice(0, limit);
@@ -118,10 +119,8 @@ async function scoreSubject(
     };
     const file =
       keep && path.join(keep, `${fileNameOf(subject, target)}.${task.name.replace(":", "-")}.jsonl`);
-    const asked = {
-      questions: examples.map(({ question }) => question),
-      classes: model.description.readout?.layers.at(-1)?.rows ?? 0,
-    };
+    const questions = examples.map(({ question }) => question);
+    const asked = { questions, classes: logitsOf(model.description) };
     const kept = file ? await openKeptAnswers(file, madeFrom, asked) : null;
     try {
       const { answered, truncated, tokens } = await answerTask({
@@ -144,15 +143,35 @@ async function scoreSubject(
   }
 }
 
-function formOf({ name, forms }: Task, kind: keyof Task["forms"], model: string): Form {
+function formOf({ name, forms }: Task, description: ModelDescription, model: string): Form {
+  const { kind } = description;
   const form = forms[kind];
-  if (form !== undefined) return form;
+  if (form !== undefined) {
+    if (kind === "classification") expectClasses(name, form, logitsOf(description), model);
+    return form;
+  }
   const known = Object.keys(forms).map((each) => heads[each as keyof Task["forms"]]);
   throw new LuthierError(
     `${name} is no task for ${model}, a model for ${heads[kind]}`,
     `score a model for ${known.join(" or ")}, or choose another task (\`luthier tasks\`)`,
     { usage: true },
   );
+}
+
+/** A head of another task would score as if it guessed. */
+function expectClasses(task: string, { classes }: Form, found: number, model: string): void {
+  const wanted = classes?.length ?? 1;
+  if (found === wanted) return;
+  throw new LuthierError(
+    `${task} has ${classes ? `${wanted} classes` : "numbers for answers, one logit each"}, and the head of ${model} gives ${found} logits`,
+    "score a checkpoint that was trained for this task, or the task that it was trained for",
+    { usage: true },
+  );
+}
+
+/** How many the last layer of a head gives; 0 of a causal model. */
+function logitsOf({ readout }: ModelDescription): number {
+  return readout?.layers.at(-1)?.rows ?? 0;
 }
 
 function expectExamples(examples: readonly Example[], { name, rows }: TaskRows): void {

@@ -77,8 +77,6 @@ async function readKept(
   header: object,
   asked: Asked,
 ): Promise<KeptAnswers> {
-  const answers = new Map<number, Answer>();
-  let sound = 0;
   const { size } = await handle.stat();
   if (size > bytesLimit) {
     throw new LuthierError(
@@ -86,19 +84,7 @@ async function readKept(
       "delete it: it is made again",
     );
   }
-  const bytes = await handle.readFile();
-  const lineEnd = () => bytes.indexOf(10, sound);
-  for (let end = lineEnd(); end >= 0; end = lineEnd()) {
-    const value = parsed(bytes.subarray(sound, end));
-    if (sound === 0) {
-      if (!isDeepStrictEqual(value, JSON.parse(JSON.stringify(header)))) break;
-    } else {
-      const read = entry.safeParse(value);
-      if (!read.success || !isAnswerTo(asked, ...read.data)) break;
-      answers.set(...read.data);
-    }
-    sound = end + 1;
-  }
+  const { answers, sound } = soundLines(await handle.readFile(), header, asked);
   await handle.truncate(sound);
   let end = sound;
   const write = async (lines: readonly object[]) => {
@@ -122,6 +108,25 @@ async function readKept(
     },
     close: () => handle.close(),
   };
+}
+
+/** The answers of the lines up to the first that is wrong, and how many bytes these have. */
+function soundLines(bytes: Buffer, header: object, asked: Asked) {
+  const answers = new Map<number, Answer>();
+  let sound = 0;
+  const lineEnd = () => bytes.indexOf("\n", sound);
+  for (let end = lineEnd(); end >= 0; end = lineEnd()) {
+    const value = parsed(bytes.subarray(sound, end));
+    if (sound === 0) {
+      if (!isDeepStrictEqual(value, JSON.parse(JSON.stringify(header)))) break;
+    } else {
+      const read = entry.safeParse(value);
+      if (!read.success || !isAnswerTo(asked, ...read.data)) break;
+      answers.set(...read.data);
+    }
+    sound = end + 1;
+  }
+  return { answers, sound };
 }
 
 function isAnswerTo({ questions, classes }: Asked, example: number, answer: Answer): boolean {
