@@ -16,14 +16,13 @@ import {
 } from "../../src/pipeline/quantized-files.js";
 import { targetChoice } from "../../src/pipeline/target-choice.js";
 import { verifyRun } from "../../src/pipeline/verify.js";
-import { parseRecipe } from "../../src/recipe/parse.js";
 import type { LoadedRecipe } from "../../src/recipe/shipped.js";
 import { quantizeToken } from "../../src/schemes/activation.js";
 import { openDequantized } from "../../src/schemes/stored/dequantized.js";
 import { dequantize } from "../../src/schemes/weights.js";
 import { findTarget } from "../../src/targets/registry.js";
 import { type Matrix, matrix } from "../../src/tensor/matrix.js";
-import { writeMadeUpModel } from "./made-up-model.js";
+import { calibratedRecipe, writeMadeUpModel } from "./made-up-model.js";
 import { hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 
 const kernels = openKernels();
@@ -32,23 +31,7 @@ const suite = suiteFolder();
 const model = await writeMadeUpModel(path.join(suite, "model"));
 
 /** Every linear of the blocks by one rule. */
-function recipeOf(rule: object, changes: object = {}): LoadedRecipe {
-  const text = JSON.stringify({
-    version: 1,
-    calibration: { text: "the-miller-of-ashcombe.txt", samples: 4, length: 32 },
-    rules: [
-      { match: "lm_head", keep: "float" },
-      { match: "*", ...rule },
-    ],
-    ...changes,
-  });
-  return {
-    name: "test",
-    file: path.join(corpora, "test.yaml"),
-    text,
-    recipe: parseRecipe(text, "test.yaml"),
-  };
-}
+const recipeOf = (rule: object, changes: object = {}) => calibratedRecipe([{ match: "*", ...rule }], changes);
 
 const ternary = { quantize: { method: "twn", group: 64 } };
 const corrected = recipeOf({ ...ternary, biasCorrection: "float" });

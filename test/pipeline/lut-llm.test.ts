@@ -11,10 +11,9 @@ import { targetChoice } from "../../src/pipeline/target-choice.js";
 import { writeVectors } from "../../src/pipeline/vectors.js";
 import { verifyRun } from "../../src/pipeline/verify.js";
 import { loadDevice } from "../../src/recipe/device.js";
-import { parseRecipe } from "../../src/recipe/parse.js";
 import type { LoadedRecipe } from "../../src/recipe/shipped.js";
 import { findTarget } from "../../src/targets/registry.js";
-import { writeMadeUpModel } from "./made-up-model.js";
+import { calibratedRecipe, writeMadeUpModel } from "./made-up-model.js";
 import { hashesOf, suiteFolder, temporaryFolder } from "./run.js";
 
 /* LUT-LLM from recipe to score, on a made-up model of two small blocks. */
@@ -24,20 +23,11 @@ const corpora = path.join(import.meta.dirname, "../../calibration");
 const suite = suiteFolder();
 const model = await writeMadeUpModel(path.join(suite, "model"));
 
-function recipeOf(changes: object = {}): LoadedRecipe {
-  const text = JSON.stringify({
-    version: 1,
-    calibration: { text: "the-miller-of-ashcombe.txt", samples: 4, length: 32 },
-    rules: [
-      { match: "lm_head", keep: "float" },
-      { match: "*", quantize: { method: "co-quantization" } },
-    ],
+const recipeOf = (changes: object = {}) =>
+  calibratedRecipe([{ match: "*", quantize: { method: "co-quantization" } }], {
     targets: [{ target: "lut-llm" }],
     ...changes,
   });
-  const recipe = parseRecipe(text, "r.yaml");
-  return { name: "lut-llm of a test", file: path.join(corpora, "r.yaml"), text, recipe };
-}
 
 async function run(out: string, recipe: LoadedRecipe, options: Partial<QuantizeOptions> = {}) {
   await quantize({ model, recipe, out, kernels, ...options });

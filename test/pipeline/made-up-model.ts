@@ -2,6 +2,8 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { writeSafetensors } from "../../src/checkpoint/safetensors.js";
 import { describeModel } from "../../src/model/model.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { LoadedRecipe } from "../../src/recipe/shipped.js";
 import { generatedSource } from "../model/generated-checkpoint.js";
 import { bundledModel } from "./run.js";
 
@@ -42,6 +44,18 @@ export async function writeMadeUpModel(folder: string, changes: object = {}): Pr
     {},
   );
   return folder;
+}
+
+/** A recipe of these rules for it, with four windows of calibration text; the head stays float. */
+export function calibratedRecipe(rules: readonly object[], changes: object = {}): LoadedRecipe {
+  const text = JSON.stringify({
+    version: 1,
+    calibration: { text: "the-miller-of-ashcombe.txt", samples: 4, length: 32 },
+    rules: [{ match: "lm_head", keep: "float" }, ...rules],
+    ...changes,
+  });
+  const file = path.join(import.meta.dirname, "../../calibration/test.yaml");
+  return { name: "recipe of a test", file, text, recipe: parseRecipe(text, "test.yaml") };
 }
 
 /** Of every tensor; the architecture has to agree. */

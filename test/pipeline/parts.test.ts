@@ -5,10 +5,9 @@ import { openKernels } from "../../src/kernels/open.js";
 import { openModelAt } from "../../src/pipeline/open-model.js";
 import { type QuantizeOptions, quantize } from "../../src/pipeline/quantize.js";
 import { readQuantizedIndex } from "../../src/pipeline/quantized-files.js";
-import { parseRecipe } from "../../src/recipe/parse.js";
 import type { LoadedRecipe } from "../../src/recipe/shipped.js";
 import type { PartsOutline } from "../../src/schemes/parts.js";
-import { writeMadeUpModel } from "./made-up-model.js";
+import { calibratedRecipe, writeMadeUpModel } from "./made-up-model.js";
 import { hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 
 /* Methods that cut weights in parts, from recipe to score, on a made-up model of two small blocks. */
@@ -17,19 +16,7 @@ const kernels = openKernels();
 const suite = suiteFolder();
 const model = await writeMadeUpModel(path.join(suite, "model"));
 
-function recipeOf(rule: object, changes: object = {}): LoadedRecipe {
-  const text = JSON.stringify({
-    version: 1,
-    calibration: { text: "the-miller-of-ashcombe.txt", samples: 4, length: 32 },
-    rules: [
-      { match: "lm_head", keep: "float" },
-      { match: "*", ...rule },
-    ],
-    ...changes,
-  });
-  const file = path.join(import.meta.dirname, "../../calibration/r.yaml");
-  return { name: "parts of a test", file, text, recipe: parseRecipe(text, "r.yaml") };
-}
+const recipeOf = (rule: object, changes: object = {}) => calibratedRecipe([{ match: "*", ...rule }], changes);
 
 async function run(recipe: LoadedRecipe, out: string, options: Partial<QuantizeOptions> = {}) {
   await quantize({ model, recipe, out, kernels, ...options });

@@ -5,9 +5,7 @@ import { openKernels } from "../../src/kernels/open.js";
 import { openModelAt } from "../../src/pipeline/open-model.js";
 import { quantize } from "../../src/pipeline/quantize.js";
 import { indexPath, readQuantizedIndex } from "../../src/pipeline/quantized-files.js";
-import { parseRecipe } from "../../src/recipe/parse.js";
-import type { LoadedRecipe } from "../../src/recipe/shipped.js";
-import { writeMadeUpModel } from "./made-up-model.js";
+import { calibratedRecipe, writeMadeUpModel } from "./made-up-model.js";
 import { hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 
 /* One scale for all inputs of a linear, measured on calibration text. */
@@ -15,23 +13,13 @@ import { hashesOf, suiteFolder, temporaryFolder, windowsOf } from "./run.js";
 const kernels = openKernels();
 const suite = suiteFolder();
 const model = await writeMadeUpModel(path.join(suite, "model"));
-const recipe = recipeOf({ scheme: "int8", per: "tensor" });
+const byRows = { method: "rtn", bits: 8, group: "row", symmetric: true };
+const recipe = calibratedRecipe([
+  { match: "*.v_proj", quantize: byRows },
+  { match: "*", quantize: byRows, activation: { scheme: "int8", per: "tensor" } },
+]);
 const run = path.join(suite, "run");
 await quantize({ model, recipe, out: run, kernels });
-
-function recipeOf(activation: object): LoadedRecipe {
-  const text = JSON.stringify({
-    version: 1,
-    calibration: { text: "the-miller-of-ashcombe.txt", samples: 4, length: 32 },
-    rules: [
-      { match: "lm_head", keep: "float" },
-      { match: "*.v_proj", quantize: { method: "rtn", bits: 8, group: "row", symmetric: true } },
-      { match: "*", quantize: { method: "rtn", bits: 8, group: "row", symmetric: true }, activation },
-    ],
-  });
-  const file = path.join(import.meta.dirname, "../../calibration/r.yaml");
-  return { name: "static of a test", file, text, recipe: parseRecipe(text, "r.yaml") };
-}
 
 /** The largest magnitude of each linear's input when the run reads the calibration text. */
 async function largestInputs(): Promise<ReadonlyMap<string, number>> {
