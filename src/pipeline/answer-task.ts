@@ -9,8 +9,10 @@ import type { KeptAnswers } from "./kept-answers.js";
 
 export interface AnswerOptions {
   readonly model: Model;
-  readonly tokenizer: Tokenizer;
+  readonly encoder: Encoder;
   readonly examples: readonly Example[];
+  /** Their questions, as `prepareQuestions` makes them with this encoder. */
+  readonly prepared: readonly PreparedQuestion[];
   /** Answers of an earlier process, and where new ones are kept; null to keep none. */
   readonly kept: KeptAnswers | null;
   /** In tokens. */
@@ -38,13 +40,12 @@ const tokensAtOnce = 2 ** 14;
  */
 export async function answerTask({
   model,
-  tokenizer,
+  encoder,
   examples,
+  prepared,
   kept,
   onProgress,
 }: AnswerOptions): Promise<AnsweredTask> {
-  const encoder = encoderOf(model, tokenizer);
-  const prepared = examples.map(({ question }, at) => preparedAt(question, at, encoder));
   const answers = new Map<number, Answer>(kept?.answers);
   const total = sumOf(prepared);
   let done = 0;
@@ -78,11 +79,18 @@ export async function answerTask({
   };
 }
 
-function encoderOf({ description }: Model, { encode, decode, special }: Tokenizer): Encoder {
+export function encoderOf({ description }: Model, { encode, decode, special }: Tokenizer): Encoder {
   return { encode, decode, special, contextLength: description.contextLength };
 }
 
-/** @throws LuthierError naming the example. */
+/** The questions of examples as tokens. @throws LuthierError naming the example that a model cannot be asked. */
+export function prepareQuestions(
+  examples: readonly Example[],
+  encoder: Encoder,
+): readonly PreparedQuestion[] {
+  return examples.map(({ question }, at) => preparedAt(question, at, encoder));
+}
+
 function preparedAt(question: Example["question"], at: number, encoder: Encoder): PreparedQuestion {
   try {
     return askingOf(question.kind).prepare(question, encoder);

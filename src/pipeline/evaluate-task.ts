@@ -4,7 +4,7 @@ import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { configFile } from "../checkpoint/checkpoint-files.js";
 import type { HubOptions } from "../checkpoint/hub.js";
 import { readJsonObject } from "../checkpoint/json-file.js";
-import { openTokenizer } from "../checkpoint/tokenizer.js";
+import { openTokenizer, readTokenizerFiles } from "../checkpoint/tokenizer.js";
 import { LuthierError } from "../error.js";
 import { inOrderOfTask } from "../evaluation/class-order.js";
 import { compareAnswers } from "../evaluation/compare-answers.js";
@@ -15,7 +15,8 @@ import type { Answered, Example, Form, Task } from "../evaluation/task.js";
 import { readTaskRows, type TaskRows } from "../evaluation/task-rows.js";
 import type { ModelDescription } from "../model/architecture.js";
 import { heads } from "../model/kind.js";
-import { answerTask } from "./answer-task.js";
+import type { Model } from "../model/model.js";
+import { type AnswerOptions, answerTask, encoderOf, prepareQuestions } from "./answer-task.js";
 import { openKeptAnswers } from "./kept-answers.js";
 import { type Engine, isRun, type OpenModelOptions, openModelAt } from "./open-model.js";
 import type { OnProgress } from "./progress.js";
@@ -59,15 +60,14 @@ export async function evaluateTask(options: EvaluateTaskOptions): Promise<readon
   const shots = options.shots ?? task.data.usualShots ?? 0;
   const rows = await readTaskRows(task.data, task.data.split, options.data ?? null, hub);
   const solved = shots > 0 ? await readShots(options) : null;
+  const given = { rows, solved, shots, prepare: openPreparing() };
   let reference: readonly Answered[] | null = null;
   const results: TaskResult[] = [];
   for (const subject of options.subjects) {
-    const { answered, ...result } = await scoreSubject(subject, { rows, solved, shots }, options);
-    const { metrics } = result.form;
-    const comparison = reference && compareAnswers(metrics, reference, answered);
+    const { form, answered, result } = await scoreSubject(subject, given, options);
+    const comparison = reference && compareAnswers(form.metrics, reference, answered);
     reference ??= answered;
-    const { form: _, ...score } = result;
-    results.push({ ...score, comparison });
+    results.push({ ...result, comparison });
   }
   return results;
 }
@@ -86,13 +86,21 @@ interface Given {
   /** Rows of the solved examples; null without any. */
   readonly solved: TaskRows | null;
   readonly shots: number;
+  readonly prepare: Preparing;
+}
+
+/** A model's answers, in the order of the task's classes. */
+interface ScoredSubject {
+  readonly form: Form;
+  readonly answered: readonly Answered[];
+  readonly result: Omit<TaskResult, "comparison">;
 }
 
 async function scoreSubject(
   subject: OpenModelOptions,
-  { rows, solved, shots }: Given,
+  { rows, solved, shots, prepare }: Given,
   { task, limit, keep, onProgress = () => {} }: EvaluateTaskOptions,
-): Promise<Omit<TaskResult, "comparison"> & { readonly answered: readonly Answered[]; readonly form: Form }> {
+): Promise<ScoredSubject> {
   const started = performance.now();
   const { model, directory, target, close } = await openModelAt(subject);
   try {
@@ -100,22 +108,11 @@ async function scoreSubject(
     const all = examplesOf(form, rows.rows, task.data, solved?.rows ?? [], shots);
     expectExamples(all, rows);
     const examples = all.slice(0, limit);
-    const name = `${task.name} of ${path.basename(subject.path)}, ${target ?? "float"}`;
+    const { engine } = subject;
+    const given = { data: rows.sha256, shots, shotsData: solved?.sha256 ?? null, examples: examples.length };
     const madeFrom = {
-      ...{
-        versions: versions(),
-        task: task.name,
-        kind: model.description.kind,
-        engine: subject.engine,
-        target,
-      },
-      ...{
-        model: await identityOf(subject.path),
-        data: rows.sha256,
-        shots,
-        shotsData: solved?.sha256 ?? null,
-      },
-      examples: examples.length,
+      ...{ versions: versions(), task: task.name, kind: model.description.kind, engine, target },
+      ...{ model: await identityOf(subject.path), ...given },
     };
     const file =
       keep && path.join(keep, `${fileNameOf(subject, target)}.${task.name.replace(":", "-")}.jsonl`);
@@ -123,24 +120,48 @@ async function scoreSubject(
     const asked = { questions, classes: logitsOf(model.description) };
     const kept = file ? await openKeptAnswers(file, madeFrom, asked) : null;
     try {
+      const stage = `${task.name} of ${path.basename(subject.path)}, ${target ?? "float"}`;
       const { answered, truncated, tokens } = await answerTask({
-        ...{ model, tokenizer: await openTokenizer(directory), examples, kept },
-        onProgress: (done, total, what) => onProgress({ stage: name, done, total, what }),
+        ...{ model, examples, kept, ...(await prepare(model, directory, examples)) },
+        onProgress: (done, total, what) => onProgress({ stage, done, total, what }),
       });
       const ordered = inOrderOfTask(answered, form, await readJsonObject(path.join(directory, configFile)));
-      return {
-        ...{ task: task.name, harness: form.harness, engine: subject.engine, target, form },
-        ...{ answered: ordered, metrics: scoreAnswers(form.metrics, ordered) },
+      const result = {
+        ...{ task: task.name, harness: form.harness, engine, target },
+        metrics: scoreAnswers(form.metrics, ordered),
         ...{ examples: examples.length, available: all.length, shots, truncated, tokens },
         data: { name: rows.name, split: rows.split, sha256: rows.sha256 },
         seconds: (performance.now() - started) / 1000,
       };
+      return { form, answered: ordered, result };
     } finally {
       await kept?.close();
     }
   } finally {
     await close();
   }
+}
+
+type Preparing = (
+  model: Model,
+  directory: string,
+  examples: readonly Example[],
+) => Promise<Pick<AnswerOptions, "encoder" | "prepared">>;
+
+/** Makes tokens of a task's questions: once for all models whose tokenizer, context and kind are the same. */
+function openPreparing(): Preparing {
+  const known = new Map<string, Pick<AnswerOptions, "encoder" | "prepared">>();
+  return async (model, directory, examples) => {
+    const { kind, contextLength } = model.description;
+    const files = await readTokenizerFiles(directory);
+    const key = JSON.stringify([kind, contextLength, files?.definition, files?.config]);
+    const found = known.get(key);
+    if (found) return found;
+    const encoder = encoderOf(model, await openTokenizer(directory));
+    const made = { encoder, prepared: prepareQuestions(examples, encoder) };
+    known.set(key, made);
+    return made;
+  };
 }
 
 function formOf({ name, forms }: Task, description: ModelDescription, model: string): Form {

@@ -4,7 +4,12 @@ import { LuthierError } from "../../src/error.js";
 import type { Answer, Question } from "../../src/evaluation/question.js";
 import type { Example } from "../../src/evaluation/task.js";
 import type { Model, TextInput } from "../../src/model/model.js";
-import { type AnswerOptions, answerTask } from "../../src/pipeline/answer-task.js";
+import {
+  type AnswerOptions,
+  answerTask,
+  encoderOf,
+  prepareQuestions,
+} from "../../src/pipeline/answer-task.js";
 import type { KeptAnswers } from "../../src/pipeline/kept-answers.js";
 import { matrix } from "../../src/tensor/matrix.js";
 import { characterEncoder, noSpecialTokens } from "../evaluation/asking/encoders.js";
@@ -40,8 +45,12 @@ function keptOf(entries: readonly (readonly [number, Answer])[], appended: numbe
   };
 }
 
-const answer = (options: Partial<AnswerOptions> & Pick<AnswerOptions, "examples">) =>
-  answerTask({ model: modelOf(), tokenizer, kept: null, onProgress: () => {}, ...options });
+async function answer(options: Partial<AnswerOptions> & Pick<AnswerOptions, "examples">) {
+  const { model = modelOf(), examples } = options;
+  const encoder = encoderOf(model, tokenizer);
+  const prepared = prepareQuestions(examples, encoder);
+  return answerTask({ model, encoder, prepared, kept: null, onProgress: () => {}, ...options });
+}
 
 const logitOf = ({ answer: { kind, ...rest } }: { answer: Answer }) => ({ kind, ...rest });
 const lengths = [7000, 20, 9000, 10, 30, 8000, 10_500];
