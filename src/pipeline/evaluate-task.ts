@@ -114,8 +114,7 @@ async function scoreSubject(
       ...{ versions: versions(), task: task.name, kind: model.description.kind, engine, target },
       ...{ model: await identityOf(subject.path), ...given },
     };
-    const file =
-      keep && path.join(keep, `${fileNameOf(subject, target)}.${task.name.replace(":", "-")}.jsonl`);
+    const file = keep && path.join(keep, await fileNameOf(subject, target, task));
     const questions = examples.map(({ question }) => question);
     const asked = { questions, classes: logitsOf(model.description) };
     const kept = file ? await openKeptAnswers(file, madeFrom, asked) : null;
@@ -220,6 +219,12 @@ async function identityOf(folder: string): Promise<object> {
   }));
 }
 
-function fileNameOf({ path: folder, engine }: OpenModelOptions, target: string | null): string {
-  return `${path.basename(path.resolve(folder))}.${target ?? engine}`;
+/** A run and the checkpoint that it was made from often have one name. */
+async function fileNameOf(
+  { path: folder, engine }: OpenModelOptions,
+  target: string | null,
+  task: Task,
+): Promise<string> {
+  const what = (await isRun(folder)) ? "run" : "checkpoint";
+  return `${path.basename(path.resolve(folder))}.${what}.${target ?? engine}.${task.name.replace(":", "-")}.jsonl`;
 }

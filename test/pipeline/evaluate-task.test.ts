@@ -187,7 +187,7 @@ const yesOrNo = (count: number, length = 200) =>
 describe("a scoring that is stopped", () => {
   const rows = path.join(folder, "passages.jsonl");
   const keep = path.join(folder, "answers");
-  const file = path.join(keep, "causal.float.boolq.jsonl");
+  const file = path.join(keep, "causal.checkpoint.float.boolq.jsonl");
   const count = 200; // two portions, computed one after another
   let whole: TaskResult;
   let kept = "";
@@ -206,7 +206,7 @@ describe("a scoring that is stopped", () => {
   }, 60_000);
 
   test("keeps its answers in a file for the model, its engine and the task", () => {
-    expect(readdirSync(keep)).toEqual(["causal.float.boolq.jsonl"]);
+    expect(readdirSync(keep)).toEqual(["causal.checkpoint.float.boolq.jsonl"]);
     const [header, ...lines] = kept.trim().split("\n");
     expect(JSON.parse(header)).toMatchObject({
       ...{ format: "luthier-answers", version: 1 },
@@ -248,7 +248,7 @@ describe("a scoring that is stopped", () => {
     await evaluate("glue:sst2", {
       ...{ subjects: [float(classifier)], data: put("reviews.jsonl", reviews), keep },
     });
-    const other = path.join(keep, "classifier.float.glue-sst2.jsonl");
+    const other = path.join(keep, "classifier.checkpoint.float.glue-sst2.jsonl");
     const answers = readFileSync(other, "utf8");
     renameSync(other, file);
     expect((await again())[0].tokens).toBe(whole.tokens);

@@ -25,7 +25,7 @@ export const generation: Asking<"generation", PreparedGeneration> = {
       stops,
       mostTokens: most,
       alternative: other,
-      tokens: kept.length * most,
+      tokens: kept.length + most, // each once, though a token costs all before it: so questions are generated for together
       longest: kept.length,
       isCut: kept.length < seen.length,
     };

@@ -83,11 +83,11 @@ test("no window is longer than the model's context, however much is asked for", 
   expect(seen.map(([window]) => window.length)).toEqual([1, 2, 3]);
 });
 
-test("a question says what it costs at most", () => {
+test("a question counts its context and what is generated at most", () => {
   const question = { kind: "generation", context: "abcd", stops: [], mostTokens: 3 } as const;
   const encoder = characterEncoder({ contextLength: 6 });
   expect(generation.prepare({ ...question, alternative: null }, encoder)).toMatchObject({
-    tokens: 3 * 3,
+    tokens: 3 + 3,
     longest: 3,
     isCut: true,
   });
