@@ -1,9 +1,10 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { openKernels } from "../../src/kernels/open.js";
+import { type KernelOptions, openKernels } from "../../src/kernels/open.js";
 import { loadRecipe, shippedRecipeNames } from "../../src/recipe/shipped.js";
-import { hashesOf, quantizeBundled, temporaryFolder } from "./run.js";
+import { writeFirstBlock } from "./first-block.js";
+import { bundledModel, hashesOf, quantizeBundled, suiteFolder, temporaryFolder } from "./run.js";
 
 /**
  * `stored` recipes want a checkpoint that is quantized already: test/pipeline/stored.test.ts. Those with a calibration text
@@ -15,27 +16,37 @@ const quantizing = shipped
   .filter(({ name, recipe }) => !name.startsWith("stored") && recipe.calibration === undefined)
   .map(({ name }) => name);
 
+test.each(quantizing)("%s gives the same bytes twice, with one thread and with three", async (recipe) => {
+  const [one, three] = await hashesBy(recipe, { threads: 1 }, { threads: 3 });
+  expect(Object.keys(one).length).toBeGreaterThan(28); // linears; a pack may be one file
+  expect(three).toEqual(one);
+});
+
+const block = await writeFirstBlock(path.join(suiteFolder(), "model"));
+
 test.each(quantizing)(
-  "%s gives the same bytes twice, with one thread, and by the reference kernels",
+  "%s gives the same bytes by the reference kernels, of the first block",
   async (recipe) => {
-    const runs = [
-      openKernels(),
-      openKernels({ threads: 2 }),
-      openKernels({ threads: 1 }),
-      // The reference takes a minute over a clip search; its bits are held against the kernels in test/kernels.
-      ...(/^rtn|q4_0$/.test(recipe) ? [] : [openKernels({ path: "reference" })]),
-    ];
-    const folder = temporaryFolder();
-    const hashes = [];
-    for (const [index, kernels] of runs.entries()) {
-      const out = path.join(folder, String(index));
-      const { packs } = await quantizeBundled(recipe, out, { kernels });
-      hashes.push(hashesOf(out, packs.length > 0 ? ["quantized", "packs"] : ["quantized"]));
-    }
-    expect(Object.keys(hashes[0]).length).toBeGreaterThan(28); // linears; a pack may be one file
-    for (const each of hashes.slice(1)) expect(each).toEqual(hashes[0]);
+    const [native, reference] = await hashesBy(recipe, { model: block }, { model: block, path: "reference" });
+    expect(Object.keys(native).length).toBeGreaterThan(7);
+    expect(reference).toEqual(native);
   },
 );
+
+/** Of a run each. */
+async function hashesBy(
+  recipe: string,
+  ...runs: readonly (KernelOptions & { readonly model?: string })[]
+): Promise<readonly Readonly<Record<string, string>>[]> {
+  const folder = temporaryFolder();
+  const hashes = [];
+  for (const [index, { model = bundledModel, ...choice }] of runs.entries()) {
+    const out = path.join(folder, String(index));
+    const { packs } = await quantizeBundled(recipe, out, { model, kernels: openKernels(choice) });
+    hashes.push(hashesOf(out, packs.length > 0 ? ["quantized", "packs"] : ["quantized"]));
+  }
+  return hashes;
+}
 
 test("a finished linear is not computed again, a missing or damaged one is", async () => {
   const out = temporaryFolder();
