@@ -1,15 +1,14 @@
 // Tables of values as seen from JavaScript; the references are src/kernels/shared-tables.ts and own-tables.ts.
 #include "bind.hpp"
 #include "bindings.hpp"
-#include "pool.hpp"
+#include "grouped_weights.hpp"
 
 #include <algorithm>
 
 namespace luthier {
 namespace {
 
-/// Runs a task of a thread takes: enough work to be worth a wake-up, a multiple of the lanes of every path.
-constexpr std::size_t shared_runs = 256;
+/// Weights that a thread takes at once where every run has a table of its own: enough work to be worth a wake-up.
 constexpr std::size_t own_weights = 16384;
 
 bool sound(const SharedTables& task, std::size_t values) {
@@ -40,8 +39,8 @@ Napi::Value shared_tables(const Napi::CallbackInfo& info) {
   auto* scales = arguments.array<float>(runs, "scales");
   auto* selectors = arguments.array<std::uint8_t>(runs, "selectors");
   return run_async(info, [=, &path] {
-    parallel_for((runs + shared_runs - 1) / shared_runs, threads, [&](std::size_t at) {
-      path.shared_tables(task, weights, at * shared_runs, std::min(runs, (at + 1) * shared_runs), codes, scales, selectors);
+    for_runs(runs, threads, [&](std::size_t first, std::size_t last) {
+      path.shared_tables(task, weights, first, last, codes, scales, selectors);
     });
   });
 }
@@ -49,25 +48,22 @@ Napi::Value shared_tables(const Napi::CallbackInfo& info) {
 /// ownTables(path, threads, weights, group, values, importance, codes, tables)
 Napi::Value own_tables(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
-  const Path& path = arguments.path();
-  const unsigned threads = arguments.threads();
-  std::size_t length;
-  const float* weights = arguments.array<float>("weights", length);
+  const GroupedWeights given(arguments);
   OwnTables task{};
-  task.group = arguments.count("group", 1, std::max<std::size_t>(length, 1));
+  task.group = given.group;
   task.values = arguments.count("values", 2, most_values);
   task.importance = arguments.array<double>("importance", task.columns);
-  if (task.columns < 1 || task.columns % task.group != 0 || length % task.columns != 0 || task.group > 1u << 30) {
+  if (task.columns < 1 || task.columns % task.group != 0 || given.length % task.columns != 0 || task.group > 1u << 30) {
     throw Napi::RangeError::New(info.Env(), "importance is none of whole groups and rows");
   }
-  const std::size_t runs = length / task.group;
-  auto* codes = arguments.array<std::uint8_t>(length, "codes");
+  const std::size_t runs = given.runs();
+  auto* codes = arguments.array<std::uint8_t>(given.length, "codes");
   auto* tables = arguments.array<float>(runs * task.values, "tables");
-  return run_async(info, [=, &path] {
-    const std::size_t some = std::max<std::size_t>(1, own_weights / task.group);
-    parallel_for((runs + some - 1) / some, threads, [&](std::size_t at) {
-      path.own_tables(task, weights, at * some, std::min(runs, (at + 1) * some), codes, tables);
-    });
+  return run_async(info, [=] {
+    const auto work = [&](std::size_t first, std::size_t last) {
+      given.path.own_tables(task, given.weights, first, last, codes, tables);
+    };
+    for_runs(runs, given.threads, work, std::max<std::size_t>(1, own_weights / task.group));
   });
 }
 
