@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Tests read what commands print: without colour, wherever they run (a `CI` variable alone turns colour on).
@@ -5,6 +6,7 @@ const env = { NO_COLOR: "1" };
 
 export default defineConfig({
   test: {
+    maxWorkers: Math.max(2, availableParallelism() - 1), // by default a machine of two cores would use one
     projects: [
       {
         test: {
