@@ -3,6 +3,7 @@ import { readText, type TextSource } from "../calibration/datasets.js";
 import type { HubOptions } from "../checkpoint/hub.js";
 import { openTokenizer } from "../checkpoint/tokenizer.js";
 import { type Perplexity, perplexities } from "../evaluation/perplexity.js";
+import { openOps } from "../model/ops.js";
 import { type Engine, type OpenModel, type OpenModelOptions, openModelAt } from "./open-model.js";
 import type { OnProgress } from "./progress.js";
 
@@ -46,8 +47,9 @@ export async function evaluatePerplexities(
   const started = performance.now();
   const { text, ...source } = await readText(textSource, hub);
   const opened: OpenModel[] = [];
+  const ops = openOps({ threads: subjects[0].kernels.threads });
   try {
-    for (const subject of subjects) opened.push(await openModelAt(subject));
+    for (const subject of subjects) opened.push(await openModelAt({ ...subject, ops }));
     const [{ model, directory }] = opened;
     const tokenizer = await openTokenizer(directory);
     const stage = `perplexity of ${subjects.map((subject, at) => nameOf(subject, opened[at])).join(" | ")}`;
@@ -66,6 +68,7 @@ export async function evaluatePerplexities(
     });
   } finally {
     for (const each of opened) await each.close();
+    await ops.close();
   }
 }
 

@@ -53,6 +53,8 @@ export interface OpenModelOptions extends Observer {
   /** Which pack of a run; needed only when it has several. */
   readonly target?: string;
   readonly kernels: Kernels;
+  /** Operations that several models share, and with them the memory that onnxruntime keeps; they stay open. */
+  readonly ops?: Ops;
 }
 
 /** Who sees what a model computes. */
@@ -80,7 +82,7 @@ export async function openModelAt(options: OpenModelOptions): Promise<OpenModel>
 export function openCheckpointModel(
   checkpoint: DequantizedCheckpoint,
   kernels: Kernels,
-  { observe, observeAttention }: Observer = {},
+  { observe, observeAttention, ops }: Observer & Pick<OpenModelOptions, "ops"> = {},
 ): OpenModel {
   const { config, directory } = checkpoint;
   const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
@@ -93,7 +95,7 @@ export function openCheckpointModel(
     rotation: (linear) => checkpoint.rotations?.get(linear) ?? null,
     activation: (linear) => checkpoint.stored.get(linear.tensor)?.activation ?? { scheme: "float" },
     packed: null,
-    ops: openOps({ threads: kernels.threads }),
+    ops: ops ? staying(ops) : openOps({ threads: kernels.threads }),
     kernels,
     observe,
     observeAttention,
@@ -113,6 +115,7 @@ async function openRun({
   engine,
   target,
   kernels,
+  ops: shared,
   observe,
   observeAttention,
 }: OpenModelOptions): Promise<OpenModel> {
@@ -120,7 +123,7 @@ async function openRun({
   const { linears } = await readQuantizedIndex(run);
   const quantized = new Map(linears.map((entry) => [entry.name, entry]));
   const { config, description, kept: source } = await describeRun(run, linears);
-  const ops = openOps({ threads: kernels.threads });
+  const ops = shared ? staying(shared) : openOps({ threads: kernels.threads });
   const packed =
     engine === "lut" ? await openUnits(run, target, source, description, quantized, ops, kernels) : null;
   const activation = ({ name }: LinearInfo): ActivationScheme =>
@@ -140,6 +143,11 @@ async function openRun({
     observeAttention,
     run,
   });
+}
+
+/** The same operations for one of those that share them: it does not close them. */
+function staying(ops: Ops): Ops {
+  return { ...ops, close: async () => {} };
 }
 
 interface Parts {
