@@ -41,7 +41,7 @@ describe.each(["luthier-tiny-sst2", "luthier-bert-sst2"])("%s on SST-2's develop
     const p = reference.correct / 872;
     expect(accuracy.standardError).toBeCloseTo(Math.sqrt((p * (1 - p)) / 871), 12);
 
-    const lines = readFileSync(path.join(keep, `${name}.float.glue-sst2.jsonl`), "utf8")
+    const lines = readFileSync(path.join(keep, `${name}.checkpoint.float.glue-sst2.jsonl`), "utf8")
       .trim()
       .split("\n");
     const answers = new Map<number, { readonly logits: readonly number[] }>(
