@@ -8,6 +8,7 @@ import type { Kernels } from "../kernels/kernels.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { quantizeOnCalibration } from "./calibrate-stage.js";
 import { hasFitted, needsCalibration } from "./calibration-needs.js";
 import { type CalibrationText, calibrationText } from "./calibration-text.js";
@@ -16,7 +17,7 @@ import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
 import type { Plan } from "./plan.js";
-import { planCheckpoint } from "./plan-checkpoint.js";
+import { type PlannedModel, planCheckpoint } from "./plan-checkpoint.js";
 import type { OnProgress } from "./progress.js";
 import { quantizeLinears } from "./quantize-stage.js";
 import { indexJson, indexPath, type QuantizedEntry, type QuantizedIndex } from "./quantized-files.js";
@@ -28,6 +29,7 @@ import {
   tryReadRunRecord,
   writeRunRecord,
 } from "./run-directory.js";
+import { withLock } from "./run-lock.js";
 import { sealIndexes } from "./seal.js";
 import { sourceOf } from "./statistics-stage.js";
 import { transformCheckpoint } from "./transform-stage.js";
@@ -70,69 +72,78 @@ export async function planModel(model: string, recipe: LoadedRecipe): Promise<Pl
  * @throws LuthierError when the model, recipe or folder is not in order; nothing finished is lost by that.
  */
 export async function quantize(options: QuantizeOptions): Promise<QuantizeResult> {
-  const { out, recipe, kernels, onProgress = () => {} } = options;
+  const { out, recipe } = options;
   const source = await openModelCheckpoint(options.model);
   try {
-    const { description, plan } = await planCheckpoint(source, recipe.recipe);
-    const { calibration, seed } = recipe.recipe;
-    const { directory } = source;
-    const folder = path.dirname(recipe.file);
-    const text =
-      calibration && needsCalibration(plan) // which has refused a recipe that lacks it
-        ? await calibrationText({ calibration, folder, directory, description })
-        : null;
-    await prepareRunDirectory(out, options.fresh ?? false);
-    let record = await beginRecord(options, source, plan, text, onProgress);
-    const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
-      const started = performance.now();
-      const result = await work();
-      record = withStage(record, name, (performance.now() - started) / 1000);
-      await writeRunRecord(out, record);
-      return result;
-    };
-    const given = { run: out, windows: text?.windows ?? [], kernels, onProgress };
-    const { checkpoint, files, transforms } =
-      plan.transforms.length > 0
-        ? await stage("transform", () =>
-            transformCheckpoint({
-              ...given,
-              checkpoint: source,
-              plan,
-              source: sourceOf(record, []),
-              seed,
-            }),
-          )
-        : { checkpoint: source, files: [], transforms: [] };
-    const [byWeights, kept] = await stage("quantize", () =>
-      // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
-      Promise.all([
-        quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress),
-        keepFloat(out, checkpoint, description, plan.linears),
-      ]),
-    );
-    const fitted = hasFitted(plan.linears)
-      ? await stage("fit", async () => {
-          const fitting = { ...given, checkpoint, description, planned: plan.linears, seed };
-          const chosenRows = await chooseRows({ ...fitting, source: sourceOf(record, transforms) });
-          return quantizeOnCalibration({ ...fitting, chosenRows });
-        })
-      : [];
-    const index: QuantizedIndex = {
-      files: [...kept, ...files],
-      linears: inOrder(plan, [...byWeights, ...fitted]),
-    };
-    await writeRecord(indexPath(out), indexJson(index));
-    const packs: Manifest[] = [];
-    for (const target of plan.targets) {
-      packs.push(
-        await stage(`pack ${String(target.target)}`, () => writePack(out, record, target, onProgress)),
-      );
-    }
-    record = await sealIndexes(out, { ...record, state: "done" });
-    return { run: out, plan, index, packs, record };
+    const planned = await planCheckpoint(source, recipe.recipe);
+    return await withLock(out, () => quantizePlanned(source, planned, options));
   } finally {
     await source.close();
   }
+}
+
+async function quantizePlanned(
+  source: DequantizedCheckpoint,
+  { description, plan }: PlannedModel,
+  options: QuantizeOptions,
+): Promise<QuantizeResult> {
+  const { out, recipe, kernels, onProgress = () => {} } = options;
+  const { calibration, seed } = recipe.recipe;
+  const { directory } = source;
+  const folder = path.dirname(recipe.file);
+  const text =
+    calibration && needsCalibration(plan) // which has refused a recipe that lacks it
+      ? await calibrationText({ calibration, folder, directory, description })
+      : null;
+  await prepareRunDirectory(out, options.fresh ?? false);
+  let record = await beginRecord(options, source, plan, text, onProgress);
+  const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const started = performance.now();
+    const result = await work();
+    record = withStage(record, name, (performance.now() - started) / 1000);
+    await writeRunRecord(out, record);
+    return result;
+  };
+  const given = { run: out, windows: text?.windows ?? [], kernels, onProgress };
+  const { checkpoint, files, transforms } =
+    plan.transforms.length > 0
+      ? await stage("transform", () =>
+          transformCheckpoint({
+            ...given,
+            checkpoint: source,
+            plan,
+            source: sourceOf(record, []),
+            seed,
+          }),
+        )
+      : { checkpoint: source, files: [], transforms: [] };
+  const [byWeights, kept] = await stage("quantize", () =>
+    // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
+    Promise.all([
+      quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress),
+      keepFloat(out, checkpoint, description, plan.linears),
+    ]),
+  );
+  const fitted = hasFitted(plan.linears)
+    ? await stage("fit", async () => {
+        const fitting = { ...given, checkpoint, description, planned: plan.linears, seed };
+        const chosenRows = await chooseRows({ ...fitting, source: sourceOf(record, transforms) });
+        return quantizeOnCalibration({ ...fitting, chosenRows });
+      })
+    : [];
+  const index: QuantizedIndex = {
+    files: [...kept, ...files],
+    linears: inOrder(plan, [...byWeights, ...fitted]),
+  };
+  await writeRecord(indexPath(out), indexJson(index));
+  const packs: Manifest[] = [];
+  for (const target of plan.targets) {
+    packs.push(
+      await stage(`pack ${String(target.target)}`, () => writePack(out, record, target, onProgress)),
+    );
+  }
+  record = await sealIndexes(out, { ...record, state: "done" });
+  return { run: out, plan, index, packs, record };
 }
 
 /** The entries of a run in the order of its model. */

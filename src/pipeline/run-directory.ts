@@ -5,6 +5,7 @@ import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import { recipeSchema } from "../recipe/schema.js";
 import { readRecord, writeRecord } from "./record.js";
+import { lockFile } from "./run-lock.js";
 
 /*
  * The folder of one run:
@@ -88,7 +89,7 @@ export async function prepareRunDirectory(directory: string, fresh: boolean): Pr
   try {
     await mkdir(directory, { recursive: true });
     const strangers = (await readdir(directory)).filter(
-      (name) => !contents.includes(name) && !isTemporary(name),
+      (name) => !contents.includes(name) && name !== lockFile && !isTemporary(name),
     );
     if (strangers.length > 0 && !(await tryReadRunRecord(directory).catch(() => null))) {
       throw new LuthierError(

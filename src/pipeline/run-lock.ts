@@ -1,0 +1,160 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { fileError, isMissing } from "../checkpoint/file-error.js";
+import { LuthierError } from "../error.js";
+
+/*
+ * One process writes a folder at a time: two would take each other's unfinished files for leftovers. Who writes has a lock
+ * file in the folder that says who it is. A lock whose process is gone, killed or lost with a power cut, is taken over.
+ */
+
+/** The lock file's name; it is no part of a run. */
+export const lockFile = ".luthier-lock";
+
+const holderSchema = z.strictObject({
+  host: z.string(),
+  pid: z.int().positive(),
+  /** When the process began, as the system counts it, so that a later process of the same number is told apart; null where that cannot be told. */
+  processStart: z.string().nullable(),
+  /** When it took the lock, ISO 8601. */
+  since: z.string(),
+  /** Its command line. */
+  command: z.string(),
+});
+
+type Holder = z.infer<typeof holderSchema>;
+
+/** Lock files that are held around what is being done: work within a lock may ask for it again. */
+const held = new AsyncLocalStorage<ReadonlySet<string>>();
+
+/**
+ * Does work that writes a folder while nobody else does.
+ * @throws LuthierError naming the process that writes it now.
+ */
+export async function withLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const file = path.resolve(folder, lockFile);
+  const around = held.getStore() ?? new Set();
+  if (around.has(file)) return work();
+  await takeLock(file, folder);
+  try {
+    return await held.run(new Set([...around, file]), work);
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+async function takeLock(file: string, folder: string): Promise<void> {
+  const own: Holder = {
+    host: hostname(),
+    pid: process.pid,
+    processStart: await startOf(process.pid),
+    since: new Date().toISOString(),
+    command: process.argv.slice(1).join(" "),
+  };
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    while (!(await createdWhole(file, own))) {
+      const holder = await holderOf(file);
+      if (holder === "gone") continue;
+      if (holder !== "damaged" && !(await isStale(holder, own))) throw heldBy(holder, own, folder, file);
+      await removeStale(file, holder);
+    }
+  } catch (error) {
+    throw fileError("lock", folder, error);
+  }
+}
+
+/** Makes the file unless there is one; it is never seen with less than all of its text. */
+async function createdWhole(file: string, own: Holder): Promise<boolean> {
+  const temporary = asideOf(file);
+  const handle = await open(temporary, "w");
+  try {
+    await handle.writeFile(`${JSON.stringify(own)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    await link(temporary, file); // fails when it is there, unlike a renaming
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+let asides = 0;
+
+/** A name beside the lock that nobody else uses; leftovers are removed with all temporary files. */
+function asideOf(file: string): string {
+  return `${file}-${asides++}.${process.pid}.tmp`;
+}
+
+async function holderOf(file: string): Promise<Holder | "gone" | "damaged"> {
+  try {
+    const parsed = holderSchema.safeParse(JSON.parse(await readFile(file, "utf8")));
+    return parsed.success ? parsed.data : "damaged";
+  } catch (error) {
+    if (isMissing(error)) return "gone";
+    if (error instanceof SyntaxError) return "damaged";
+    throw error;
+  }
+}
+
+/** Whether the process is gone. Of another machine's that cannot be told. */
+async function isStale(holder: Holder, own: Holder): Promise<boolean> {
+  if (holder.host !== own.host) return false;
+  if (!isAlive(holder.pid)) return true;
+  return holder.processStart !== null && holder.processStart !== (await startOf(holder.pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0); // asks, does nothing
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // somebody else's
+  }
+}
+
+/** Boot and clock ticks since it, on Linux; null elsewhere. */
+async function startOf(pid: number): Promise<string | null> {
+  try {
+    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+    const status = await readFile(`/proc/${pid}/stat`, "utf8");
+    // The second field, the name in parentheses, may hold anything; the start is the 22nd.
+    const ticks = status.slice(status.lastIndexOf(")") + 2).split(" ")[19];
+    return `${boot} ${ticks}`;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes a stale lock away: of several that find it stale, only one; and what another has put in its place comes back. */
+async function removeStale(file: string, stale: Holder | "damaged"): Promise<void> {
+  const aside = asideOf(file);
+  try {
+    await rename(file, aside);
+    if (!isDeepStrictEqual(await holderOf(aside), stale)) await link(aside, file);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  await rm(aside, { force: true });
+}
+
+function heldBy(holder: Holder, own: Holder, folder: string, file: string): LuthierError {
+  const elsewhere = holder.host !== own.host;
+  return new LuthierError(
+    `${folder} is being written by process ${holder.pid}${elsewhere ? ` on ${holder.host}` : ""} since ${holder.since} (${holder.command})`,
+    elsewhere
+      ? `wait for it, or choose another folder; if that process is gone, delete ${file}`
+      : "wait for it or stop it, or choose another folder with --out",
+    { usage: true },
+  );
+}

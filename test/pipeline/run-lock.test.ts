@@ -1,0 +1,114 @@
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { lockFile, withLock } from "../../src/pipeline/run-lock.js";
+import { temporaryFolder } from "./run.js";
+
+const nothing = async () => {};
+
+/** A lock as another process would have left it. */
+function leaveLock(folder: string, changes: object = {}): void {
+  const holder = {
+    ...{ host: hostname(), pid: process.pid, processStart: null, since: "2026-11-21T10:00:00.000Z" },
+    ...{ command: "luthier quantize tiny", ...changes },
+  };
+  writeFileSync(path.join(folder, lockFile), JSON.stringify(holder));
+}
+
+/** The number of a process that has ended. */
+function endedProcess(): Promise<number> {
+  const child = spawn(process.execPath, ["-e", ""]);
+  return new Promise((resolve) => child.once("exit", () => resolve(child.pid as number)));
+}
+
+test("the lock is there while the work is done, names this process, and is gone afterwards", async () => {
+  const folder = temporaryFolder();
+  const seen = await withLock(folder, async () =>
+    JSON.parse(readFileSync(path.join(folder, lockFile), "utf8")),
+  );
+  expect(seen).toMatchObject({ pid: process.pid, host: hostname() });
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("it is gone after work that fails too", async () => {
+  const folder = temporaryFolder();
+  await expect(withLock(folder, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a second process is refused, the first named", async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder);
+  await expect(withLock(folder, nothing)).rejects.toThrow(
+    `is being written by process ${process.pid} since 2026-11-21T10:00:00.000Z (luthier quantize tiny)`,
+  );
+  expect(existsSync(path.join(folder, lockFile))).toBe(true);
+});
+
+test("two pieces of work in one process exclude each other, work within work does not", async () => {
+  const folder = temporaryFolder();
+  await withLock(folder, async () => {
+    expect(await withLock(folder, async () => "within")).toBe("within");
+    expect(existsSync(path.join(folder, lockFile))).toBe(true);
+  });
+  let [begin, end] = [() => {}, () => {}];
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const first = withLock(folder, () => {
+    begin();
+    return new Promise<void>((resolve) => {
+      end = resolve;
+    });
+  });
+  await begun;
+  await expect(withLock(folder, nothing)).rejects.toThrow("is being written");
+  end();
+  await first;
+});
+
+test("the lock of a process that has ended is taken over", async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, { pid: await endedProcess() });
+  expect(await withLock(folder, async () => "done")).toBe("done");
+});
+
+test("so is that of an earlier process whose number another has now", async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, { processStart: "an-earlier-boot 1234" });
+  expect(await withLock(folder, async () => "done")).toBe("done");
+});
+
+test.each(["", "{", '{"pid":1}', "null"])(
+  "a damaged lock (%j), as a power cut leaves it, is taken over",
+  async (text) => {
+    const folder = temporaryFolder();
+    writeFileSync(path.join(folder, lockFile), text);
+    expect(await withLock(folder, async () => "done")).toBe("done");
+  },
+);
+
+test("of a process on another machine nobody can tell whether it lives: it is refused, with the file to delete", async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, { host: "node17", pid: await endedProcess() });
+  const error = await withLock(folder, nothing).catch((thrown) => thrown);
+  expect(error.message).toContain("on node17");
+  expect(error.fix).toContain(path.join(folder, lockFile));
+});
+
+test("of many that find a stale lock at once, one does the work at a time", async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, { pid: await endedProcess() });
+  let inside = 0;
+  let most = 0;
+  const work = async () => {
+    most = Math.max(most, ++inside);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    inside--;
+  };
+  const results = await Promise.allSettled(Array.from({ length: 20 }, () => withLock(folder, work)));
+  expect(most).toBe(1);
+  expect(results.some(({ status }) => status === "fulfilled")).toBe(true);
+});
