@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Architecture, ModelKind, Readout, ShapeOf } from "../architecture.js";
+import type { Architecture } from "../architecture.js";
 import { kindOf } from "../kind.js";
 import { describeEncoder, type Encoder, embedForEncoder, openEncoderBlock, storedNorms } from "./encoder.js";
 import { blockCount, dividedByHeads, namedActivation, parseFamilyConfig } from "./family-config.js";
-import { answersOfEveryToken, readoutLayer } from "./readouts.js";
+import { encoderReadout } from "./readouts.js";
 
 /* BERT (arXiv 1810.04805). MiniLM and TinyBERT are BERTs by their configuration. */
 
@@ -15,7 +15,12 @@ export const bert: Architecture = {
 
   describe(config, shapeOf) {
     const [encoder, kind] = [encoderOf(config), kindOf(config)];
-    return describeEncoder(encoder, kind, readoutOf(kind, encoder.hiddenSize, shapeOf), shapeOf);
+    return describeEncoder(
+      encoder,
+      kind,
+      encoderReadout(kind, encoder.hiddenSize, ["bert.pooler.dense", "classifier"], "tanh", shapeOf),
+      shapeOf,
+    );
   },
   embed: (embedded, batch, context) => embedForEncoder(embedded, batch, context, encoderOf(context.config)),
   openBlock: (index, context) => openEncoderBlock(index, context, encoderOf(context.config)),
@@ -75,18 +80,5 @@ export function bertEncoder(
       normAfterAttention: "attention.output.LayerNorm",
       normAfterFeedForward: "output.LayerNorm",
     },
-  };
-}
-
-/** A classifier reads the pooled first token, `[CLS]`. */
-function readoutOf(kind: ModelKind, hiddenSize: number, shapeOf: ShapeOf): Readout {
-  if (kind === "answering") return answersOfEveryToken(hiddenSize);
-  const classes = shapeOf("classifier.weight")?.[0] ?? 0;
-  return {
-    of: "first",
-    layers: [
-      readoutLayer("bert.pooler.dense", hiddenSize, hiddenSize, { activation: "tanh" }),
-      readoutLayer("classifier", classes, hiddenSize),
-    ],
   };
 }

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Architecture, ModelKind, Readout, ShapeOf } from "../architecture.js";
+import type { Architecture } from "../architecture.js";
 import { kindOf } from "../kind.js";
 import { describeEncoder, type Encoder, embedForEncoder, openEncoderBlock, storedNorms } from "./encoder.js";
 import { blockCount, dividedByHeads, namedActivation, parseFamilyConfig } from "./family-config.js";
-import { answersOfEveryToken, readoutLayer } from "./readouts.js";
+import { encoderReadout } from "./readouts.js";
 
 /* DistilBERT (arXiv 1910.01108): half the blocks of a BERT, without kinds of tokens and without a pooler. */
 
@@ -15,7 +15,12 @@ export const distilbert: Architecture = {
 
   describe(config, shapeOf) {
     const [encoder, kind] = [encoderOf(config), kindOf(config)];
-    return describeEncoder(encoder, kind, readoutOf(kind, encoder.hiddenSize, shapeOf), shapeOf);
+    return describeEncoder(
+      encoder,
+      kind,
+      encoderReadout(kind, encoder.hiddenSize, ["pre_classifier", "classifier"], "relu", shapeOf),
+      shapeOf,
+    );
   },
   embed: (embedded, batch, context) => embedForEncoder(embedded, batch, context, encoderOf(context.config)),
   openBlock: (index, context) => openEncoderBlock(index, context, encoderOf(context.config)),
@@ -62,17 +67,5 @@ function encoderOf(raw: Readonly<Record<string, unknown>>): Encoder {
       normAfterAttention: "sa_layer_norm",
       normAfterFeedForward: "output_layer_norm",
     },
-  };
-}
-
-function readoutOf(kind: ModelKind, hiddenSize: number, shapeOf: ShapeOf): Readout {
-  if (kind === "answering") return answersOfEveryToken(hiddenSize);
-  const classes = shapeOf("classifier.weight")?.[0] ?? 0;
-  return {
-    of: "first",
-    layers: [
-      readoutLayer("pre_classifier", hiddenSize, hiddenSize, { activation: "relu" }),
-      readoutLayer("classifier", classes, hiddenSize),
-    ],
   };
 }

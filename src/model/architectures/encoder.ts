@@ -16,6 +16,7 @@ import { described, normShapes } from "./described.js";
 import { layerNorm } from "./layer-norm.js";
 import { plainLinear } from "./plain-linear.js";
 import { positionRows } from "./positions.js";
+import { residualBlock } from "./residual-block.js";
 
 /*
  * Encoders as BERT (arXiv 1810.04805): tokens see each other in both directions, a norm follows attention and another the
@@ -117,15 +118,11 @@ export async function openEncoderBlock(
     const [wide] = await executor.run([up], middle);
     return ops.activation(wide, activation);
   };
-  const attention = async (hidden: Matrix, length: number) => {
-    const [out] = await executor.run([o], await attend(hidden, length));
-    return afterAttention(await ops.add(hidden, out));
-  };
-  const feedForward = async (middle: Matrix) => {
-    const [out] = await executor.run([down], await widen(middle));
-    return afterFeedForward(await ops.add(middle, out));
-  };
-  return (hidden, length) => attention(hidden, length).then(feedForward);
+  return residualBlock(context, {
+    ...{ attend, attentionOutput: o, widen, feedForwardOutput: down },
+    afterAttention: async (hidden, out) => afterAttention(await ops.add(hidden, out)),
+    afterFeedForward: async (middle, out) => afterFeedForward(await ops.add(middle, out)),
+  });
 }
 
 /** Older checkpoints have TensorFlow's names for the weight and bias of a norm. */

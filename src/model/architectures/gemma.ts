@@ -12,6 +12,7 @@ import {
   headsOf,
   lastNorm,
 } from "./grouped-decoder.js";
+import { residualBlock } from "./residual-block.js";
 import { ropeOf } from "./rotary-config.js";
 
 /*
@@ -88,15 +89,11 @@ export const gemma: Architecture = {
       const [gated, upped] = await executor.run([gate, up], await beforeFeedForward(middle));
       return ops.gatedActivation(gated, upped, activation);
     };
-    const attention = async (hidden: Matrix, length: number) => {
-      const [out] = await executor.run([o], await attend(hidden, length));
-      return ops.add(hidden, await after(out));
-    };
-    const feedForward = async (middle: Matrix) => {
-      const [out] = await executor.run([down], await widen(middle));
-      return ops.add(middle, await afterFeedForward(out));
-    };
-    return (hidden, length) => attention(hidden, length).then(feedForward);
+    return residualBlock(context, {
+      ...{ attend, attentionOutput: o, widen, feedForwardOutput: down },
+      afterAttention: async (hidden, out) => ops.add(hidden, await after(out)),
+      afterFeedForward: async (middle, out) => ops.add(middle, await afterFeedForward(out)),
+    });
   },
 
   async finalNorm(hidden, context) {

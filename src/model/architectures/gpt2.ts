@@ -8,6 +8,7 @@ import { layerNorm } from "./layer-norm.js";
 import { headLinear, plainLinear } from "./plain-linear.js";
 import { positionRows } from "./positions.js";
 import { classesOfLastToken } from "./readouts.js";
+import { residualBlock } from "./residual-block.js";
 
 /*
  * GPT-2: a table of positions, norms before attention and feed-forward layer, queries, keys and values by one linear.
@@ -74,15 +75,7 @@ export const gpt2: Architecture = {
       const [wide] = await executor.run([up], await beforeFeedForward(middle));
       return ops.activation(wide, activation);
     };
-    const attention = async (hidden: Matrix, length: number) => {
-      const [out] = await executor.run([o], await attend(hidden, length));
-      return ops.add(hidden, out);
-    };
-    const feedForward = async (middle: Matrix) => {
-      const [out] = await executor.run([down], await widen(middle));
-      return ops.add(middle, out);
-    };
-    return (hidden, length) => attention(hidden, length).then(feedForward);
+    return residualBlock(context, { attend, attentionOutput: o, widen, feedForwardOutput: down });
   },
 
   async finalNorm(hidden, context) {

@@ -25,6 +25,7 @@ import {
   ropeOf,
   slidingWindow,
 } from "./llama-config.js";
+import { residualBlock } from "./residual-block.js";
 
 /*
  * Llama and the families that compute like it: Mistral, Qwen2 and 2.5 (biases on q, k, v), Qwen3 (norms on q and k),
@@ -125,16 +126,7 @@ export const llama: WritableArchitecture = {
       const opened = await ops.gatedActivation(gated, upped, activationOf(config));
       return subNorms ? norm(opened, subNorms.feedForward) : opened;
     };
-    // Each step ends before the next linear is asked for, so that a block that waits there holds no more than it needs.
-    const attention = async (hidden: Value, length: number) => {
-      const [out] = await executor.run([o], await attend(hidden, length));
-      return ops.add(hidden, out);
-    };
-    const feedForward = async (middle: Value) => {
-      const [out] = await executor.run([down], await widen(middle));
-      return ops.add(middle, out);
-    };
-    return (hidden: Value, length: number) => attention(hidden, length).then(feedForward);
+    return residualBlock(context, { attend, attentionOutput: o, widen, feedForwardOutput: down });
   },
 
   async finalNorm(hidden, { config, ops, vector }) {

@@ -8,6 +8,7 @@ import { layerNorm } from "./layer-norm.js";
 import { headLinear, plainLinear } from "./plain-linear.js";
 import { positionRows } from "./positions.js";
 import { classesOfLastToken } from "./readouts.js";
+import { residualBlock } from "./residual-block.js";
 import { withPrefix } from "./stored-names.js";
 
 /*
@@ -83,17 +84,13 @@ export const opt: Architecture = {
       const [wide] = await executor.run([up], isBefore ? await feedForwardNorm(middle) : middle);
       return ops.activation(wide, activation);
     };
-    const attention = async (hidden: Matrix, length: number) => {
-      const [out] = await executor.run([o], await attend(hidden, length));
-      const sum = await ops.add(hidden, out);
-      return isBefore ? sum : attentionNorm(sum);
-    };
-    const feedForward = async (middle: Matrix) => {
-      const [out] = await executor.run([down], await widen(middle));
-      const sum = await ops.add(middle, out);
-      return isBefore ? sum : feedForwardNorm(sum);
-    };
-    return (hidden, length) => attention(hidden, length).then(feedForward);
+    const block = { attend, attentionOutput: o, widen, feedForwardOutput: down };
+    if (isBefore) return residualBlock(context, block);
+    return residualBlock(context, {
+      ...block,
+      afterAttention: async (hidden, out) => attentionNorm(await ops.add(hidden, out)),
+      afterFeedForward: async (middle, out) => feedForwardNorm(await ops.add(middle, out)),
+    });
   },
 
   async finalNorm(hidden, context) {

@@ -5,6 +5,7 @@ import type { Rope } from "../rope.js";
 import { namedActivation, parseFamilyConfig } from "./family-config.js";
 import { blockName, describeGrouped, groupedKeys, headsOf, lastNorm, rmsNorm } from "./grouped-decoder.js";
 import { plainLinear } from "./plain-linear.js";
+import { residualBlock } from "./residual-block.js";
 import { ropeOf } from "./rotary-config.js";
 
 /*
@@ -54,15 +55,7 @@ export const phi3: Architecture = {
       const [gate, up] = [columnRuns(fused, [0], wide), columnRuns(fused, [wide], wide)];
       return ops.gatedActivation(gate, up, activation);
     };
-    const attention = async (hidden: Matrix, length: number) => {
-      const [out] = await executor.run([o], await attend(hidden, length));
-      return ops.add(hidden, out);
-    };
-    const feedForward = async (middle: Matrix) => {
-      const [out] = await executor.run([down], await widen(middle));
-      return ops.add(middle, out);
-    };
-    return (hidden, length) => attention(hidden, length).then(feedForward);
+    return residualBlock(context, { attend, attentionOutput: o, widen, feedForwardOutput: down });
   },
 
   async finalNorm(hidden, context) {

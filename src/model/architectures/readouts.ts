@@ -1,4 +1,4 @@
-import type { Readout, ReadoutLayer, ShapeOf } from "../architecture.js";
+import type { ModelKind, Readout, ReadoutLayer, ShapeOf } from "../architecture.js";
 
 /* Readouts that several families have. */
 
@@ -15,6 +15,28 @@ export function readoutLayer(
 /** Of every token how likely an answer begins and ends there: `qa_outputs`. */
 export function answersOfEveryToken(hiddenSize: number): Readout {
   return { of: "every", layers: [readoutLayer("qa_outputs", 2, hiddenSize)] };
+}
+
+/**
+ * The head of an encoder: `qa_outputs`, or a classifier that reads the first token through a layer of its own.
+ * @param names of that layer and of the classifier.
+ */
+export function encoderReadout(
+  kind: ModelKind,
+  hiddenSize: number,
+  [dense, classifier]: readonly [dense: string, classifier: string],
+  activation: "tanh" | "relu",
+  shapeOf: ShapeOf,
+): Readout {
+  if (kind === "answering") return answersOfEveryToken(hiddenSize);
+  const classes = shapeOf(`${classifier}.weight`)?.[0] ?? 0;
+  return {
+    of: "first",
+    layers: [
+      readoutLayer(dense, hiddenSize, hiddenSize, { activation }),
+      readoutLayer(classifier, classes, hiddenSize),
+    ],
+  };
 }
 
 /** The classifier of decoders: `score` reads the last token of a text, the only one that has seen all. */

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { LuthierError } from "../../error.js";
-import type { Architecture, ModelKind, Readout, ShapeOf } from "../architecture.js";
+import type { Architecture } from "../architecture.js";
 import { kindOf } from "../kind.js";
 import { bertConfig, bertEncoder } from "./bert.js";
 import { describeEncoder, type Encoder, embedForEncoder, openEncoderBlock, storedNorms } from "./encoder.js";
 import { parseFamilyConfig } from "./family-config.js";
-import { answersOfEveryToken, readoutLayer } from "./readouts.js";
+import { encoderReadout } from "./readouts.js";
 
 /*
  * RoBERTa (arXiv 1907.11692): a BERT whose positions begin behind the id of padding, as fairseq counts them, and whose
@@ -20,7 +20,12 @@ export const roberta: Architecture = {
 
   describe(config, shapeOf) {
     const [encoder, kind] = [encoderOf(config), kindOf(config)];
-    return describeEncoder(encoder, kind, readoutOf(kind, encoder.hiddenSize, shapeOf), shapeOf);
+    return describeEncoder(
+      encoder,
+      kind,
+      encoderReadout(kind, encoder.hiddenSize, ["classifier.dense", "classifier.out_proj"], "tanh", shapeOf),
+      shapeOf,
+    );
   },
   embed: (embedded, batch, context) => embedForEncoder(embedded, batch, context, encoderOf(context.config)),
   openBlock: (index, context) => openEncoderBlock(index, context, encoderOf(context.config)),
@@ -39,16 +44,4 @@ function encoderOf(raw: Readonly<Record<string, unknown>>): Encoder {
     );
   }
   return bertEncoder(config, "roberta", padding + 1);
-}
-
-function readoutOf(kind: ModelKind, hiddenSize: number, shapeOf: ShapeOf): Readout {
-  if (kind === "answering") return answersOfEveryToken(hiddenSize);
-  const classes = shapeOf("classifier.out_proj.weight")?.[0] ?? 0;
-  return {
-    of: "first",
-    layers: [
-      readoutLayer("classifier.dense", hiddenSize, hiddenSize, { activation: "tanh" }),
-      readoutLayer("classifier.out_proj", classes, hiddenSize),
-    ],
-  };
 }
