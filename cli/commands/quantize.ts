@@ -3,8 +3,9 @@ import { Command } from "commander";
 import { evaluateRun } from "../../src/pipeline/evaluate-recipe.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { planModel, quantize } from "../../src/pipeline/quantize.js";
+import { withLock } from "../../src/pipeline/run-lock.js";
 import { calibratedOn, loadRecipe } from "../../src/recipe/shipped.js";
-import { earlierScores } from "../../src/report/report-file.js";
+import { scoresToKeep } from "../../src/report/report-file.js";
 import { summarizeRun } from "../../src/report/summary.js";
 import { bytesText } from "../../src/report/text.js";
 import { writeReport } from "../../src/report/write.js";
@@ -45,19 +46,22 @@ export function quantizeCommand(): Command {
       const out = options.out ?? defaultOut(model, options.recipe);
       await quantize({ model: checkpoint, recipe, out, kernels, fresh: options.fresh, onProgress });
       const evaluations = recipe.recipe.evaluate;
-      const scores =
-        evaluations.length > 0
-          ? await evaluateRun({
-              run: out,
-              model: checkpoint,
-              evaluations,
-              folder: path.dirname(recipe.file),
-              kernels,
-              onProgress,
-            })
-          : await earlierScores(out);
-      const summary = await summarizeRun(out, scores);
-      await writeReport(summary);
+      const summary = await withLock(out, async () => {
+        const scores =
+          evaluations.length > 0
+            ? await evaluateRun({
+                run: out,
+                model: checkpoint,
+                evaluations,
+                folder: path.dirname(recipe.file),
+                kernels,
+                onProgress,
+              })
+            : await scoresToKeep(out);
+        const found = await summarizeRun(out, scores);
+        await writeReport(found);
+        return found;
+      });
       printResult(options.json ?? false, summary, () => summaryText(summary));
     });
 }

@@ -4,6 +4,7 @@ import { LuthierError } from "../../src/error.js";
 import { packagePath } from "../../src/package.js";
 import { evaluateRun } from "../../src/pipeline/evaluate-recipe.js";
 import { quantize } from "../../src/pipeline/quantize.js";
+import { withLock } from "../../src/pipeline/run-lock.js";
 import { verifyRun } from "../../src/pipeline/verify.js";
 import { loadRecipe } from "../../src/recipe/shipped.js";
 import { summarizeRun } from "../../src/report/summary.js";
@@ -28,12 +29,15 @@ export function quickstartCommand(): Command {
         throw new LuthierError(`the run does not verify:\n${faults.join("\n")}`, "run it again");
       const text = "the-fiddle-maker.txt";
       const evaluations = [{ task: "perplexity", text, split: "test", context: 256 } as const];
-      const scores = await evaluateRun({
-        ...{ run: out, model, evaluations, kernels, onProgress },
-        folder: bundled("calibration"),
+      const summary = await withLock(out, async () => {
+        const scores = await evaluateRun({
+          ...{ run: out, model, evaluations, kernels, onProgress },
+          folder: bundled("calibration"),
+        });
+        const found = await summarizeRun(out, scores);
+        await writeReport(found);
+        return found;
       });
-      const summary = await summarizeRun(out, scores);
-      await writeReport(summary);
       printResult(json ?? false, summary, () =>
         [
           "",

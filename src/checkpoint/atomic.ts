@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileError } from "./file-error.js";
 
@@ -69,6 +69,19 @@ export async function writeTogether(
   } catch (error) {
     for (const file of opened.keys()) await rm(temporary(file), { force: true }).catch(() => {}); // the first error is the one to report
     throw fileError("write", folder, error);
+  }
+}
+
+/** Makes a folder and those above it, so that a power cut does not take them away again. @throws LuthierError when the file system refuses. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    const first = await mkdir(folder, { recursive: true });
+    if (first === undefined) return;
+    const top = path.dirname(path.resolve(first));
+    for (let made = path.resolve(folder); made !== top; made = path.dirname(made))
+      await flushDirectory(path.dirname(made));
+  } catch (error) {
+    throw fileError("make the folder", folder, error);
   }
 }
 

@@ -6,6 +6,7 @@ import { fileError, isMissing } from "./file-error.js";
 import { isJsonObject, readJsonObject } from "./json-file.js";
 import type { TensorSource } from "./tensor-source.js";
 import { openTensors } from "./tensors.js";
+import { unchanged } from "./unchanged-files.js";
 
 /** A Hugging Face model directory: `config.json`, safetensors shards and, for a language model, a tokenizer. */
 export interface Checkpoint extends TensorSource {
@@ -23,7 +24,7 @@ export interface Checkpoint extends TensorSource {
  * Opens a checkpoint; the weights stay on the disk until they are read.
  *
  * @throws LuthierError when something is missing, does not parse, leads out of the directory, is not what the index
- * says, or is a pickle.
+ * says, or is a pickle. Reading a tensor throws too when its file has been changed since.
  */
 export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   const root = path.resolve(directory);
@@ -40,7 +41,10 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   const { shards, index, source } = await openWeights(root, names);
   const files = [...companions, ...(index === null ? [] : [index]), ...shards];
   return {
-    ...source,
+    ...(await unchanged(
+      source,
+      shards.map((name) => path.join(root, name)),
+    )),
     ...(scaleBlock && { scaleBlock }),
     directory: root,
     config,

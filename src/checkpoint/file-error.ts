@@ -24,7 +24,10 @@ function isSystemError(error: unknown): error is Error & { code: string } {
 
 const missing = ["it does not exist", "Check the path."] as const;
 const forbidden = ["permission denied", "Check who owns the file and its folder."] as const;
-const full = ["no space left on the device", "Free some space, or choose a folder on another disk."] as const;
+const full = [
+  "no space left on the device",
+  "Free some space and run again: what is finished stays. Or choose a folder on another disk.",
+] as const;
 const tooManyOpen = ["too many open files", "Raise the limit with `ulimit -n 4096`."] as const;
 
 const reasons: Readonly<Record<string, readonly [reason: string, fix: string]>> = {
@@ -36,6 +39,10 @@ const reasons: Readonly<Record<string, readonly [reason: string, fix: string]>> 
   ENOSPC: full,
   EDQUOT: full,
   EFBIG: ["the file would be larger than the file system allows", "Choose a folder on another disk."],
+  EIO: [
+    "the disk failed",
+    "Look into the system's log (`dmesg`): copy the data to a sound disk, or fetch the file again; what is finished stays.",
+  ],
   EISDIR: ["it is a folder", "Give the path of a file."],
   EMFILE: tooManyOpen,
   ENFILE: tooManyOpen,

@@ -5,15 +5,25 @@ import { fileError } from "./file-error.js";
 
 /** Size and sha256 of a file, read in pieces. @throws LuthierError when it cannot be read. */
 export async function hashFile(file: string): Promise<WrittenFile> {
+  return hashOf(piecesOf(file));
+}
+
+/** Size and sha256 of what a file with these pieces would have. */
+export async function hashOf(pieces: AsyncIterable<Uint8Array>): Promise<WrittenFile> {
   const hash = createHash("sha256");
   let bytes = 0;
+  for await (const chunk of pieces) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+/** A file from its beginning to its end. @throws LuthierError when it cannot be read. */
+export async function* piecesOf(file: string): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20 })) {
-      hash.update(chunk);
-      bytes += chunk.length;
-    }
+    yield* createReadStream(file, { highWaterMark: 2 ** 20 });
   } catch (error) {
     throw fileError("read", file, error);
   }
-  return { bytes, sha256: hash.digest("hex") };
 }

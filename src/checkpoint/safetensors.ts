@@ -3,6 +3,7 @@ import { LuthierError } from "../error.js";
 import { type Dtype, dtypeBytes, isDtype } from "../tensor/dtype.js";
 import { type WrittenFile, writeAtomically } from "./atomic.js";
 import { fileError } from "./file-error.js";
+import { hashOf } from "./file-hash.js";
 import { duplicateKey, isJsonObject, parseJsonObject } from "./json-file.js";
 
 /*
@@ -80,6 +81,15 @@ export async function writeSafetensorsInOrder(
   metadata: Readonly<Record<string, string>>,
 ): Promise<WrittenFile> {
   return writeAtomically(file, fileBytes(headerBytes(tensors, metadata), tensors));
+}
+
+/** Size and sha256 of the file that `writeSafetensors` would write. */
+export async function hashSafetensors(
+  tensors: readonly NamedTensor[],
+  metadata: Readonly<Record<string, string>>,
+): Promise<WrittenFile> {
+  const ordered = [...tensors].sort(byAlignmentThenName);
+  return hashOf(fileBytes(headerBytes(ordered, metadata), ordered));
 }
 
 // Reading

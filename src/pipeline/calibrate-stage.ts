@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
+import { makeFolder } from "../checkpoint/atomic.js";
 import { rememberedTensors } from "../checkpoint/tensors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { ModelDescription } from "../model/architecture.js";
@@ -45,7 +45,7 @@ export interface CalibrationOptions {
  */
 export async function quantizeOnCalibration(options: CalibrationOptions): Promise<readonly QuantizedEntry[]> {
   const { run, checkpoint, description, planned, windows, kernels, onProgress } = options;
-  await mkdir(path.join(quantizedFolder(run), "linears"), { recursive: true });
+  await makeFolder(path.join(quantizedFolder(run), "linears"));
   const fitted = planned.filter(readsText);
   const waiting = new Set(fitted.map(({ linear }) => linear.name));
   const entries: QuantizedEntry[] = [];

@@ -21,6 +21,7 @@ import { openKeptAnswers } from "./kept-answers.js";
 import { type Engine, isRun, type OpenModelOptions, openModelAt } from "./open-model.js";
 import type { OnProgress } from "./progress.js";
 import { readRunRecord } from "./run-directory.js";
+import { withLock } from "./run-lock.js";
 import { versions } from "./versions.js";
 
 /** What of a task is scored. */
@@ -53,9 +54,15 @@ export interface TaskResult extends TaskScore {
 /**
  * Scores models on a task, one after another, on the same examples; all are compared with the first.
  *
- * @throws LuthierError when models or data are not in order, or the task is none for such models.
+ * @throws LuthierError when models or data are not in order, the task is none for such models, or another process
+ *   writes answers into the same folder.
  */
 export async function evaluateTask(options: EvaluateTaskOptions): Promise<readonly TaskResult[]> {
+  const { keep } = options;
+  return keep === null ? evaluate(options) : withLock(keep, () => evaluate(options));
+}
+
+async function evaluate(options: EvaluateTaskOptions): Promise<readonly TaskResult[]> {
   const { task, hub } = options;
   const shots = options.shots ?? task.data.usualShots ?? 0;
   const rows = await readTaskRows(task.data, task.data.split, options.data ?? null, hub);

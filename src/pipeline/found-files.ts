@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
+import { makeFolder } from "../checkpoint/atomic.js";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import { LuthierError } from "../error.js";
@@ -17,7 +17,7 @@ export async function writeFound(
   tensors: Tensors,
 ): Promise<FileEntry> {
   const full = path.join(quantizedFolder(run), file);
-  await mkdir(path.dirname(full), { recursive: true });
+  await makeFolder(path.dirname(full));
   const written = await writeSafetensors(full, named(tensors), {
     format,
     version: "1",

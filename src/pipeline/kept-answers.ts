@@ -1,8 +1,8 @@
-import { constants, type FileHandle, mkdir, open } from "node:fs/promises";
+import { constants, type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { flushDirectory, writeFully } from "../checkpoint/atomic.js";
+import { flushDirectory, makeFolder, writeFully } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import type { Answer, Question } from "../evaluation/question.js";
@@ -58,7 +58,7 @@ const bytesLimit = 2 ** 29;
  */
 export async function openKeptAnswers(file: string, madeFrom: object, asked: Asked): Promise<KeptAnswers> {
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeFolder(path.dirname(file));
     const handle = await open(file, constants.O_RDWR | constants.O_CREAT);
     try {
       return await readKept(handle, file, { format: "luthier-answers", version: 1, madeFrom }, asked);

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { flushDirectory, makeFolder, type WrittenFile } from "../checkpoint/atomic.js";
 import { hashFile } from "../checkpoint/file-hash.js";
-import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
+import { hashSafetensors, type NamedTensor, writeSafetensors } from "../checkpoint/safetensors.js";
 import { readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import { openKernels } from "../kernels/open.js";
@@ -49,8 +51,9 @@ export async function writePack(
     const { config } = described;
     refuseMisfits(target, parameters, placed, { config, tokenizer, weightedNorms });
     const folder = packFolder(run, target.name);
+    await makeFolder(folder);
     await rm(manifestPath(folder), { force: true }); // a pack is whole when its manifest is there
-    await mkdir(folder, { recursive: true });
+    await flushDirectory(folder); // and a power cut does not bring it back beside other files
     let done = 0;
     const jobs = placed.map(({ linear, info, place }): PackJob => {
       const { name, weight, activation, file } = linear;
@@ -150,7 +153,7 @@ async function writeContainer(
 
 /** One file a linear. */
 async function writeLinears(folder: string, jobs: readonly PackJob[]): Promise<Written> {
-  await mkdir(path.join(folder, "linears"), { recursive: true });
+  await makeFolder(path.join(folder, "linears"));
   const files: FileEntry[] = [];
   const linears: PackEntry[] = [];
   for (const job of jobs) {
@@ -163,24 +166,25 @@ async function writeLinears(folder: string, jobs: readonly PackJob[]): Promise<W
       scheme: job.sha256,
       layout: JSON.stringify(layout),
     };
-    const written = (await finished(full, facts)) ?? (await writeSafetensors(full, named(tensors), facts));
-    files.push({ file, ...written });
+    files.push({ file, ...(await writtenOnce(full, named(tensors), facts)) });
     const bytes = Object.values(tensors).reduce((sum, tensor) => sum + tensor.bytes.length, 0);
     linears.push({ name, file, bytes, weight, activation, layout });
   }
   return { files, linears };
 }
 
-/** The facts of a file that an earlier process wrote from the same scheme with the same layout. */
-async function finished(file: string, facts: Readonly<Record<string, string>>) {
-  try {
-    const { metadata } = await readHeader(file);
-    const same = Object.entries(facts).every(([key, value]) => metadata[key] === value);
-    return same ? await hashFile(file) : null;
-  } catch (error) {
-    if (error instanceof LuthierError) return null;
+/** Writes a file unless an earlier process has written it so, byte for byte. */
+async function writtenOnce(
+  file: string,
+  tensors: readonly NamedTensor[],
+  facts: Readonly<Record<string, string>>,
+): Promise<WrittenFile> {
+  const there = await hashFile(file).catch((error) => {
+    if (error instanceof LuthierError) return null; // missing, or the disk lost it
     throw error;
-  }
+  });
+  if (there && isDeepStrictEqual(there, await hashSafetensors(tensors, facts))) return there;
+  return writeSafetensors(file, tensors, facts);
 }
 
 function sourceOf({ recipe, inputs, calibration }: RunRecord): Manifest["source"] {

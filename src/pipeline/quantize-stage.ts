@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
+import { makeFolder } from "../checkpoint/atomic.js";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { readMatrix } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
@@ -38,7 +38,7 @@ export async function quantizeLinears(
 ): Promise<readonly QuantizedEntry[]> {
   const linears = planned.filter((each): each is ToQuantize => each.quantize !== null && !isFitted(each));
   const folder = quantizedFolder(run);
-  await mkdir(path.join(folder, "linears"), { recursive: true });
+  await makeFolder(path.join(folder, "linears"));
   const entries = new Map<string, QuantizedEntry>();
   for (const each of linears) {
     const entry = await finishedEntry(folder, each);

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { hashFile } from "../checkpoint/file-hash.js";
+import { expectUnchanged, stateOf } from "../checkpoint/unchanged-files.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
@@ -26,7 +27,8 @@ import {
   type InputFile,
   prepareRunDirectory,
   type RunRecord,
-  tryReadRunRecord,
+  readEarlierRecord,
+  writeOrigin,
   writeRunRecord,
 } from "./run-directory.js";
 import { withLock } from "./run-lock.js";
@@ -121,7 +123,7 @@ async function quantizePlanned(
     // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
     Promise.all([
       quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress),
-      keepFloat(out, checkpoint, description, plan.linears),
+      keepFloat(out, checkpoint, description, plan.linears, record.inputs),
     ]),
   );
   const fitted = hasFitted(plan.linears)
@@ -166,7 +168,7 @@ async function beginRecord(
   onProgress: OnProgress,
 ): Promise<RunRecord> {
   const { out, recipe } = options;
-  const earlier = await tryReadRunRecord(out);
+  const earlier = await readEarlierRecord(out);
   const inputs = await hashInputs(checkpoint, earlier?.inputs ?? [], onProgress);
   const record: RunRecord = {
     format: "luthier-run",
@@ -189,6 +191,7 @@ async function beginRecord(
       { usage: true },
     );
   }
+  await writeOrigin(out, record);
   await writeRunRecord(out, record);
   return record;
 }
@@ -217,6 +220,7 @@ export async function hashInputs(
   for (const file of checkpoint.files) {
     const name = path.relative(checkpoint.directory, file);
     onProgress({ stage: "hash", done: inputs.length, total: checkpoint.files.length, what: name });
+    const state = await stateOf(file);
     const { size, mtimeMs } = await stat(file).catch((error) => {
       throw fileError("read", file, error);
     });
@@ -224,6 +228,7 @@ export async function hashInputs(
       (input) => input.name === name && input.bytes === size && input.modifiedMs === mtimeMs,
     );
     inputs.push(known ?? { name, modifiedMs: mtimeMs, ...(await hashFile(file)) });
+    await expectUnchanged(file, state);
   }
   onProgress({ stage: "hash", done: inputs.length, total: inputs.length, what: "" });
   return inputs;

@@ -1,7 +1,7 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { type WrittenFile, writeAtomically } from "../checkpoint/atomic.js";
+import { makeFolder, type WrittenFile, writeAtomically } from "../checkpoint/atomic.js";
 import { fileError, isMissing } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 
@@ -33,7 +33,7 @@ export async function readRecord<T>(file: string, schema: z.ZodType<T>, fix: str
 
 /** Two spaces and a newline at the end, for people too; written atomically. */
 export async function writeRecord(file: string, value: object): Promise<WrittenFile> {
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   return writeAtomically(file, [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)]);
 }
 

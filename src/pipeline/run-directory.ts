@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { access, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { flushDirectory, makeFolder } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import { recipeSchema } from "../recipe/schema.js";
@@ -11,6 +12,7 @@ import { lockFile } from "./run-lock.js";
  * The folder of one run:
  *
  *   run.json           recipe as resolved, versions, sha256 of every input, stages with their times
+ *   origin.json        the same as it was when the run began: what its files belong to, should run.json be lost
  *   quantized/         schemes, the tensors kept float, configuration and tokenizer
  *   statistics/        what calibration text says of the inputs of linears, where a method asks for it
  *   packs/<target>/
@@ -49,8 +51,9 @@ export type RunRecord = z.infer<typeof runRecord>;
 export type InputFile = z.infer<typeof inputFile>;
 
 const recordFile = "run.json";
-/** What a run writes, and `--fresh` deletes. */
-const contents = [recordFile, "quantized", "statistics", "packs", "answers", "reports"];
+const originFile = "origin.json";
+/** What a run writes, and `--fresh` deletes: last what says whose the rest is. */
+const contents = ["quantized", "statistics", "packs", "answers", "reports", originFile, recordFile];
 
 /** Where answers to tasks are kept. */
 export function answersFolder(run: string): string {
@@ -68,16 +71,51 @@ export async function readRunRecord(directory: string): Promise<RunRecord> {
 }
 
 /** The record, or null when the folder holds no run. @throws LuthierError when it is damaged. */
-export function tryReadRunRecord(directory: string): Promise<RunRecord | null> {
+function tryReadRunRecord(directory: string, file = recordFile): Promise<RunRecord | null> {
   return readRecord(
-    path.join(directory, recordFile),
+    path.join(directory, file),
     runRecord,
-    "start over with --fresh, or choose another folder",
+    "run the same `luthier quantize` again; if that refuses, start over with --fresh or choose another folder",
   );
 }
 
 export async function writeRunRecord(directory: string, record: RunRecord): Promise<void> {
   await writeRecord(path.join(directory, recordFile), record);
+}
+
+/**
+ * The record of the run that the folder holds, or how it began where the record is lost or damaged; null of a new folder.
+ * @throws LuthierError when both are, and there are files of a run: nobody can tell what they were made from.
+ */
+export async function readEarlierRecord(directory: string): Promise<RunRecord | null> {
+  let damage: unknown = null;
+  for (const file of [recordFile, originFile]) {
+    try {
+      const found = await tryReadRunRecord(directory, file);
+      if (found) return found;
+    } catch (error) {
+      if (!(error instanceof LuthierError)) throw error;
+      damage ??= error;
+    }
+  }
+  const quantized = path.join(directory, "quantized");
+  const hasFiles = await access(quantized).then(
+    () => true,
+    () => false,
+  );
+  if (!hasFiles) return null; // both were torn while the run began: nothing is lost
+  if (damage) throw damage;
+  throw new LuthierError(
+    `${directory} holds ${quantized}, but neither ${recordFile} nor ${originFile} says what it was made from`,
+    "start over with --fresh, or choose another folder",
+    { usage: true },
+  );
+}
+
+/** Writes how a run begins, before anything else of it, and again where that is lost. */
+export async function writeOrigin(directory: string, record: RunRecord): Promise<void> {
+  const found = await tryReadRunRecord(directory, originFile).catch(() => null);
+  if (!found) await writeRecord(path.join(directory, originFile), { ...record, stages: [], indexes: {} });
 }
 
 /**
@@ -87,25 +125,32 @@ export async function writeRunRecord(directory: string, record: RunRecord): Prom
  */
 export async function prepareRunDirectory(directory: string, fresh: boolean): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeFolder(directory);
     const strangers = (await readdir(directory)).filter(
       (name) => !contents.includes(name) && name !== lockFile && !isTemporary(name),
     );
-    if (strangers.length > 0 && !(await tryReadRunRecord(directory).catch(() => null))) {
+    if (strangers.length > 0 && !(await readEarlierRecord(directory).catch(() => null))) {
       throw new LuthierError(
         `${directory} holds other files (${strangers.slice(0, 3).join(", ")}) and no run`,
         "choose an empty or a new folder with --out",
         { usage: true },
       );
     }
-    if (fresh)
-      for (const name of contents) await rm(path.join(directory, name), { recursive: true, force: true });
+    if (fresh) await deleteRun(directory);
     for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
       if (entry.isFile() && isTemporary(entry.name))
         await rm(path.join(entry.parentPath, entry.name), { force: true });
     }
   } catch (error) {
     throw fileError("prepare", directory, error);
+  }
+}
+
+/** In the order of `contents`, also after a power cut: a stopped deletion leaves a run with fewer files, not files of no run. */
+async function deleteRun(directory: string): Promise<void> {
+  for (const name of contents) {
+    await rm(path.join(directory, name), { recursive: true, force: true });
+    await flushDirectory(directory);
   }
 }
 

@@ -154,7 +154,7 @@ function heldBy(holder: Holder, own: Holder, folder: string, file: string): Luth
     `${folder} is being written by process ${holder.pid}${elsewhere ? ` on ${holder.host}` : ""} since ${holder.since} (${holder.command})`,
     elsewhere
       ? `wait for it, or choose another folder; if that process is gone, delete ${file}`
-      : "wait for it or stop it, or choose another folder with --out",
+      : "wait for it or stop it, or choose another folder (--out, or --keep for answers)",
     { usage: true },
   );
 }

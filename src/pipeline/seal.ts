@@ -1,5 +1,7 @@
 import path from "node:path";
+import { isMissing } from "../checkpoint/file-error.js";
 import { hashFile } from "../checkpoint/file-hash.js";
+import { LuthierError } from "../error.js";
 import { manifestPath, packedTargets, packFolder } from "./pack-files.js";
 import { indexPath } from "./quantized-files.js";
 import { type RunRecord, writeRunRecord } from "./run-directory.js";
@@ -16,13 +18,17 @@ export async function sealIndexes(run: string, record: RunRecord): Promise<RunRe
   return sealed;
 }
 
-/** Indexes that are not as they were sealed. */
+/** Indexes that are not as they were sealed, or not there any more. */
 export async function brokenSeals(run: string, { indexes }: RunRecord): Promise<readonly string[]> {
   const faults: string[] = [];
-  for (const [index, sha256] of Object.entries(await indexHashes(run))) {
+  const found = await indexHashes(run);
+  for (const [index, sha256] of Object.entries(found)) {
     if (indexes[index] === sha256) continue;
     const recorded = indexes[index] ?? "none: the process that wrote it was stopped; run it again";
     faults.push(`${path.join(run, index)}: its sha256 is ${sha256}, recorded in run.json is ${recorded}`);
+  }
+  for (const index of Object.keys(indexes)) {
+    if (!(index in found)) faults.push(`${path.join(run, index)}: is missing, recorded in run.json`);
   }
   return faults;
 }
@@ -34,7 +40,11 @@ async function indexHashes(run: string): Promise<Record<string, string>> {
   const entries: [string, string][] = [];
   for (const file of files) {
     const inside = path.relative(run, file).split(path.sep).join("/");
-    entries.push([inside, (await hashFile(file)).sha256]);
+    const found = await hashFile(file).catch((error) => {
+      if (error instanceof LuthierError && isMissing(error.cause)) return null;
+      throw error;
+    });
+    if (found) entries.push([inside, found.sha256]);
   }
   return Object.fromEntries(entries);
 }

@@ -1,8 +1,9 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { InputStatistics } from "../calibration/input-statistics.js";
+import { makeFolder } from "../checkpoint/atomic.js";
 import { hashFile } from "../checkpoint/file-hash.js";
 import { readHeader, type TensorInfo, writeSafetensors } from "../checkpoint/safetensors.js";
 import { openTensors } from "../checkpoint/tensors.js";
@@ -100,7 +101,7 @@ export async function writeInput(
   linears: readonly string[],
   { tokens, second, ...means }: InputStatistics,
 ): Promise<StoredInput> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const file = `${linears[0]}.safetensors`;
   const tensors = {
     mean: float32Tensor(means.mean),

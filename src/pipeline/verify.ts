@@ -1,6 +1,5 @@
+import { readdir } from "node:fs/promises";
 import path from "node:path";
-import { hashFile } from "../checkpoint/file-hash.js";
-import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { openKernels } from "../kernels/open.js";
 import type { WeightScheme } from "../schemes/scheme.js";
@@ -8,6 +7,7 @@ import { weightTensors } from "../schemes/weights.js";
 import { findTarget } from "../targets/registry.js";
 import type { PackedLinear, Target } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
+import { asFault, damagedFiles } from "./damaged-files.js";
 import {
   type Manifest,
   manifestPath,
@@ -17,12 +17,18 @@ import {
   readManifest,
 } from "./pack-files.js";
 import type { OnProgress } from "./progress.js";
-import { type QuantizedIndex, quantizedFolder, readQuantizedIndex, readScheme } from "./quantized-files.js";
-import type { FileEntry } from "./record.js";
-import { readRunRecord } from "./run-directory.js";
+import {
+  type QuantizedIndex,
+  quantizedFolder,
+  readQuantizedIndex,
+  readScheme,
+  readSchemeFacts,
+} from "./quantized-files.js";
+import { type RunRecord, readRunRecord } from "./run-directory.js";
 import { brokenSeals } from "./seal.js";
 
 export interface Verification {
+  /** Sound or not; of a run whose quantizing was stopped, the linears that it has finished. */
   readonly files: number;
   readonly packedLinears: number;
   /** Kernel paths that were held against the reference. */
@@ -32,7 +38,7 @@ export interface Verification {
 }
 
 /**
- * Checks a run from its files alone: every size and sha256, that each pack's bytes unpack to the scheme they were made
+ * Checks a run from its files alone: that it was finished, every size and sha256, that each pack's bytes unpack to the scheme they were made
  * from, and that the engine computes the same bits natively as by the reference.
  */
 export async function verifyRun(
@@ -41,9 +47,16 @@ export async function verifyRun(
   onProgress: OnProgress = () => {},
 ): Promise<Verification> {
   const record = await readRunRecord(run);
-  const index = await readQuantizedIndex(run);
   const folder = quantizedFolder(run);
-  const faults = [...(await brokenSeals(run, record))];
+  const faults = [...unfinished(run, record), ...(await brokenSeals(run, record))];
+  const index = await readQuantizedIndex(run).catch((error) => {
+    faults.push(...asFault(error));
+    return null;
+  });
+  if (index === null) {
+    const { sound, damaged } = await stoppedSchemes(folder, onProgress);
+    return { files: sound, packedLinears: 0, paths: [], faults: [...faults, ...damaged] };
+  }
   const quantizedFiles = [...index.files, ...index.linears];
   faults.push(...(await damagedFiles(folder, quantizedFiles, "verify quantized", onProgress)));
   let files = quantizedFiles.length;
@@ -59,6 +72,29 @@ export async function verifyRun(
     packedLinears += manifest.linears.length;
   }
   return { files, packedLinears, paths: kernels.native ? [kernels.path] : [], faults: [...new Set(faults)] };
+}
+
+/** A run that a process has begun and none has ended. */
+function unfinished(run: string, { state, stages }: RunRecord): readonly string[] {
+  if (state === "done") return [];
+  const done = stages.map(({ name }) => name).join(", ") || "none";
+  return [
+    `${run}: the run is not finished (stages that are: ${done}); the same \`luthier quantize\` goes on`,
+  ];
+}
+
+/** Of linears that no index names yet: those that the next process takes as finished, and those that it makes again. */
+async function stoppedSchemes(folder: string, onProgress: OnProgress) {
+  const names = await readdir(path.join(folder, "linears")).catch(() => []);
+  const files = names.filter((name) => !name.startsWith(".")).sort();
+  const damaged: string[] = [];
+  for (const [done, name] of files.entries()) {
+    onProgress({ stage: "verify quantized", done, total: files.length, what: name });
+    const file = path.join(folder, "linears", name);
+    await readSchemeFacts(file).catch((error) => damaged.push(...asFault(error)));
+  }
+  onProgress({ stage: "verify quantized", done: files.length, total: files.length, what: "" });
+  return { sound: files.length - damaged.length, damaged };
 }
 
 /** What is wrong with one pack: its files, its linears against the schemes, its engine against the reference. */
@@ -99,30 +135,6 @@ async function packFaults(
     total: index.linears.length,
     what: "",
   });
-  return faults;
-}
-
-/** Files whose size or sha256 is not the recorded one. */
-async function damagedFiles(
-  folder: string,
-  entries: readonly FileEntry[],
-  stage: string,
-  onProgress: OnProgress,
-): Promise<readonly string[]> {
-  const faults: string[] = [];
-  for (const [done, entry] of entries.entries()) {
-    onProgress({ stage, done, total: entries.length, what: entry.file });
-    const file = path.join(folder, entry.file);
-    try {
-      const { bytes, sha256 } = await hashFile(file);
-      if (bytes !== entry.bytes) faults.push(`${file}: has ${bytes} bytes, recorded are ${entry.bytes}`);
-      else if (sha256 !== entry.sha256)
-        faults.push(`${file}: its sha256 is ${sha256}, recorded is ${entry.sha256}`);
-    } catch (error) {
-      faults.push(...asFault(error));
-    }
-  }
-  onProgress({ stage, done: entries.length, total: entries.length, what: "" });
   return faults;
 }
 
@@ -174,9 +186,4 @@ function probe(columns: number): Matrix {
     return (state / 2 ** 32 - 0.5) * 4;
   };
   return matrix(2, columns, Float32Array.from({ length: 2 * columns }, next));
-}
-
-function asFault(error: unknown): readonly string[] {
-  if (error instanceof LuthierError) return [error.message];
-  throw error;
 }

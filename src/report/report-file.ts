@@ -1,5 +1,6 @@
 import path from "node:path";
 import { z } from "zod";
+import { LuthierError } from "../error.js";
 import { readRecord } from "../pipeline/record.js";
 import { type HarnessResults, harnessResults } from "./harness-results.js";
 import { modelParts } from "./linear-place.js";
@@ -142,4 +143,12 @@ export async function earlierScores(run: string): Promise<readonly Score[]> {
   const file = path.join(run, "reports", "report.json");
   const found = await readRecord(file, reportSchema, "delete it: it is made again");
   return found?.scores ?? [];
+}
+
+/** The same for a report that is written anew: of a damaged one nothing can be kept. */
+export async function scoresToKeep(run: string): Promise<readonly Score[]> {
+  return earlierScores(run).catch((error) => {
+    if (error instanceof LuthierError) return [];
+    throw error;
+  });
 }

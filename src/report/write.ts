@@ -1,6 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { writeAtomically } from "../checkpoint/atomic.js";
+import { makeFolder, writeAtomically } from "../checkpoint/atomic.js";
 import { reportMarkdown } from "./markdown.js";
 import { reportPage } from "./page/report-page.js";
 import { reportJson } from "./report-file.js";
@@ -10,7 +9,7 @@ import type { RunSummary } from "./summary.js";
 /** Writes `report.json`, `report.md` and `report.html` into `reports/` of the run's folder. */
 export async function writeReport(summary: RunSummary): Promise<void> {
   const folder = path.join(summary.run, "reports");
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeAtomically(path.join(folder, "report.json"), [
     Buffer.from(`${JSON.stringify(reportJson(summary), null, 2)}\n`),
   ]);

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
@@ -10,6 +9,7 @@ import { type CalibrationText, calibrationText } from "../pipeline/calibration-t
 import { describeCheckpoint } from "../pipeline/plan-checkpoint.js";
 import type { OnProgress } from "../pipeline/progress.js";
 import { hashInputs, planModel } from "../pipeline/quantize.js";
+import { withLock } from "../pipeline/run-lock.js";
 import { versions } from "../pipeline/versions.js";
 import type { CalibrationChoice, Quantizing } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
@@ -117,7 +117,6 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
       plainRecipe(assignmentOf(searched, anyChoice), frame, recipeFile(options)),
     );
     const probed = probedWindows(text.windows);
-    await mkdir(options.out, { recursive: true });
     const blocks = openFloatBlocks(checkpoint, description, options.kernels);
     try {
       const measuring: MeasureOptions = {
@@ -126,8 +125,10 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
         seed: recipeSeed,
         madeFrom: await hashOfSources(checkpoint, text, probed.length, onProgress),
       };
-      const scored = scoreLinears(searched, await measureSensitivities(measuring));
-      return await choose(options, measuring, scored, frame, { ...text, probed });
+      return await withLock(options.out, async () => {
+        const scored = scoreLinears(searched, await measureSensitivities(measuring));
+        return choose(options, measuring, scored, frame, { ...text, probed });
+      });
     } finally {
       await blocks.close();
     }

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { z } from "zod";
+import { LuthierError } from "../error.js";
 import { readRecord, writeRecord } from "../pipeline/record.js";
 
 /*
@@ -41,15 +42,13 @@ const divergencesFile = z.strictObject({
   divergences: z.record(z.string(), finite),
 });
 
-const fix = "delete it: it will be measured again";
-
-/** Nothing when no earlier search wrote it, or from something else. @throws LuthierError when it is damaged. */
+/** Nothing when no earlier search wrote it, or from something else; nor when it is damaged: it is measured again then. */
 export async function readSensitivities(
   folder: string,
   block: number,
   madeFrom: string,
 ): Promise<Sensitivities> {
-  const found = await readRecord(blockPath(folder, block), blockFile, fix);
+  const found = await soundRecord(blockPath(folder, block), blockFile);
   return found?.madeFrom === madeFrom ? found.linears : {};
 }
 
@@ -68,7 +67,7 @@ export async function readDivergences(
   folder: string,
   madeFrom: string,
 ): Promise<Readonly<Record<string, number>>> {
-  const found = await readRecord(divergencesPath(folder), divergencesFile, fix);
+  const found = await soundRecord(divergencesPath(folder), divergencesFile);
   return found?.madeFrom === madeFrom ? found.divergences : {};
 }
 
@@ -79,6 +78,13 @@ export async function writeDivergences(
 ): Promise<void> {
   const head = { format: "luthier-divergences", version: 1, madeFrom };
   await writeRecord(divergencesPath(folder), { ...head, divergences });
+}
+
+async function soundRecord<T>(file: string, schema: z.ZodType<T>): Promise<T | null> {
+  return readRecord(file, schema, "delete it").catch((error) => {
+    if (error instanceof LuthierError) return null;
+    throw error;
+  });
 }
 
 function blockPath(folder: string, block: number): string {
