@@ -6,7 +6,7 @@ import { flushDirectory, writeFully } from "./atomic.js";
 import { fileError } from "./file-error.js";
 import { sizeOf } from "./hub-cache.js";
 import { alone } from "./hub-lock.js";
-import { type HubAnswer, retryWaits } from "./hub-request.js";
+import { type HubAnswer, leave, retryWaits } from "./hub-request.js";
 
 /** A file of a repository, as the hub lists it. */
 export interface RemoteFile {
@@ -125,7 +125,12 @@ async function receive(
   report: () => void,
 ): Promise<LuthierError | null> {
   const answer = await get(partial.doneBytes > 0 ? { range: `bytes=${partial.doneBytes}-` } : {});
-  if (partial.doneBytes > 0 && !continuesAt(answer, partial.doneBytes)) await restart(partial, file);
+  if (answer.status === 206 && !continuesAt(answer, partial.doneBytes)) {
+    await restart(partial, file); // another part than was asked for: the next attempt asks for all
+    await leave(answer);
+    return brokenOff(partial, file, null);
+  }
+  if (answer.status !== 206 && partial.doneBytes > 0) await restart(partial, file);
   try {
     for await (const chunk of answer.content) {
       await append(partial, file, chunk);
@@ -183,9 +188,9 @@ function newHash({ hashKind, bytes }: RemoteFile): Hash {
   return createHash("sha1").update(`blob ${bytes}\0`);
 }
 
-/** True when the answer holds the bytes from `offset` on; a server without ranges sends the whole file with status 200. */
-function continuesAt({ status, headers }: HubAnswer, offset: number): boolean {
-  return status === 206 && headers.get("content-range")?.startsWith(`bytes ${offset}-`) === true;
+/** Whether a part of a file (status 206) begins where was asked; a server without ranges sends the whole with status 200. */
+function continuesAt({ headers }: HubAnswer, offset: number): boolean {
+  return offset > 0 && headers.get("content-range")?.startsWith(`bytes ${offset}-`) === true;
 }
 
 async function putInPlace(incomplete: string, blob: string): Promise<void> {

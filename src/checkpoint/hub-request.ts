@@ -17,7 +17,7 @@ export interface HubConnection {
   readonly answered: Set<string>;
 }
 
-/** What a server answered with success; its content comes in pieces, and must be read or left by `return`. */
+/** What a server answered with success; its content comes in pieces, and must be read or left. */
 export interface HubAnswer {
   readonly status: number;
   readonly headers: Headers;
@@ -87,6 +87,11 @@ export async function request<T>(
     if (attempt >= retryWaits.length || welcomeSeconds > longestWaitSeconds) throw error;
     await hub.wait(Math.max(retryWaits[attempt], welcomeSeconds * 1000));
   }
+}
+
+/** Closes the connection of an answer that is not wanted. */
+export async function leave({ content }: HubAnswer): Promise<void> {
+  for await (const _ of content) return;
 }
 
 /** A failure that may pass. */

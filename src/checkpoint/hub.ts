@@ -196,7 +196,7 @@ const answerBytesLimit = 64 * 2 ** 20;
 
 /** The largest data sets have some ten thousand files; more is a server that never ends its list. */
 const filesLimit = 200_000;
-const pagesLimit = 2000;
+const pagesLimit = 1000;
 
 async function filesOf(
   hub: HubConnection,
