@@ -1,4 +1,5 @@
-import { lstat, mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { lstat, mkdir, readdir, readFile, readlink, rename, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { LuthierError } from "../error.js";
@@ -11,6 +12,7 @@ import { fileError, isMissing } from "./file-error.js";
  *     models--org--name/blobs/<hash>               the files, by content
  *                       refs/<revision>            the commit that a branch or tag meant when it was last asked for
  *                       snapshots/<commit>/<path>  links to the blobs
+ *     .locks/models--org--name/                      of downloads under way
  */
 
 export type RepositoryKind = "model" | "dataset";
@@ -59,6 +61,11 @@ export function blobPath(folder: string, hash: string): string {
   return path.join(folder, "blobs", hash);
 }
 
+/** The lock of those who download that blob; Python's library has locks of its own in the same folder. */
+export function lockPath(folder: string, hash: string): string {
+  return path.join(path.dirname(folder), ".locks", path.basename(folder), `${hash}.luthier`);
+}
+
 /** The commit that a revision meant when it was last downloaded, or null. */
 export async function cachedCommit(folder: string, revision: string): Promise<string | null> {
   if (isCommit(revision)) return revision;
@@ -73,7 +80,7 @@ export async function cachedCommit(folder: string, revision: string): Promise<st
 }
 
 export async function rememberCommit(folder: string, revision: string, commit: string): Promise<void> {
-  if (isCommit(revision)) return;
+  if (isCommit(revision) || (await cachedCommit(folder, revision)) === commit) return;
   const file = path.join(folder, "refs", revision);
   await makeFolder(path.dirname(file));
   await writeAtomically(file, [Buffer.from(commit)]);
@@ -97,10 +104,13 @@ export async function snapshotPaths(snapshot: string): Promise<readonly string[]
 export async function linkBlob(snapshot: string, name: string, blob: string): Promise<string> {
   const link = path.join(snapshot, name);
   const folder = path.dirname(link);
-  await makeFolder(folder);
+  const to = path.relative(folder, blob);
   try {
-    await rm(link, { force: true });
-    await symlink(path.relative(folder, blob), link);
+    if ((await readlink(link).catch(() => null)) === to) return link;
+    await mkdir(folder, { recursive: true });
+    const fresh = `${blob}.${randomUUID()}.link`;
+    await symlink(to, fresh);
+    await rename(fresh, link); // whoever reads it meanwhile finds the old link or the new one
   } catch (error) {
     throw fileError("write", link, error);
   }

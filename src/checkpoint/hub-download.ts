@@ -3,8 +3,10 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { LuthierError } from "../error.js";
 import { flushDirectory, writeFully } from "./atomic.js";
-import { fileError, isMissing } from "./file-error.js";
+import { fileError } from "./file-error.js";
 import { sizeOf } from "./hub-cache.js";
+import { alone } from "./hub-lock.js";
+import { type HubAnswer, leave, retryWaits } from "./hub-request.js";
 
 /** A file of a repository, as the hub lists it. */
 export interface RemoteFile {
@@ -21,40 +23,66 @@ export interface DownloadProgress {
   readonly totalBytes: number;
 }
 
-/** Asks for a file's bytes from an offset on (`range` is a header, absent for the whole file). */
-export type RangeRequest = (headers: Readonly<Record<string, string>>) => Promise<Response>;
+export interface Download {
+  readonly file: RemoteFile;
+  /** Where it is to lie, and the lock of those who bring it there. */
+  readonly blob: string;
+  readonly lock: string;
+  /** Asks for its bytes from an offset on (`range` is a header, absent for the whole file). */
+  readonly get: (headers: Readonly<Record<string, string>>) => Promise<HubAnswer>;
+  readonly wait: (milliseconds: number) => Promise<void>;
+  readonly onProgress: (progress: DownloadProgress) => void;
+}
 
 /**
  * Downloads a file into `blob`, by way of `<blob>.incomplete`, which is kept when the connection breaks and continued by
- * the next call. As long as each attempt gets further, another one follows at once. Two processes may do this at the
- * same time: they write the same bytes to the same places.
+ * the next call. As long as each attempt gets further another one follows at once; a few that do not are waited between.
+ * Of several processes that want the same file one downloads it and the others wait.
  *
  * @throws LuthierError when the connection gives way for good, the file is not what the hub listed, or the disk refuses.
  */
-export async function downloadBlob(
-  file: RemoteFile,
-  blob: string,
-  get: RangeRequest,
-  onProgress: (progress: DownloadProgress) => void,
-): Promise<void> {
-  if ((await sizeOf(blob)) === file.bytes) {
-    onProgress({ file: file.path, doneBytes: file.bytes, totalBytes: file.bytes });
-    return;
+export async function downloadBlob(download: Download): Promise<void> {
+  const { file, blob, lock, onProgress } = download;
+  const isThere = async () => (await sizeOf(blob)) === file.bytes;
+  let isOwnWork = false;
+  while (!(await isThere())) {
+    await alone(lock, async (isStillAlone) => {
+      if (await isThere()) return;
+      isOwnWork = true;
+      await downloadIncomplete(download);
+      // A process that was suspended for long may have been taken for dead: then another one has begun anew.
+      if (await isStillAlone()) await putInPlace(`${blob}.incomplete`, blob);
+    });
   }
+  if (!isOwnWork) onProgress({ file: file.path, doneBytes: file.bytes, totalBytes: file.bytes });
+}
+
+async function downloadIncomplete(download: Download): Promise<void> {
+  const { file, blob, wait } = download;
   const incomplete = `${blob}.incomplete`;
-  try {
-    let reached = -1;
-    for (;;) {
-      const attempt = await continueDownload(file, incomplete, get, onProgress);
-      if (attempt.doneBytes === file.bytes) break;
-      if (attempt.doneBytes <= reached) throw attempt.lost;
-      reached = attempt.doneBytes;
+  let isLeftover = ((await sizeOf(incomplete)) ?? 0) > 0;
+  let reached = -1;
+  let fruitless = 0;
+  for (;;) {
+    const attempt = await continueDownload(download, incomplete).catch((error: unknown) => {
+      if (!(error instanceof OtherContent) || !isLeftover) throw fileError("write", incomplete, error);
+      return null;
+    });
+    if (attempt === null) {
+      isLeftover = false; // what an earlier process left was at fault, or was said to be: once from the beginning
+      reached = -1;
+      continue;
     }
-    await putInPlace(incomplete, blob);
-  } catch (error) {
-    throw fileError("write", incomplete, error);
+    if (attempt.doneBytes === file.bytes) return;
+    if (attempt.doneBytes > reached) fruitless = 0;
+    else if (fruitless < retryWaits.length) await wait(retryWaits[fruitless++]);
+    else throw attempt.lost;
+    reached = Math.max(reached, attempt.doneBytes);
   }
 }
+
+/** What came is not what was listed; nothing of it is kept. */
+class OtherContent extends LuthierError {}
 
 interface Attempt {
   /** Bytes on the disk. */
@@ -71,12 +99,7 @@ interface Partial {
   doneBytes: number;
 }
 
-async function continueDownload(
-  file: RemoteFile,
-  incomplete: string,
-  get: RangeRequest,
-  onProgress: (progress: DownloadProgress) => void,
-): Promise<Attempt> {
+async function continueDownload({ file, get, onProgress }: Download, incomplete: string): Promise<Attempt> {
   const partial = await openPartial(file, incomplete);
   const report = () => onProgress({ file: file.path, doneBytes: partial.doneBytes, totalBytes: file.bytes });
   try {
@@ -98,13 +121,18 @@ async function continueDownload(
 async function receive(
   partial: Partial,
   file: RemoteFile,
-  get: RangeRequest,
+  get: Download["get"],
   report: () => void,
 ): Promise<LuthierError | null> {
-  const response = await get(partial.doneBytes > 0 ? { range: `bytes=${partial.doneBytes}-` } : {});
-  if (partial.doneBytes > 0 && !continuesAt(response, partial.doneBytes)) await restart(partial, file);
+  const answer = await get(partial.doneBytes > 0 ? { range: `bytes=${partial.doneBytes}-` } : {});
+  if (answer.status === 206 && !continuesAt(answer, partial.doneBytes)) {
+    await restart(partial, file); // another part than was asked for: the next attempt asks for all
+    await leave(answer);
+    return brokenOff(partial, file, null);
+  }
+  if (answer.status !== 206 && partial.doneBytes > 0) await restart(partial, file);
   try {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of answer.content) {
       await append(partial, file, chunk);
       report();
     }
@@ -160,26 +188,23 @@ function newHash({ hashKind, bytes }: RemoteFile): Hash {
   return createHash("sha1").update(`blob ${bytes}\0`);
 }
 
-/** True when the answer holds the bytes from `offset` on; a server without ranges sends the whole file with status 200. */
-function continuesAt(response: Response, offset: number): boolean {
-  return (
-    response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${offset}-`) === true
-  );
+/** Whether a part of a file (status 206) begins where was asked; a server without ranges sends the whole with status 200. */
+function continuesAt({ headers }: HubAnswer, offset: number): boolean {
+  return offset > 0 && headers.get("content-range")?.startsWith(`bytes ${offset}-`) === true;
 }
 
 async function putInPlace(incomplete: string, blob: string): Promise<void> {
   try {
     await rename(incomplete, blob);
+    await flushDirectory(path.dirname(blob));
   } catch (error) {
-    if (isMissing(error) && (await sizeOf(blob)) !== null) return; // another process was first
-    throw error;
+    throw fileError("write", blob, error);
   }
-  await flushDirectory(path.dirname(blob));
 }
 
-async function refused(partial: Partial, file: RemoteFile, what: string): Promise<LuthierError> {
+async function refused(partial: Partial, file: RemoteFile, what: string): Promise<OtherContent> {
   await rm(partial.name, { force: true });
-  return new LuthierError(
+  return new OtherContent(
     `${file.path} as the hub sent it ${what} (${file.hashKind} ${file.hash})`,
     "Run again: it will be downloaded from its beginning. If that repeats, check HF_ENDPOINT and proxies on the way.",
   );

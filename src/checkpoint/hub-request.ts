@@ -1,37 +1,66 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { LuthierError } from "../error.js";
 import type { RepositoryId } from "./hub-cache.js";
+import { refusalError, secondsUntilWelcome } from "./hub-refusal.js";
 
-/** How the hub is reached: where, as whom, and by which `fetch`. */
+/** How the hub is reached: where, as whom, by which `fetch`, and with how much patience. */
 export interface HubConnection {
   /** Without a slash at its end. */
   readonly endpoint: string;
   readonly token: string | null;
   readonly fetch: typeof globalThis.fetch;
+  /** How long a server may say nothing, before its answer and within it. */
+  readonly silenceMilliseconds: number;
+  /** Lets time pass between two attempts. */
+  readonly wait: (milliseconds: number) => Promise<void>;
+  /** Hosts that have answered: when one of them goes away it is worth waiting for. */
+  readonly answered: Set<string>;
 }
 
-/** Reads HF_ENDPOINT and HF_TOKEN. The token goes into the header of requests to the endpoint and nowhere else. */
+/** What a server answered with success; its content comes in pieces, and must be read or left. */
+export interface HubAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+export interface HubRequest {
+  readonly repository: RepositoryId;
+  readonly address: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** sha256 that the hub must name in `x-linked-etag`, where it names one: another is another file. */
+  readonly sha256?: string;
+}
+
+/**
+ * Waits before the attempts after the first, in milliseconds, unless the server asks for longer. There is no jitter: the
+ * same run does the same.
+ */
+export const retryWaits: readonly number[] = [1000, 2000, 4000, 8000];
+
+/** The hub counts requests in windows of five minutes; a server that wants more is left to the user. */
+const longestWaitSeconds = 300;
+
+/** Downloads go hub → content network, rarely through one more. */
+const redirectsLimit = 5;
+
+/**
+ * Reads HF_ENDPOINT, HF_TOKEN and HF_HUB_DOWNLOAD_TIMEOUT (seconds, 30 by default). The token goes into the header of
+ * requests to the endpoint and nowhere else.
+ */
 export function connectionFrom(
   environment: NodeJS.ProcessEnv,
-  fetch: typeof globalThis.fetch,
+  fetch: typeof globalThis.fetch = globalThis.fetch,
+  wait: HubConnection["wait"] = async (milliseconds) => void (await sleep(milliseconds)),
 ): HubConnection {
-  const endpoint = (environment.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
-  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
-    throw new LuthierError(
-      `HF_ENDPOINT is ${JSON.stringify(endpoint)}, which is no web address`,
-      "Set it to an address such as https://huggingface.co, or unset it.",
-      { usage: true },
-    );
-  }
-  const token = environment.HF_TOKEN?.trim() || null;
-  if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
-    // Checked here because fetch would quote the token in its own error.
-    throw new LuthierError(
-      "HF_TOKEN holds characters that a token cannot have",
-      "Copy the token again from your settings on the hub.",
-      { usage: true },
-    );
-  }
-  return { endpoint, token, fetch };
+  return {
+    endpoint: endpointIn(environment),
+    token: tokenIn(environment),
+    fetch,
+    silenceMilliseconds: timeoutIn(environment),
+    wait,
+    answered: new Set(),
+  };
 }
 
 /** True when HF_HUB_OFFLINE asks for the cache alone. */
@@ -39,39 +68,67 @@ export function isOffline(environment: NodeJS.ProcessEnv): boolean {
   return /^(1|true|yes|on)$/i.test(environment.HF_HUB_OFFLINE ?? "");
 }
 
-/** Downloads go hub → content network, rarely through one more. */
-const redirectsLimit = 5;
-
 /**
- * A GET that follows redirects itself, so that the token is sent to the endpoint's own origin only.
+ * A GET that follows redirects itself, so that the token is sent to the endpoint's own origin only. What may pass is tried
+ * again: 408, 429, 5xx, connections that break, and servers that fall silent.
  *
- * @param repository what is asked for, for errors.
+ * @param read takes from the answer what is wanted; when the connection breaks meanwhile, all is asked for again.
  * @throws LuthierError when the hub cannot be reached, or answers with anything but success.
  */
-export async function request(
+export async function request<T>(
   hub: HubConnection,
-  repository: RepositoryId,
-  address: string,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Response> {
-  const origin = new URL(hub.endpoint).origin;
-  let url = new URL(address);
-  for (let redirects = 0; redirects <= redirectsLimit; redirects++) {
-    const withToken = url.origin === origin && hub.token !== null;
-    const response = await send(
-      hub,
-      url,
-      withToken ? { ...headers, authorization: `Bearer ${hub.token}` } : headers,
-    );
-    if (response.ok) return response;
-    await response.body?.cancel();
-    const location = response.headers.get("location");
-    if (response.status < 300 || response.status >= 400 || location === null) {
-      throw refusal(hub, repository, url, response);
-    }
-    url = redirected(url, location);
+  asked: HubRequest,
+  read: (answer: HubAnswer) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    const outcome = await tryOnce(hub, asked, read);
+    if ("value" in outcome) return outcome.value;
+    const { error, welcomeSeconds } = outcome;
+    if (attempt >= retryWaits.length || welcomeSeconds > longestWaitSeconds) throw error;
+    await hub.wait(Math.max(retryWaits[attempt], welcomeSeconds * 1000));
   }
-  throw new LuthierError(`${new URL(address).host} sends requests in a circle`, "Check HF_ENDPOINT.");
+}
+
+/** Closes the connection of an answer that is not wanted. */
+export async function leave({ content }: HubAnswer): Promise<void> {
+  for await (const _ of content) return;
+}
+
+/** A failure that may pass. */
+interface Setback {
+  readonly error: LuthierError;
+  /** When the server wants to be asked again; 0 where it does not say. */
+  readonly welcomeSeconds: number;
+}
+
+async function tryOnce<T>(
+  hub: HubConnection,
+  asked: HubRequest,
+  read: (answer: HubAnswer) => Promise<T>,
+): Promise<{ readonly value: T } | Setback> {
+  const { origin } = new URL(hub.endpoint);
+  let url = new URL(asked.address);
+  for (let redirects = 0; redirects <= redirectsLimit; redirects++) {
+    const token = url.origin === origin ? hub.token : null;
+    const headers = { ...asked.headers, ...(token !== null && { authorization: `Bearer ${token}` }) };
+    try {
+      const response = await send(hub, url, headers);
+      const location = response.headers.get("location");
+      if (url.origin === origin) checkLinked(response.headers, asked);
+      if (response.ok) return { value: await read(answerOf(hub, response)) };
+      response.body?.cancel().catch(() => {}); // nothing of it is wanted; a server may hold it open
+      if (response.status < 300 || response.status >= 400 || location === null) {
+        return setbackOf(hub, asked, url, response);
+      }
+      url = redirected(url, location);
+    } catch (error) {
+      if (error instanceof LuthierError) throw error;
+      const lost = unreachable(url.host, error);
+      if (isNobodyThere(error) && !hub.answered.has(url.host)) throw lost;
+      return { error: lost, welcomeSeconds: 0 };
+    }
+  }
+  throw new LuthierError(`${new URL(asked.address).host} sends requests in a circle`, "Check HF_ENDPOINT.");
 }
 
 async function send(
@@ -79,11 +136,71 @@ async function send(
   url: URL,
   headers: Readonly<Record<string, string>>,
 ): Promise<Response> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(silence(hub)), hub.silenceMilliseconds);
   try {
-    return await hub.fetch(url, { headers, redirect: "manual" });
-  } catch (error) {
-    throw unreachable(url.host, error);
+    const response = await hub.fetch(url, { headers, redirect: "manual", signal: stop.signal });
+    hub.answered.add(url.host);
+    return response;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+function silence({ silenceMilliseconds }: HubConnection): Error {
+  return new Error(`nothing came for ${silenceMilliseconds / 1000} seconds`);
+}
+
+function answerOf(hub: HubConnection, { status, headers, body }: Response): HubAnswer {
+  return { status, headers, content: body === null ? noContent() : unlessSilent(hub, body) };
+}
+
+async function* noContent(): AsyncIterable<Uint8Array> {}
+
+async function* unlessSilent(
+  hub: HubConnection,
+  body: ReadableStream<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      let timer: NodeJS.Timeout | undefined;
+      const tooLong = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(silence(hub)), hub.silenceMilliseconds);
+      });
+      const { done, value } = await Promise.race([reader.read(), tooLong]).finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // closes the connection; after its end there is nothing to close
+  }
+}
+
+/** Large files are named by sha256 in the hub's redirect, before a byte of them is sent. */
+function checkLinked(headers: Headers, { sha256, repository }: HubRequest): void {
+  const named = /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(headers.get("x-linked-etag") ?? "")?.[1];
+  if (sha256 === undefined || named === undefined || named === sha256) return;
+  throw new LuthierError(
+    `the hub lists a file of the ${repository.kind} ${repository.name} with sha256 ${sha256} and sends another, ${named}`,
+    "Run again; if that repeats, check HF_ENDPOINT and proxies on the way.",
+  );
+}
+
+/** Refusals for good are thrown. */
+function setbackOf(hub: HubConnection, { repository }: HubRequest, url: URL, response: Response): Setback {
+  const { status, headers } = response;
+  const { endpoint, token } = hub;
+  const hasToken = token !== null;
+  const error = refusalError({ status, headers, host: url.host, endpoint, repository, hasToken });
+  if (status !== 408 && status !== 429 && status < 500) throw error;
+  return { error, welcomeSeconds: secondsUntilWelcome(headers) ?? 0 };
+}
+
+/** No such host, or nothing that listens there: a wrong address or no network, seldom mended by waiting. */
+function isNobodyThere(error: unknown): boolean {
+  const { cause } = error as { cause?: { code?: string } };
+  return cause?.code === "ENOTFOUND" || cause?.code === "ECONNREFUSED";
 }
 
 function unreachable(host: string, error: unknown): LuthierError {
@@ -97,59 +214,54 @@ function unreachable(host: string, error: unknown): LuthierError {
   );
 }
 
+/** Addresses that are led to may be signed: errors show no more of them than the host. */
 function redirected(from: URL, location: string): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : null;
-  if (to !== null && (to.protocol === "https:" || to.protocol === from.protocol)) return to;
+  const isSafe = to !== null && (to.protocol === "https:" || to.protocol === from.protocol);
+  if (isSafe && to.username === "" && to.password === "") return to;
   throw new LuthierError(
-    `${from.host} redirects to ${JSON.stringify(location.slice(0, 100))}, which is not safe to follow`,
+    `${from.host} redirects to ${to === null ? "no address" : `${to.protocol}//${to.host}`}, which is not safe to follow`,
     "Check HF_ENDPOINT.",
   );
 }
 
-function refusal(hub: HubConnection, repository: RepositoryId, url: URL, response: Response): LuthierError {
-  const { kind, name, revision } = repository;
-  const page = `${hub.endpoint}/${kind === "dataset" ? "datasets/" : ""}${name}`;
-  const { status, headers } = response;
-  const [what, fix] = (() => {
-    switch (status) {
-      case 401:
-        return hub.token === null
-          ? [
-              `there is no ${kind} ${name}, or it is not public`,
-              `Check the name; for a private or gated ${kind}, set HF_TOKEN.`,
-            ]
-          : [
-              `the token in HF_TOKEN does not open the ${kind} ${name}`,
-              "Check the name, and whether the token is still valid.",
-            ];
-      case 403:
-        return [
-          `access to the ${kind} ${name} is not granted`,
-          `Accept its licence at ${page}, and set HF_TOKEN to a token of that account that may read it.`,
-        ];
-      case 404:
-        return headers.get("x-error-code") === "RevisionNotFound"
-          ? [`the ${kind} ${name} has no revision ${revision}`, `See its branches and tags at ${page}.`]
-          : [
-              `there is no ${kind} ${name} at revision ${revision}`,
-              `Check the name and the revision at ${page}.`,
-            ];
-      case 429: {
-        const seconds = Number(headers.get("retry-after"));
-        const wait = seconds > 0 ? `Wait ${seconds} seconds` : "Wait some minutes";
-        return [
-          "it allows no more requests for now",
-          `${wait} and run again; with HF_TOKEN set the limit is higher.`,
-        ];
-      }
-      default:
-        return status >= 500
-          ? [
-              "it is in trouble",
-              "Run again later, or set HF_HUB_OFFLINE=1 to use what was downloaded before.",
-            ]
-          : ["that was not expected", "Check HF_ENDPOINT."];
-    }
-  })();
-  return new LuthierError(`${url.host} answered ${status}: ${what}`, fix);
+function endpointIn({ HF_ENDPOINT }: NodeJS.ProcessEnv): string {
+  const endpoint = (HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : null;
+  if (url !== null && (url.username !== "" || url.password !== "")) {
+    throw new LuthierError(
+      "HF_ENDPOINT holds a user name or a password",
+      "Take them out of the address; a mirror's token belongs into HF_TOKEN.",
+      { usage: true },
+    );
+  }
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new LuthierError(
+      `HF_ENDPOINT is ${JSON.stringify(endpoint)}, which is no web address`,
+      "Set it to an address such as https://huggingface.co, or unset it.",
+      { usage: true },
+    );
+  }
+  return endpoint;
+}
+
+function tokenIn({ HF_TOKEN }: NodeJS.ProcessEnv): string | null {
+  const token = HF_TOKEN?.trim() || null;
+  if (token === null || /^[\x21-\x7e]+$/.test(token)) return token;
+  // Checked here because fetch would quote the token in its own error.
+  throw new LuthierError(
+    "HF_TOKEN holds characters that a token cannot have",
+    "Copy the token again from your settings on the hub.",
+    { usage: true },
+  );
+}
+
+function timeoutIn({ HF_HUB_DOWNLOAD_TIMEOUT }: NodeJS.ProcessEnv): number {
+  const seconds = Number(HF_HUB_DOWNLOAD_TIMEOUT || 30);
+  if (seconds > 0 && seconds <= 86_400) return seconds * 1000;
+  throw new LuthierError(
+    `HF_HUB_DOWNLOAD_TIMEOUT is ${JSON.stringify(HF_HUB_DOWNLOAD_TIMEOUT)}`,
+    "Set it to a number of seconds up to 86400, or unset it.",
+    { usage: true },
+  );
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { listFiles } from "@huggingface/hub";
 import { LuthierError } from "../error.js";
@@ -7,6 +8,7 @@ import {
   cachedCommit,
   isCommit,
   linkBlob,
+  lockPath,
   makeFolder,
   parseRepositoryId,
   type RepositoryId,
@@ -16,15 +18,20 @@ import {
   snapshotPaths,
 } from "./hub-cache.js";
 import { type DownloadProgress, downloadBlob, type RemoteFile } from "./hub-download.js";
-import { connectionFrom, type HubConnection, isOffline, request } from "./hub-request.js";
+import { connectionFrom, type HubAnswer, type HubConnection, isOffline, request } from "./hub-request.js";
 import { readJsonObject } from "./json-file.js";
 
 export interface HubOptions {
   /** Called at the start of each file, after each piece that arrives, and for files that are there already. */
   readonly onProgress?: (progress: DownloadProgress) => void;
-  /** HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME, HF_HUB_CACHE; those of the process unless given. */
+  /**
+   * HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT, HF_HOME, HF_HUB_CACHE; those of the process unless
+   * given.
+   */
   readonly environment?: NodeJS.ProcessEnv;
   readonly fetch?: typeof globalThis.fetch;
+  /** Lets time pass before what failed is tried again; the clock's unless given. */
+  readonly wait?: (milliseconds: number) => Promise<void>;
 }
 
 /**
@@ -88,10 +95,10 @@ interface Repository {
 }
 
 function openRepository(id: RepositoryId, options: HubOptions): Promise<Repository> {
-  const { environment = process.env, fetch = globalThis.fetch, onProgress = () => {} } = options;
+  const { environment = process.env, fetch, wait, onProgress = () => {} } = options;
   const folder = repositoryFolder(id, environment);
   if (isOffline(environment)) return cachedRepository(id, folder);
-  return remoteRepository(id, folder, connectionFrom(environment, fetch), onProgress);
+  return remoteRepository(id, folder, connectionFrom(environment, fetch, wait), onProgress);
 }
 
 async function cachedRepository(id: RepositoryId, folder: string): Promise<Repository> {
@@ -108,8 +115,9 @@ async function cachedRepository(id: RepositoryId, folder: string): Promise<Repos
     directory,
     paths,
     async fetch(name) {
-      if (!paths.includes(name)) throw missing(name);
-      return path.join(directory, name);
+      const file = path.join(directory, name);
+      if (!paths.includes(name) || !existsSync(file)) throw missing(name); // links may outlive what they lead to
+      return file;
     },
     async remember() {},
   };
@@ -136,12 +144,22 @@ async function remoteRepository(
         );
       }
       const blob = blobPath(folder, file.hash);
-      await makeFolder(path.dirname(blob));
+      const lock = lockPath(folder, file.hash);
+      for (const needed of [blob, lock]) await makeFolder(path.dirname(needed));
       const address = fileAddress(hub, id, commit, name);
-      // Compressed answers have neither the listed size nor usable ranges.
-      const get = (headers: Readonly<Record<string, string>>) =>
-        request(hub, id, address, { "accept-encoding": "identity", ...headers });
-      await downloadBlob(file, blob, get, onProgress);
+      const sha256 = file.hashKind === "sha256" ? file.hash : undefined;
+      await downloadBlob({
+        file,
+        blob,
+        lock,
+        // Compressed answers have neither the listed size nor usable ranges.
+        get: (range) => {
+          const headers = { "accept-encoding": "identity", ...range };
+          return request(hub, { repository: id, address, headers, sha256 }, async (answer) => answer);
+        },
+        wait: hub.wait,
+        onProgress,
+      });
       return linkBlob(directory, name, blob);
     },
     remember: () => rememberCommit(folder, id.revision, commit),
@@ -152,29 +170,50 @@ async function commitOf(hub: HubConnection, id: RepositoryId): Promise<string> {
   const revision = encodeURIComponent(id.revision);
   const address = `${hub.endpoint}/api/${id.kind}s/${id.name}/revision/${revision}`;
   return answerOf(hub, id, async () => {
-    const { sha } = (await (await request(hub, id, address, acceptJson)).json()) as { sha?: unknown };
+    const { sha } = (await (await getJson(hub, id, address)).json()) as { sha?: unknown };
     if (typeof sha !== "string" || !isCommit(sha)) throw notTheHub(hub, id, null);
     return sha;
   });
 }
 
-const acceptJson = { accept: "application/json" };
+/** What the hub's API answers; read whole, so that a connection that breaks within it is tried again. */
+function getJson(hub: HubConnection, id: RepositoryId, address: string): Promise<Response> {
+  const asked = { repository: id, address, headers: { accept: "application/json" } };
+  return request(hub, asked, async ({ status, headers, content }: HubAnswer) => {
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const piece of content) {
+      bytes += piece.length;
+      if (bytes > answerBytesLimit) throw notTheHub(hub, id, null);
+      pieces.push(piece);
+    }
+    return new Response(Buffer.concat(pieces), { status, headers });
+  });
+}
+
+/** A page of a thousand files takes some hundred kilobytes. */
+const answerBytesLimit = 64 * 2 ** 20;
 
 /** The largest data sets have some ten thousand files; more is a server that never ends its list. */
 const filesLimit = 200_000;
+const pagesLimit = 1000;
 
 async function filesOf(
   hub: HubConnection,
   id: RepositoryId,
   commit: string,
 ): Promise<ReadonlyMap<string, RemoteFile>> {
+  let pages = 0;
   const entries = listFiles({
     repo: { type: id.kind, name: id.name },
     revision: commit,
     recursive: id.kind === "dataset",
     hubUrl: hub.endpoint,
     // The library would send a token to wherever the list says it continues.
-    fetch: (address) => request(hub, id, String(address), acceptJson),
+    fetch: async (address) => {
+      if (++pages > pagesLimit) throw notTheHub(hub, id, null);
+      return getJson(hub, id, String(address));
+    },
   });
   return answerOf(hub, id, async () => {
     const files = new Map<string, RemoteFile>();

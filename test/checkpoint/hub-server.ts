@@ -19,7 +19,24 @@ export interface Behaviour {
   /** Requests without this token are answered 401. */
   token?: string;
   /** Answers everything with a status and headers. */
-  refuse?: { readonly status: number; readonly headers?: Record<string, string> };
+  refuse?: Refused;
+  /** Answers so many requests to the hub so, one after another, and then as it should. */
+  refuseFirst?: Refused[];
+  /** The same for the content network; 0 closes the connection without an answer. */
+  networkRefusesFirst?: (Refused | 0)[];
+  /** Answers of the API: cut off in the middle so many times, replaced by a page, never ending, or never begun. */
+  cutAnswers?: number;
+  page?: string;
+  endless?: boolean;
+  silent?: boolean;
+  /** The content network sends so many bytes of each answer and then nothing, so many times. */
+  stalls?: { readonly afterBytes: number; times: number };
+  /** Bytes that the content network says it sends, over those it sends. */
+  claimedBytesMore?: number;
+  /** The sha256 that the hub's redirect names, in place of the file's. */
+  linkedSha256?: string;
+  /** The offset that answers to ranges claim to begin at, in place of the one asked for. */
+  rangeBegin?: number;
   /** The content network closes the connection after so many bytes of an answer. */
   breakAfterBytes?: number;
   /** The content network sends the whole file, whatever the range. */
@@ -30,6 +47,11 @@ export interface Behaviour {
   pageLength?: number;
   /** Where the tree is said to go on instead of at this server. */
   nextPageAt?: string;
+}
+
+export interface Refused {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
 }
 
 export interface SeenRequest {
@@ -58,6 +80,9 @@ export async function hubServer(
   const network = await listening((request, response) => {
     seen.network.push({ url: request.url!, headers: request.headers });
     const file = files.find(({ path }) => `/${path}` === request.url)!;
+    const refused = behaviour.networkRefusesFirst?.shift();
+    if (refused === 0) return void request.socket.destroy();
+    if (refused !== undefined) return void response.writeHead(refused.status, refused.headers).end("no");
     sendContent(request, response, file, behaviour);
   });
   const endpoint = await listening((request, response) => {
@@ -77,7 +102,9 @@ interface Hub {
 
 function answer(request: IncomingMessage, response: ServerResponse, hub: Hub): void {
   const { repository, files, behaviour } = hub;
-  const { refuse, token } = behaviour;
+  const { token, silent } = behaviour;
+  const refuse = behaviour.refuseFirst?.shift() ?? behaviour.refuse;
+  if (silent) return;
   const url = decodeURIComponent(request.url!);
   const resolve = `/${repository.replace(/^models\//, "")}/resolve/${commit}/`;
   const revisions = ["main", "refs/pr/1"].map((revision) => `/api/${repository}/revision/${revision}`);
@@ -85,12 +112,13 @@ function answer(request: IncomingMessage, response: ServerResponse, hub: Hub): v
   if (refuse !== undefined) response.writeHead(refuse.status, refuse.headers).end("{}");
   else if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
     response.writeHead(401).end("{}");
-  } else if (revisions.includes(url)) sendJson(response, { id: repository, sha: commit });
+  } else if (revisions.includes(url)) sendJson(response, { id: repository, sha: commit }, behaviour);
   else if (url.startsWith(`/api/${repository}/tree/${commit}?`)) sendTree(url, response, hub);
   else if (file === undefined) response.writeHead(404, { "x-error-code": "RevisionNotFound" }).end("{}");
   else if (file.lfs) {
     const location = `${hub.network}/${file.path}`;
-    response.writeHead(302, { location, "x-repo-commit": commit, "x-linked-etag": hashOf(file) }).end();
+    const linked = behaviour.linkedSha256 ?? hashOf(file);
+    response.writeHead(302, { location, "x-repo-commit": commit, "x-linked-etag": `"${linked}"` }).end();
   } else sendContent(request, response, file, behaviour);
 }
 
@@ -110,25 +138,30 @@ function sendTree(url: string, response: ServerResponse, { files, behaviour, end
     ...(file.lfs && { lfs: { oid: hashOf(file), size: file.content.length, pointerSize: 9 } }),
   }));
   const folders = [{ type: "directory", path: "onnx", size: 0, oid: gitHash(Buffer.alloc(0)) }];
-  sendJson(response, [...folders, ...entries]);
+  sendJson(response, [...folders, ...entries], behaviour);
 }
 
 function sendContent(
   request: IncomingMessage,
   response: ServerResponse,
   file: HubFile,
-  { breakAfterBytes, ignoreRanges, corrupt }: Behaviour,
+  behaviour: Behaviour,
 ): void {
+  const { breakAfterBytes, ignoreRanges, corrupt, stalls, claimedBytesMore = 0, rangeBegin } = behaviour;
   const content = corrupt?.(file.content) ?? file.content;
   const begin = ignoreRanges ? 0 : Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
   const part = content.subarray(begin);
-  const range = `bytes ${begin}-${content.length - 1}/${content.length}`;
-  const headers = { etag: `"${hashOf(file)}"`, "x-repo-commit": commit, "content-length": part.length };
+  const range = `bytes ${rangeBegin ?? begin}-${content.length - 1}/${content.length}`;
+  const length = part.length + (file.lfs ? claimedBytesMore : 0);
+  const headers = { etag: `"${hashOf(file)}"`, "x-repo-commit": commit, "content-length": length };
   if (begin > 0) response.writeHead(206, { ...headers, "content-range": range });
   else response.writeHead(200, headers);
-  if (breakAfterBytes === undefined || !file.lfs || part.length <= breakAfterBytes)
-    return void response.end(part);
-  response.write(part.subarray(0, breakAfterBytes), () => setTimeout(() => response.destroy(), 20));
+  const destroy = () => setTimeout(() => response.destroy(), 20);
+  if (file.lfs && stalls && stalls.times-- > 0) response.write(part.subarray(0, stalls.afterBytes));
+  else if (file.lfs && part.length > (breakAfterBytes ?? Number.POSITIVE_INFINITY)) {
+    response.write(part.subarray(0, breakAfterBytes), destroy);
+  } else if (length > part.length) response.write(part, destroy);
+  else response.end(part);
 }
 
 export function hashOf(file: HubFile): string {
@@ -139,8 +172,25 @@ function gitHash(content: Buffer): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }
 
-function sendJson(response: ServerResponse, value: unknown): void {
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+function sendJson(response: ServerResponse, value: unknown, behaviour: Behaviour): void {
+  const text = behaviour.page ?? JSON.stringify(value);
+  const type = behaviour.page === undefined ? "application/json" : "text/html";
+  response.writeHead(200, {
+    "content-type": type,
+    ...(behaviour.endless ? {} : { "content-length": text.length }),
+  });
+  if (behaviour.endless) sendWithoutEnd(response);
+  else if (behaviour.cutAnswers === undefined || behaviour.cutAnswers-- <= 0) response.end(text);
+  else response.write(text.slice(0, text.length / 2), () => setTimeout(() => response.destroy(), 20));
+}
+
+function sendWithoutEnd(response: ServerResponse): void {
+  const piece = Buffer.alloc(2 ** 20, " ");
+  const more = () => {
+    while (!response.destroyed && response.write(piece));
+  };
+  response.on("drain", more);
+  more();
 }
 
 /** Starts a server on a free port; returns its address. */

@@ -22,6 +22,9 @@ export function shard(tensor: string): Buffer {
 export interface Setting {
   readonly hub: HubServer;
   readonly environment: NodeJS.ProcessEnv;
+  /** Takes no time and notes how much was asked for, in milliseconds. */
+  readonly wait: (milliseconds: number) => Promise<void>;
+  readonly waits: readonly number[];
   /** The repository's folder in the cache. */
   readonly folder: string;
 }
@@ -29,8 +32,11 @@ export interface Setting {
 export async function setting(files: readonly HubFile[], behaviour: Behaviour = {}): Promise<Setting> {
   const hub = await hubServer("models/org/name", files, behaviour);
   const cache = await temporaryFolder();
+  const waits: number[] = [];
   return {
     hub,
+    waits,
+    wait: async (milliseconds) => void waits.push(milliseconds),
     environment: { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache },
     folder: path.join(cache, "models--org--name"),
   };

@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto";
+import { link, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileError, isMissing } from "./file-error.js";
+
+/** A lock that has not been renewed for so long belongs to nobody, whichever machine took it. */
+const silenceMilliseconds = 30_000;
+const pollMilliseconds = 100;
+
+/**
+ * Does work while nobody else, in this process or another, here or on a machine that shares the disk, does work under the
+ * same lock; waits until then. Holders renew their lock as long as they live. One whose process is gone, or that was not
+ * renewed for half a minute as the waiting process counts it (clocks of machines differ), is taken over.
+ *
+ * @param lock a file of no other use, in a folder that exists.
+ * @param work is told how to ask whether the lock is still its own: a process that was suspended may have lost it.
+ */
+export async function alone<T>(
+  lock: string,
+  work: (isStillAlone: () => Promise<boolean>) => Promise<T>,
+  silence: number = silenceMilliseconds,
+): Promise<T> {
+  const own = JSON.stringify({ host: hostname(), pid: process.pid, mark: randomUUID() });
+  await take(lock, own, silence);
+  const renewal = setInterval(() => renew(lock), silence / 10).unref();
+  const isStillAlone = async () => (await holderOf(lock)) === own;
+  try {
+    return await work(isStillAlone);
+  } finally {
+    clearInterval(renewal);
+    if (await isStillAlone()) await rm(lock, { force: true });
+  }
+}
+
+async function take(lock: string, own: string, silence: number): Promise<void> {
+  for (;;) {
+    try {
+      await writeFile(lock, own, { flag: "wx" });
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw fileError("write", lock, error);
+    }
+    await untilFree(lock, silence);
+  }
+}
+
+function renew(lock: string): void {
+  const now = new Date();
+  utimes(lock, now, now).catch(() => {}); // a lock that was taken away is found out when work asks
+}
+
+/** Waits until the lock is given back, or takes it away from a holder that is gone. */
+async function untilFree(lock: string, silence: number): Promise<void> {
+  let seen = { holder: "", renewedMs: 0, since: performance.now() };
+  for (;;) {
+    const holder = await holderOf(lock);
+    const renewedMs = await renewalOf(lock);
+    if (holder === null || renewedMs === null) return;
+    if (holder !== seen.holder || renewedMs !== seen.renewedMs) {
+      seen = { holder, renewedMs, since: performance.now() };
+    }
+    if (isGone(holder) || performance.now() - seen.since > silence) return takeAway(lock, holder);
+    await sleep(pollMilliseconds);
+  }
+}
+
+async function holderOf(lock: string): Promise<string | null> {
+  try {
+    return await readFile(lock, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw fileError("read", lock, error);
+  }
+}
+
+async function renewalOf(lock: string): Promise<number | null> {
+  try {
+    return (await stat(lock)).mtimeMs;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw fileError("read", lock, error);
+  }
+}
+
+/** Whether the holder was a process of this machine that has ended. */
+function isGone(holder: string): boolean {
+  const [, host, pid] = /"host":"([^"]*)","pid":(\d+)/.exec(holder) ?? [];
+  if (host !== hostname()) return false;
+  try {
+    process.kill(Number(pid), 0); // asks, does nothing
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
+}
+
+/** Of several that wait only one gets it; a lock that somebody took in the meantime comes back. */
+async function takeAway(lock: string, holder: string): Promise<void> {
+  const aside = `${lock}.${randomUUID()}`;
+  try {
+    await rename(lock, aside);
+    if ((await holderOf(aside)) !== holder) await link(aside, lock);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "EEXIST") throw fileError("write", lock, error);
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
