@@ -10,7 +10,9 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const here = path.dirname(fileURLToPath(import.meta.url));
-const out = path.join(here, "build");
+/** With `--sanitize`: an addon of its own that stops at the first wrong access or undefined operation, for `npm run test:sanitized`. */
+const sanitize = process.argv.includes("--sanitize");
+const out = path.join(here, sanitize ? "sanitized" : "build");
 const addon = path.join(out, "luthier.node");
 const failure = path.join(out, "failure.txt");
 const compiler = process.env.CXX ?? "c++";
@@ -20,12 +22,16 @@ const includes = [require("node-api-headers").include_dir, require("node-addon-a
   (folder) => path.resolve(folder),
 );
 
+const sanitizers = sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : [];
+
 // No contraction and no fast math: every path must round exactly as the reference does.
 const flags = [
   ..."-std=c++20 -O3 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi".split(
     " ",
   ),
   ..."-DNAPI_VERSION=8 -DNAPI_CPP_EXCEPTIONS".split(" "),
+  ...sanitizers,
+  ...(sanitize ? ["-O1", "-g1", "-fno-omit-frame-pointer"] : []),
   ...(process.env.LUTHIER_NATIVE_FLAGS?.split(" ") ?? []),
   ...includes.map((folder) => `-I${folder}`),
 ];
@@ -91,14 +97,11 @@ if (upToDate() && !process.env.LUTHIER_NATIVE_FLAGS) {
     await Promise.all(Array.from({ length: availableParallelism() }, compileInTurn));
     const fresh = `${addon}.${process.pid}.tmp`;
     const undefinedSymbols = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
-    const sanitizers = process.env.LUTHIER_NATIVE_FLAGS?.split(" ").filter((flag) =>
-      flag.startsWith("-fsanitize"),
-    );
     await run(compiler, [
       "-shared",
       "-pthread",
       ...undefinedSymbols,
-      ...(sanitizers ?? []),
+      ...sanitizers,
       ...units.map(objectOf),
       "-o",
       fresh,

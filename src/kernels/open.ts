@@ -53,9 +53,9 @@ function pathWanted(text: string | undefined): KernelPath | undefined {
   });
 }
 
-/** The addon that `native/build.mjs` built; null when it did not. */
+/** The addon that `native/build.mjs` built, or another build of it that `LUTHIER_ADDON` names; null when there is none. */
 export function addonPath(): string | null {
-  const file = packagePath("native/build/luthier.node");
+  const file = process.env.LUTHIER_ADDON || packagePath("native/build/luthier.node");
   return existsSync(file) ? file : null;
 }
 

@@ -1,0 +1,29 @@
+import type { FuzzedParser } from "./parser.js";
+import { checkpoint, storedCheckpoints } from "./parsers/checkpoint.js";
+import { gguf } from "./parsers/gguf.js";
+import { hub } from "./parsers/hub.js";
+import { packs } from "./parsers/packs.js";
+import { parquet } from "./parsers/parquet.js";
+import { device, recipe } from "./parsers/recipes.js";
+import { answers, records, schemes } from "./parsers/runs.js";
+import { safetensors } from "./parsers/safetensors.js";
+import { tables } from "./parsers/tables.js";
+import { tokenizer } from "./parsers/tokenizer.js";
+
+/** Everything that reads files of strangers. */
+export const parsers: readonly FuzzedParser[] = [
+  safetensors,
+  gguf,
+  checkpoint,
+  ...storedCheckpoints,
+  tokenizer,
+  recipe,
+  device,
+  parquet,
+  tables,
+  records,
+  schemes,
+  answers,
+  hub,
+  ...packs,
+];
