@@ -1,4 +1,4 @@
-// Writes a checkpoint of Qwen3-0.6B's shapes with seeded random weights: BF16, sharded, tied head.
+// Writes a checkpoint of Qwen3-0.6B's shapes, or others, with seeded random weights: BF16, sharded, tied head.
 //   node bench/random-checkpoint.mjs <dir> [--layers 28] [--seed 1]
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -14,16 +14,27 @@ export const shape = {
   headSize: 128,
   vocabulary: 151936,
 };
+
+/** Qwen3-4B's: 101 M weights a block, 36 blocks. */
+export const wideShape = {
+  hidden: 2560,
+  intermediate: 9728,
+  heads: 32,
+  keyValueHeads: 8,
+  headSize: 128,
+  vocabulary: 151936,
+};
+
 const tensorsPerShard = 110; // three shards of 28 blocks
 const chunkWeights = 2 ** 22;
 
-export async function writeRandomCheckpoint(directory, layers, seed) {
+export async function writeRandomCheckpoint(directory, layers, seed, sizes = shape) {
   mkdirSync(directory, { recursive: true });
-  writeFileSync(path.join(directory, "config.json"), `${JSON.stringify(config(layers), null, 2)}\n`);
+  writeFileSync(path.join(directory, "config.json"), `${JSON.stringify(config(layers, sizes), null, 2)}\n`);
   for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
     copyFileSync(path.join(packagePath("models/tiny"), name), path.join(directory, name));
   }
-  const tensors = tensorShapes(layers);
+  const tensors = tensorShapes(layers, sizes);
   const shards = Math.ceil(tensors.length / tensorsPerShard);
   const weightMap = {};
   for (let shard = 0; shard < shards; shard++) {
@@ -44,17 +55,17 @@ export async function writeRandomCheckpoint(directory, layers, seed) {
   writeFileSync(path.join(directory, "model.safetensors.index.json"), JSON.stringify(index));
 }
 
-function config(layers) {
+function config(layers, sizes) {
   return {
     architectures: ["Qwen3ForCausalLM"],
     model_type: "qwen3",
-    hidden_size: shape.hidden,
-    intermediate_size: shape.intermediate,
+    hidden_size: sizes.hidden,
+    intermediate_size: sizes.intermediate,
     num_hidden_layers: layers,
-    num_attention_heads: shape.heads,
-    num_key_value_heads: shape.keyValueHeads,
-    head_dim: shape.headSize,
-    vocab_size: shape.vocabulary,
+    num_attention_heads: sizes.heads,
+    num_key_value_heads: sizes.keyValueHeads,
+    head_dim: sizes.headSize,
+    vocab_size: sizes.vocabulary,
     max_position_embeddings: 40960,
     rms_norm_eps: 1e-6,
     rope_theta: 1_000_000,
@@ -63,8 +74,7 @@ function config(layers) {
   };
 }
 
-function tensorShapes(layers) {
-  const { hidden, intermediate, heads, keyValueHeads, headSize, vocabulary } = shape;
+function tensorShapes(layers, { hidden, intermediate, heads, keyValueHeads, headSize, vocabulary }) {
   const block = (i) => [
     [`model.layers.${i}.self_attn.q_proj.weight`, [heads * headSize, hidden]],
     [`model.layers.${i}.self_attn.k_proj.weight`, [keyValueHeads * headSize, hidden]],

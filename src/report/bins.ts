@@ -7,19 +7,24 @@ export interface Bins {
   readonly counts: readonly number[];
 }
 
-/** All finite values in this many bins between the least and the most of them. */
-export function binned(all: Float32Array, bins: number): Bins {
-  const values = all.filter(Number.isFinite);
-  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+/**
+ * All finite values in this many bins between the least and the most of them. They are looked at twice where they are:
+ * weights of large linears would not fit in memory as a list of numbers.
+ */
+export function binned(values: Float32Array, bins: number): Bins {
+  let [least, most, finite] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
   for (const value of values) {
+    if (!Number.isFinite(value)) continue;
     if (value < least) least = value;
     if (value > most) most = value;
+    finite++;
   }
-  if (values.length === 0 || least === most)
-    return { first: values[0] ?? 0, width: 0, counts: [values.length] };
+  if (finite === 0) return { first: 0, width: 0, counts: [0] };
+  if (least === most) return { first: least, width: 0, counts: [finite] };
   const width = (most - least) / bins;
   const counts = new Array<number>(bins).fill(0);
-  for (const value of values) counts[Math.min(bins - 1, Math.floor((value - least) / width))]++;
+  for (const value of values)
+    if (Number.isFinite(value)) counts[Math.min(bins - 1, Math.floor((value - least) / width))]++;
   return { first: least, width, counts };
 }
 
