@@ -102,6 +102,7 @@ function licencesFound() {
 function isAllowed(expression) {
   if (typeof expression !== "string") return false;
   const tokens = expression.match(/[()]|[^\s()]+/g) ?? [];
+  let isBroken = false;
   const any = () => {
     let allowed = all();
     while (tokens[0] === "OR") {
@@ -120,11 +121,12 @@ function isAllowed(expression) {
   };
   const one = () => {
     const token = tokens.shift();
+    if (token === undefined) isBroken = true;
     if (token !== "(") return allowedLicences.has(token);
     const allowed = any();
     return tokens.shift() === ")" && allowed;
   };
-  return any() && tokens.length === 0;
+  return any() && tokens.length === 0 && !isBroken;
 }
 
 /** What the registry knows of the packages of run time; where it does not answer that is said, and is no fault of theirs. */
