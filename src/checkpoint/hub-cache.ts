@@ -44,12 +44,16 @@ export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }
 
-/** The folder of a repository in the cache, by the environment variables that Python's library reads too. */
-export function repositoryFolder({ kind, name }: RepositoryId, environment: NodeJS.ProcessEnv): string {
+/** The cache, by the environment variables that Python's library reads too. */
+export function hubCacheFolder(environment: NodeJS.ProcessEnv): string {
   const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = environment;
   const home = HF_HOME || path.join(XDG_CACHE_HOME || path.join(homedir(), ".cache"), "huggingface");
-  const cache = HF_HUB_CACHE || HUGGINGFACE_HUB_CACHE || path.join(home, "hub");
-  return path.resolve(cache, `${kind}s--${name.replace("/", "--")}`);
+  return path.resolve(HF_HUB_CACHE || HUGGINGFACE_HUB_CACHE || path.join(home, "hub"));
+}
+
+/** The folder of a repository in the cache. */
+export function repositoryFolder({ kind, name }: RepositoryId, environment: NodeJS.ProcessEnv): string {
+  return path.join(hubCacheFolder(environment), `${kind}s--${name.replace("/", "--")}`);
 }
 
 export function snapshotFolder(folder: string, commit: string): string {

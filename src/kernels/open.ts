@@ -21,7 +21,7 @@ export interface KernelOptions {
  */
 export function openKernels(options: KernelOptions = {}): Kernels {
   const threads = options.threads ?? threadsWanted(process.env.LUTHIER_THREADS);
-  const addon = loadAddon();
+  const { addon } = addonState();
   const paths: readonly KernelPath[] = [...(addon?.paths() ?? []), "reference"];
   const path = options.path ?? pathWanted(process.env.LUTHIER_KERNELS) ?? paths[0];
   if (!paths.includes(path)) {
@@ -53,18 +53,22 @@ function pathWanted(text: string | undefined): KernelPath | undefined {
   });
 }
 
-/** The addon that `native/build.mjs` built, or another build of it that `LUTHIER_ADDON` names; null when there is none. */
-export function addonPath(): string | null {
-  const file = process.env.LUTHIER_ADDON || packagePath("native/build/luthier.node");
-  return existsSync(file) ? file : null;
+/** The addon that `native/build.mjs` built, or another build of it that `LUTHIER_ADDON` names. */
+export interface AddonState {
+  /** Null when it was not built. */
+  readonly file: string | null;
+  /** Null when it was not built or does not load. */
+  readonly addon: NativeAddon | null;
+  /** Why it does not load: most often it was built for another Node.js or processor. The reference serves then. */
+  readonly fault: string | null;
 }
 
-function loadAddon(): NativeAddon | null {
-  const file = addonPath();
-  if (file === null) return null;
+export function addonState(): AddonState {
+  const file = process.env.LUTHIER_ADDON || packagePath("native/build/luthier.node");
+  if (!existsSync(file)) return { file: null, addon: null, fault: null };
   try {
-    return createRequire(import.meta.url)(file) as NativeAddon;
-  } catch {
-    return null; // built for another Node or processor: the reference serves, and `luthier doctor` says so
+    return { file, addon: createRequire(import.meta.url)(file) as NativeAddon, fault: null };
+  } catch (error) {
+    return { file, addon: null, fault: (error as Error).message };
   }
 }

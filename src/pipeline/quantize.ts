@@ -35,7 +35,7 @@ import { withLock } from "./run-lock.js";
 import { sealIndexes } from "./seal.js";
 import { sourceOf } from "./statistics-stage.js";
 import { transformCheckpoint } from "./transform-stage.js";
-import { versions } from "./versions.js";
+import { versionsOnRecord } from "./versions.js";
 
 export interface QuantizeOptions {
   /** A checkpoint's folder. */
@@ -173,7 +173,7 @@ async function beginRecord(
   const record: RunRecord = {
     format: "luthier-run",
     version: 1,
-    versions: { ...versions() },
+    versions: await versionsOnRecord(earlier?.versions.commit),
     model: options.model,
     recipe: { name: recipe.name, resolved: recipe.recipe },
     ...(notes.length > 0 && { notes: [...notes] }),

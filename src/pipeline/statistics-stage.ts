@@ -81,9 +81,9 @@ export function sourceOf(
   { versions, inputs, calibration }: Pick<RunRecord, "versions" | "inputs" | "calibration">,
   transforms: StatisticsSource["transforms"],
 ): StatisticsSource {
-  const { node: _, ...computing } = versions;
+  const { luthier, "onnxruntime-node": onnxruntime } = versions;
   return {
-    versions: computing,
+    versions: { luthier, "onnxruntime-node": onnxruntime },
     model: Object.fromEntries(inputs.map((input) => [input.name, input.sha256])),
     text: calibration
       ? { sha256: calibration.sha256, windows: calibration.windows, length: calibration.length }

@@ -1,4 +1,5 @@
 import { measuresOf } from "./measures.js";
+import { provenanceRows } from "./provenance.js";
 import type { Score } from "./score.js";
 import { changeText, conventionText, dataText, intervalText, valueText } from "./score-text.js";
 import { oddLinears, type RunSummary } from "./summary.js";
@@ -44,6 +45,8 @@ export function reportMarkdown(summary: RunSummary): string {
       ["stage", "seconds", "peak memory of the process so far"],
       stages.map((stage) => [stage.name, stage.seconds.toFixed(2), bytesText(stage.peakMemoryBytes)]),
     ),
+    "## Made from",
+    table(["what", "sha256 or version"], provenanceRows(summary.provenance)),
   ].join("\n\n")}\n`;
 }
 

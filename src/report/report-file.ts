@@ -98,6 +98,15 @@ const reportSchema: z.ZodType<Report> = z.strictObject({
   model: text,
   recipe: text,
   notes: z.array(text),
+  provenance: z
+    .strictObject({
+      versions: z
+        .record(text, text)
+        .describe("of luthier and what it computes with; its commit, the platform"),
+      inputs: z.array(z.strictObject({ name: text, bytes: counted, sha256: text })),
+      calibration: z.strictObject({ name: text, sha256: text }).nullable(),
+    })
+    .describe("what decides the run's bytes, besides its recipe"),
   linears: z.array(
     z.strictObject({
       name: text,

@@ -12,6 +12,7 @@ import { ruleFor } from "../recipe/match.js";
 import { isStored, type Recipe } from "../recipe/schema.js";
 import { dequantize, describeWeight, storedBytes } from "../schemes/weights.js";
 import { type PartSize, partSizes } from "./part-sizes.js";
+import { type Provenance, provenanceOf } from "./provenance.js";
 import type { Score } from "./score.js";
 
 /** What a run came to, in plain data: `reports/report.json`, and what tables are made from. */
@@ -21,6 +22,7 @@ export interface RunSummary {
   readonly recipe: string;
   /** What its plan says besides tables. */
   readonly notes: readonly string[];
+  readonly provenance: Provenance;
   readonly linears: readonly LinearSummary[];
   /** Weights of quantized linears. */
   readonly quantizedWeights: number;
@@ -82,6 +84,7 @@ export async function summarizeRun(run: string, scores: readonly Score[] = []): 
     model: record.model,
     recipe: record.recipe.name,
     notes: record.notes ?? [],
+    provenance: provenanceOf(record),
     linears: summaries,
     quantizedWeights: weights,
     quantizedBytes: bytes,

@@ -27,6 +27,7 @@ test("linears that a method may have missed are named", () => {
   });
   const summary: RunSummary = {
     ...{ run: "r", model: "m", recipe: "x", parts: [], packs: [], stages: [], scores: [], notes: [] },
+    provenance: { versions: {}, inputs: [], calibration: null },
     ...{ quantizedWeights: 8, quantizedBytes: 4, quantizedBitsPerWeight: 4 },
     linears: [linear("a", 0, "unchanged"), linear("b", 0.1, null), linear("c", 0, "unchanged")],
   };
@@ -37,6 +38,7 @@ test("linears that a method may have missed are named", () => {
 test("each text has its own table, and is compared with the float model on the same text", () => {
   const summary: RunSummary = {
     ...{ run: "r", model: "m", recipe: "x", linears: [], parts: [], packs: [], stages: [], notes: [] },
+    provenance: { versions: {}, inputs: [], calibration: null },
     ...{ quantizedWeights: 0, quantizedBytes: 0, quantizedBitsPerWeight: 0 },
     scores: [
       score("one.txt", "checkpoint", 10),

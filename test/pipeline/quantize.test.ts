@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { type KernelOptions, openKernels } from "../../src/kernels/open.js";
+import { packagePath } from "../../src/package.js";
 import { loadRecipe, shippedRecipeNames } from "../../src/recipe/shipped.js";
 import { writeFirstBlock } from "./first-block.js";
 import { bundledModel, hashesOf, quantizeBundled, suiteFolder, temporaryFolder } from "./run.js";
@@ -83,4 +84,21 @@ test("stages, inputs and versions are on record", async () => {
   expect(record.stages.map(({ name }) => name)).toEqual(["quantize", "pack tellme"]);
   expect(record.inputs.map(({ name }) => name)).toContain("model.safetensors");
   expect(record.versions.luthier).toMatch(/^\d+\.\d+\.\d+/);
+  expect(record.versions.platform).toBe(`${process.platform}-${process.arch}`);
+  if (existsSync(packagePath(".git"))) expect(record.versions.commit).toMatch(/^[0-9a-f]{40}(-dirty)?$/);
+});
+
+test("a run that went on from another commit names both", async () => {
+  const out = temporaryFolder();
+  const { record } = await quantizeBundled("rtn-int2-g64", out);
+  const { commit: now, ...versions } = record.versions;
+  const before = "0".repeat(40);
+  writeFileSync(
+    path.join(out, "run.json"),
+    JSON.stringify({ ...record, versions: { ...versions, commit: before } }),
+  );
+  const again = async () => (await quantizeBundled("rtn-int2-g64", out)).record.versions.commit;
+  const both = now === undefined ? before : `${before}, ${now}`;
+  expect(await again()).toBe(both);
+  expect(await again()).toBe(both);
 });

@@ -10,6 +10,11 @@ export function madeUpSummary(blocks: number, changes: Partial<RunSummary> = {})
   const bytes = linears.reduce((sum, each) => sum + each.bytes, 0);
   return {
     ...{ run: "runs/made-up", model: "models/made-up", recipe: "rtn-int4-g128", notes: [], scores: [] },
+    provenance: {
+      versions: { luthier: "0.1.0", node: "20.0.0", commit: "1".repeat(40) },
+      inputs: [{ name: "model.safetensors", bytes: 2 ** 25, sha256: "2".repeat(64) }],
+      calibration: { name: "novel.txt", sha256: "3".repeat(64) },
+    },
     linears,
     quantizedWeights: weights,
     quantizedBytes: bytes,

@@ -9,6 +9,7 @@ import { headlineSection } from "./headline.js";
 import { histogramsSection } from "./histograms.js";
 import { html } from "./html.js";
 import { bytes, number, quantity } from "./number.js";
+import { provenanceSection } from "./provenance.js";
 import { sensitivitySection } from "./sensitivity.js";
 import { type Fact, pageHtml, type Section } from "./shell.js";
 import { sizesSection } from "./sizes.js";
@@ -26,6 +27,7 @@ export function reportPage(summary: RunSummary, details: RunDetails): string {
     search ? sensitivitySection(search) : [],
     estimates.length > 0 ? costsSection(estimates) : [],
     stagesSection(summary),
+    provenanceSection(summary.provenance),
   ];
   return pageHtml({
     name: fileName(recipeName(summary.recipe)),

@@ -27,7 +27,13 @@ const tree = Object.entries(contents).map(([file, content]) => ({
 /** What the hub answers: the revision, the list of files, an index; and whole answers with their headers. */
 export const hub = parserInFolder({
   name: "hub",
-  covers: ["checkpoint/hub", "checkpoint/hub-request", "checkpoint/hub-download", "checkpoint/hub-cache"],
+  covers: [
+    "checkpoint/hub",
+    "checkpoint/hub-request",
+    "checkpoint/hub-refusal",
+    "checkpoint/hub-download",
+    "checkpoint/hub-cache",
+  ],
   async fill() {
     const json = (file: string, value: unknown) => ({ file, bytes: Buffer.from(JSON.stringify(value)) });
     return [
@@ -52,7 +58,11 @@ export const hub = parserInFolder({
       if (++asked > 100) throw new TypeError("asked without end");
       return answer(new URL(String(address)), file, bytes);
     };
-    await fetchCheckpoint("org/name", { environment, fetch: fetch as typeof globalThis.fetch });
+    await fetchCheckpoint("org/name", {
+      environment,
+      fetch: fetch as typeof globalThis.fetch,
+      wait: async () => {},
+    });
   },
 });
 

@@ -58,7 +58,7 @@ test("a limited score is marked in every table that it stands in", () => {
 
 test("a section without anything to show is not there, and the foot says why", () => {
   const page = reportPage(madeUpSummary(1), { ...noDetails, leftOut: ["Costs: no pack."] });
-  expect(sections(page)).toEqual(["sizes", "linears", "stages"]);
+  expect(sections(page)).toEqual(["sizes", "linears", "stages", "provenance"]);
   expect(parse(page).querySelector("footer")?.textContent).toContain("Costs: no pack.");
 });
 
