@@ -31,7 +31,7 @@ export function partText({ index, count }: Part): string {
 export function sequenceOf({ quantize, ...rest }: PlannedLinear, { transforms }: Plan): string | null {
   if (quantize === null) return null;
   const fitted = transforms.find(({ transform }) => needText([transform]));
-  if (fitted) return `after ${fitted.transform}, which calibration text is put through the whole model for`;
+  if (fitted) return `after ${fitted.transform}, for which calibration text is put through the whole model`;
   return isFitted({ ...rest, quantize }) ? "fitted block after block to calibration text" : null;
 }
 

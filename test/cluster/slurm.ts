@@ -110,7 +110,7 @@ function logsOf(folder: string): string {
 }
 
 /** Waits until something does not throw, 30 s at most. */
-async function until(what: string, done: () => Promise<void>): Promise<void> {
+export async function until(what: string, done: () => Promise<void>): Promise<void> {
   for (const started = Date.now(); ; ) {
     try {
       return await done();
