@@ -10,6 +10,7 @@ import { doctorCommand } from "./commands/doctor.js";
 import { estimateCommand } from "./commands/estimate.js";
 import { evalCommand } from "./commands/eval.js";
 import { inspectCommand } from "./commands/inspect.js";
+import { mergeCommand } from "./commands/merge.js";
 import { packCommand } from "./commands/pack.js";
 import { quantizeCommand } from "./commands/quantize.js";
 import { quickstartCommand } from "./commands/quickstart.js";
@@ -20,7 +21,7 @@ import { tasksCommand } from "./commands/tasks.js";
 import { vectorsCommand } from "./commands/vectors.js";
 import { verifyCommand } from "./commands/verify.js";
 
-/* Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 130 stopped by Ctrl-C. */
+/* Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 130 stopped by Ctrl-C, 143 by SIGTERM. */
 
 const program = new Command("luthier")
   .description("Quantizes language models onto lookup-table hardware: quantize, pack, verify, score.")
@@ -31,6 +32,7 @@ const program = new Command("luthier")
 const commands = [
   quickstartCommand,
   quantizeCommand,
+  mergeCommand,
   packCommand,
   evalCommand,
   verifyCommand,
@@ -48,11 +50,16 @@ const commands = [
 ];
 for (const command of commands) program.addCommand(command().exitOverride());
 
-process.once("SIGINT", () => {
-  // Finished files are whole and unfinished ones have temporary names, so stopping at once loses nothing finished.
-  process.stderr.write("\nstopped; the same command goes on from here\n");
-  process.exit(130);
-});
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  process.once(signal, () => {
+    // Finished files are whole and unfinished ones have temporary names, so stopping at once loses nothing finished.
+    process.stderr.write("\nstopped; the same command goes on from here\n");
+    process.exit(code);
+  });
+}
 
 try {
   await program.parseAsync();

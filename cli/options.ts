@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { fetchCheckpoint } from "../src/checkpoint/hub.js";
 import type { Kernels } from "../src/kernels/kernels.js";
 import { openKernels } from "../src/kernels/open.js";
+import { type Part, parsePart } from "../src/pipeline/part.js";
 import type { OnProgress } from "../src/pipeline/progress.js";
 import { openProgress } from "./progress.js";
 
@@ -30,6 +31,12 @@ export function wholeNumber(text: string): number {
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError("it must be a whole number, 1 or more.");
   return value;
+}
+
+export function partOption(text: string): Part {
+  const part = parsePart(text);
+  if (part === null) throw new InvalidArgumentError("it must be i/n, 1/n to n/n: 2/4 is the second of four.");
+  return part;
 }
 
 export interface Tools {

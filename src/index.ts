@@ -27,12 +27,15 @@ export { type EvaluateOptions, evaluatePerplexity, type PerplexityResult } from 
 export { type EvaluateRunOptions, evaluateRun } from "./pipeline/evaluate-recipe.js";
 export { type EvaluateTaskOptions, evaluateTask, type TaskResult } from "./pipeline/evaluate-task.js";
 export { inspectLinear, type LinearInspection } from "./pipeline/inspect.js";
+export { type MergeOptions, type MergeResult, mergeParts } from "./pipeline/merge.js";
 export { type Engine, type OpenModel, type OpenModelOptions, openModelAt } from "./pipeline/open-model.js";
 export { type PackOptions, packRun } from "./pipeline/pack.js";
 export type { Manifest } from "./pipeline/pack-files.js";
+export type { Part } from "./pipeline/part.js";
 export type { Plan, PlannedLinear } from "./pipeline/plan.js";
 export type { OnProgress, Progress } from "./pipeline/progress.js";
 export { planModel, type QuantizeOptions, type QuantizeResult, quantize } from "./pipeline/quantize.js";
+export { type PartResult, type QuantizePartOptions, quantizePart } from "./pipeline/quantize-part.js";
 export { type RunRecord, readRunRecord } from "./pipeline/run-directory.js";
 export { type Verification, verifyRun } from "./pipeline/verify.js";
 export type { Quantizer } from "./quantizers/quantizer.js";

@@ -17,6 +17,7 @@ import { chooseRows } from "./choose-rows.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
+import { deletePartRecords, expectSameSource, filesOf, readPartRecords, stagesOf } from "./part-records.js";
 import type { Plan } from "./plan.js";
 import { type PlannedModel, planCheckpoint } from "./plan-checkpoint.js";
 import type { OnProgress } from "./progress.js";
@@ -102,7 +103,9 @@ async function quantizePlanned(
   const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const started = performance.now();
     const result = await work();
-    record = withStage(record, name, (performance.now() - started) / 1000);
+    const seconds = (performance.now() - started) / 1000;
+    const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
+    record = { ...record, stages: withStage(record.stages, { name, seconds, peakMemoryBytes }) };
     await writeRunRecord(out, record);
     return result;
   };
@@ -145,6 +148,7 @@ async function quantizePlanned(
     );
   }
   record = await sealIndexes(out, { ...record, state: "done" });
+  await deletePartRecords(out);
   return { run: out, plan, index, packs, record };
 }
 
@@ -154,9 +158,11 @@ function inOrder({ linears }: Plan, entries: readonly QuantizedEntry[]): readonl
   return linears.flatMap(({ linear }) => byName.get(linear.name) ?? []);
 }
 
-function withStage(record: RunRecord, name: string, seconds: number): RunRecord {
-  const stage = { name, seconds, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 };
-  return { ...record, stages: [...record.stages.filter((each) => each.name !== name), stage] };
+type Stage = RunRecord["stages"][number];
+
+/** In the place of an earlier process's of that name. */
+function withStage(stages: readonly Stage[], stage: Stage): Stage[] {
+  return [...stages.filter(({ name }) => name !== stage.name), stage];
 }
 
 /** The record of a new run, or that of a stopped one after checking that it is the same run. */
@@ -168,18 +174,21 @@ async function beginRecord(
   onProgress: OnProgress,
 ): Promise<RunRecord> {
   const { out, recipe } = options;
-  const earlier = await readEarlierRecord(out);
+  const parts = await readPartRecords(out);
+  const earlier = await readEarlierRecord(out, async () => parts.length > 0);
+  const now = { versions: await versionsOnRecord(earlier?.versions.commit), recipe };
+  if (parts.length > 0) expectSameSource(out, parts, { ...now, inputs: await filesOf(checkpoint) });
   const inputs = await hashInputs(checkpoint, earlier?.inputs ?? [], onProgress);
   const record: RunRecord = {
     format: "luthier-run",
     version: 1,
-    versions: await versionsOnRecord(earlier?.versions.commit),
+    versions: now.versions,
     model: options.model,
     recipe: { name: recipe.name, resolved: recipe.recipe },
     ...(notes.length > 0 && { notes: [...notes] }),
     inputs,
     ...(text && { calibration: text.source }),
-    stages: earlier?.stages ?? [],
+    stages: stagesOf(parts).reduce<Stage[]>(withStage, earlier?.stages ?? []),
     indexes: earlier?.indexes ?? {},
     state: "running",
   };

@@ -6,7 +6,7 @@ import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import { recipeSchema } from "../recipe/schema.js";
 import { readRecord, writeRecord } from "./record.js";
-import { lockFile } from "./run-lock.js";
+import { isLockFile } from "./run-lock.js";
 
 /*
  * The folder of one run:
@@ -16,6 +16,7 @@ import { lockFile } from "./run-lock.js";
  *   quantized/         schemes, the tensors kept float, configuration and tokenizer
  *   statistics/        what calibration text says of the inputs of linears, where a method asks for it
  *   packs/<target>/
+ *   parts/             what each part of a run in parts has made, until they are merged
  *   answers/           what models answered to tasks, as they came
  *   reports/
  */
@@ -53,7 +54,7 @@ export type InputFile = z.infer<typeof inputFile>;
 const recordFile = "run.json";
 const originFile = "origin.json";
 /** What a run writes, and `--fresh` deletes: last what says whose the rest is. */
-const contents = ["quantized", "statistics", "packs", "answers", "reports", originFile, recordFile];
+const contents = ["quantized", "statistics", "packs", "answers", "reports", "parts", originFile, recordFile];
 
 /** Where answers to tasks are kept. */
 export function answersFolder(run: string): string {
@@ -85,9 +86,13 @@ export async function writeRunRecord(directory: string, record: RunRecord): Prom
 
 /**
  * The record of the run that the folder holds, or how it began where the record is lost or damaged; null of a new folder.
+ * @param hasParts whether records of parts say what its files were made from; asked for after these have been seen.
  * @throws LuthierError when both are, and there are files of a run: nobody can tell what they were made from.
  */
-export async function readEarlierRecord(directory: string): Promise<RunRecord | null> {
+export async function readEarlierRecord(
+  directory: string,
+  hasParts: () => Promise<boolean> = async () => false,
+): Promise<RunRecord | null> {
   let damage: unknown = null;
   for (const file of [recordFile, originFile]) {
     try {
@@ -105,6 +110,7 @@ export async function readEarlierRecord(directory: string): Promise<RunRecord | 
   );
   if (!hasFiles) return null; // both were torn while the run began: nothing is lost
   if (damage) throw damage;
+  if (await hasParts()) return null;
   throw new LuthierError(
     `${directory} holds ${quantized}, but neither ${recordFile} nor ${originFile} says what it was made from`,
     "start over with --fresh, or choose another folder",
@@ -119,15 +125,32 @@ export async function writeOrigin(directory: string, record: RunRecord): Promise
 }
 
 /**
- * Makes the folder ready to write a run into: creates it, with `fresh` deletes an earlier run's files, and removes
- * temporary files that a killed process left.
+ * Makes the folder ready for one process to write a run into: creates it, with `fresh` deletes an earlier run's files, and
+ * removes temporary files that a killed process left.
  * @throws LuthierError when it holds anything that is not a run's.
  */
 export async function prepareRunDirectory(directory: string, fresh: boolean): Promise<void> {
+  await prepareForPart(directory);
+  try {
+    if (fresh) await deleteRun(directory);
+    for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile() && isTemporary(entry.name))
+        await rm(path.join(entry.parentPath, entry.name), { force: true });
+    }
+  } catch (error) {
+    throw fileError("prepare", directory, error);
+  }
+}
+
+/**
+ * The same for one of several processes that write parts of a run: nothing is deleted, for temporary files may be others'.
+ * @throws LuthierError when it holds anything that is not a run's.
+ */
+export async function prepareForPart(directory: string): Promise<void> {
   try {
     await makeFolder(directory);
     const strangers = (await readdir(directory)).filter(
-      (name) => !contents.includes(name) && name !== lockFile && !isTemporary(name),
+      (name) => !contents.includes(name) && !isLockFile(name) && !isTemporary(name),
     );
     if (strangers.length > 0 && !(await readEarlierRecord(directory).catch(() => null))) {
       throw new LuthierError(
@@ -135,11 +158,6 @@ export async function prepareRunDirectory(directory: string, fresh: boolean): Pr
         "choose an empty or a new folder with --out",
         { usage: true },
       );
-    }
-    if (fresh) await deleteRun(directory);
-    for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() && isTemporary(entry.name))
-        await rm(path.join(entry.parentPath, entry.name), { force: true });
     }
   } catch (error) {
     throw fileError("prepare", directory, error);

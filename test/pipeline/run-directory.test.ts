@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { prepareRunDirectory, readRunRecord } from "../../src/pipeline/run-directory.js";
+import { prepareForPart, prepareRunDirectory, readRunRecord } from "../../src/pipeline/run-directory.js";
 import { quantizeBundled, temporaryFolder } from "./run.js";
 
 test("a new folder is made, with those above it", async () => {
@@ -36,6 +36,16 @@ test("temporary files of a killed process are removed, finished files are not", 
   await prepareRunDirectory(folder, false);
   expect(existsSync(path.join(linears, ".x.safetensors.4711.tmp"))).toBe(false);
   expect(existsSync(path.join(linears, "y.safetensors"))).toBe(true);
+});
+
+test("for a part nothing is removed, and other files are refused all the same", async () => {
+  const folder = temporaryFolder();
+  writeFileSync(path.join(folder, ".x.safetensors.4711.tmp"), "another part's");
+  writeFileSync(path.join(folder, ".luthier-lock.1-of-4"), "{}");
+  await prepareForPart(folder);
+  expect(readdirSync(folder).length).toBe(2);
+  writeFileSync(path.join(folder, "thesis.txt"), "years of work");
+  await expect(prepareForPart(folder)).rejects.toThrow(/thesis\.txt/);
 });
 
 test.each(["", "{", "[]", '{"format":"luthier-run","version":2}'])(

@@ -2,19 +2,19 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { lockFile, withLock } from "../../src/pipeline/run-lock.js";
 import { temporaryFolder } from "./run.js";
 
 const nothing = async () => {};
 
 /** A lock as another process would have left it. */
-function leaveLock(folder: string, changes: object = {}): void {
+function leaveLock(folder: string, changes: object = {}, name = lockFile): void {
   const holder = {
     ...{ host: hostname(), pid: process.pid, processStart: null, since: "2026-11-21T10:00:00.000Z" },
     ...{ command: "luthier quantize tiny", ...changes },
   };
-  writeFileSync(path.join(folder, lockFile), JSON.stringify(holder));
+  writeFileSync(path.join(folder, name), JSON.stringify(holder));
 }
 
 /** The number of a process that has ended. */
@@ -111,4 +111,73 @@ test("of many that find a stale lock at once, one does the work at a time", asyn
   const results = await Promise.allSettled(Array.from({ length: 20 }, () => withLock(folder, work)));
   expect(most).toBe(1);
   expect(results.some(({ status }) => status === "fulfilled")).toBe(true);
+});
+
+describe("parts", () => {
+  const part = { index: 2, count: 4 };
+
+  test("parts of one count work side by side, each under a lock of its own", async () => {
+    const folder = temporaryFolder();
+    leaveLock(folder, {}, `${lockFile}.1-of-4`);
+    const names = await withLock(folder, async () => readdirSync(folder), part);
+    expect(names.sort()).toEqual([`${lockFile}.1-of-4`, `${lockFile}.2-of-4`]);
+    expect(readdirSync(folder)).toEqual([`${lockFile}.1-of-4`]);
+  });
+
+  test.each([
+    ["the same part", `${lockFile}.2-of-4`, part],
+    ["a part of another count", `${lockFile}.1-of-8`, part],
+    ["a whole process", lockFile, part],
+    ["any part, for a whole process", `${lockFile}.3-of-4`, null],
+  ])("a part is refused beside %s, which keeps its lock", async (_, other, own) => {
+    const folder = temporaryFolder();
+    leaveLock(folder, {}, other);
+    await expect(withLock(folder, nothing, own)).rejects.toThrow(/is being written by process/);
+    expect(readdirSync(folder)).toEqual([other]);
+  });
+
+  test("locks of parts that are gone are taken away", async () => {
+    const folder = temporaryFolder();
+    leaveLock(folder, { pid: await endedProcess() }, `${lockFile}.1-of-8`);
+    leaveLock(folder, { pid: await endedProcess() }, `${lockFile}.2-of-4`);
+    expect(await withLock(folder, async () => readdirSync(folder), part)).toEqual([`${lockFile}.2-of-4`]);
+  });
+
+  test("whoever comes together, a whole process never works beside a part, nor a part beside itself", async () => {
+    const folder = temporaryFolder();
+    const inside = new Map<string, number>();
+    const now = (kind: string) => inside.get(kind) ?? 0;
+    const work = (kind: string) => async () => {
+      inside.set(kind, now(kind) + 1);
+      expect(now("whole") * (now("1") + now("2") + 1)).toBeLessThanOrEqual(1);
+      expect(Math.max(now("1"), now("2"))).toBeLessThanOrEqual(1);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      inside.set(kind, now(kind) - 1);
+    };
+    const attempts = Array.from({ length: 60 }, (_, at) =>
+      at % 3 === 0
+        ? withLock(folder, work("whole"))
+        : withLock(folder, work(String(at % 3)), { index: at % 3, count: 2 }),
+    );
+    const failed = (await Promise.allSettled(attempts)).flatMap((result) =>
+      result.status === "rejected" ? result.reason : [],
+    );
+    for (const error of failed) expect(error.message).toContain("is being written by process");
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+test("a process that ends by itself within its work leaves no lock", async () => {
+  const folder = temporaryFolder();
+  const lock = path.join(import.meta.dirname, "../../dist/src/pipeline/run-lock.js");
+  const script = `import { withLock } from ${JSON.stringify(lock)};
+    await withLock(${JSON.stringify(folder)}, async () => { console.log("in"); process.exit(130); });`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+  let out = "";
+  child.stdout.on("data", (chunk) => {
+    out += chunk;
+  });
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  expect({ code, out }).toEqual({ code: 130, out: "in\n" });
+  expect(readdirSync(folder)).toEqual([]);
 });
