@@ -7,7 +7,6 @@ import { vi } from "vitest";
 /** How a power cut may leave a file whose bytes, or whose name, had not reached the disk. */
 export const tornWays: Readonly<Record<string, (file: string) => void>> = {
   "cut off in the middle": (file) => truncateSync(file, Math.floor(statSync(file).size / 2)),
-  "cut off by a byte": (file) => truncateSync(file, statSync(file).size - 1),
   "ended with zeros": endedWithZeros,
   empty: (file) => truncateSync(file, 0),
   gone: (file) => rmSync(file),
