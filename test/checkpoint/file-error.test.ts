@@ -14,8 +14,17 @@ test("a full disk is named with the file and the way out", () => {
   expect(error.fix).toMatch(/Free some space/);
 });
 
+test("a disk that cannot read is named as such", () => {
+  expect(fileError("read", "f", systemError("EIO"))).toMatchObject({
+    message: "cannot read f: the disk failed",
+    fix: expect.stringContaining("dmesg"),
+  });
+});
+
 test("an unusual system error keeps the system's own words", () => {
-  expect((fileError("read", "f", systemError("EIO")) as Error).message).toBe("cannot read f: EIO: something");
+  expect((fileError("read", "f", systemError("EBUSY")) as Error).message).toBe(
+    "cannot read f: EBUSY: something",
+  );
 });
 
 test("errors that are not the file system's pass unchanged", () => {

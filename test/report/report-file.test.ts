@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { packagePath } from "../../src/package.js";
-import { earlierScores, reportJson, reportJsonSchema } from "../../src/report/report-file.js";
+import { earlierScores, reportJson, reportJsonSchema, scoresToKeep } from "../../src/report/report-file.js";
 import { temporaryFolder } from "../pipeline/run.js";
 import { madeUpPerplexities, madeUpSummary, madeUpTaskScores } from "./made-up-summary.js";
 
@@ -30,6 +30,11 @@ test("a report that is damaged is named, with what is wrong in it", async () => 
   const report = { ...reportJson(madeUpSummary(1)), quantizedBytes: -1 };
   await expect(earlierScores(runWith(report))).rejects.toThrow(/report\.json is damaged.*quantizedBytes/);
   await expect(earlierScores(runWith("{"))).rejects.toThrow(/report\.json is damaged/);
+});
+
+test("of a damaged report no scores are kept when it is written anew", async () => {
+  expect(await scoresToKeep(runWith(reportJson(madeUpSummary(2, { scores }))))).toEqual(scores);
+  expect(await scoresToKeep(runWith('{"format":'))).toEqual([]);
 });
 
 test("the published schema is the one that reports are read by; `npm run schema` writes it", () => {
