@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { flushDirectory, writeFully } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
+import { parseJson } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
 import type { Answer, Question } from "../evaluation/question.js";
 
@@ -144,7 +145,7 @@ function isAnswerTo({ questions, classes }: Asked, example: number, answer: Answ
 /** Undefined for what is no JSON in UTF-8. */
 function parsed(line: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
+    return parseJson(new TextDecoder("utf-8", { fatal: true }).decode(line));
   } catch {
     return undefined;
   }
