@@ -36,6 +36,7 @@ const reasons: Readonly<Record<string, readonly [reason: string, fix: string]>> 
   ENOSPC: full,
   EDQUOT: full,
   EFBIG: ["the file would be larger than the file system allows", "Choose a folder on another disk."],
+  ELOOP: ["it is a link", "Put the file itself in its place."],
   EISDIR: ["it is a folder", "Give the path of a file."],
   EMFILE: tooManyOpen,
   ENFILE: tooManyOpen,

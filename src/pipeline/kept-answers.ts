@@ -60,7 +60,8 @@ const bytesLimit = 2 ** 29;
 export async function openKeptAnswers(file: string, madeFrom: object, asked: Asked): Promise<KeptAnswers> {
   try {
     await mkdir(path.dirname(file), { recursive: true });
-    const handle = await open(file, constants.O_RDWR | constants.O_CREAT);
+    // A link is not followed: in a stranger's run it may lead to any file, and what is no answer is cut off.
+    const handle = await open(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW);
     try {
       return await readKept(handle, file, { format: "luthier-answers", version: 1, madeFrom }, asked);
     } catch (error) {
