@@ -1,32 +1,39 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { fileError } from "../checkpoint/file-error.js";
 import { isJsonObject } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
+import { type ReadingLimits, readOnThread } from "./parquet-worker.js";
 import { cellsLimit, type Row } from "./rows.js";
 
 /** What the columns that are read may take when unpacked: as much text as V8 can hold. Larger claims are a damaged or hostile file's. */
 const bytesLimit = 2 ** 29;
 
 /** All rows, with all columns. Whole numbers of 64 bits are numbers where those hold them. @throws LuthierError when damaged. */
-export async function readParquetRows(file: string): Promise<readonly Row[]> {
-  return readObjects(file, null);
+export async function readParquetRows(file: string, limits?: ReadingLimits): Promise<readonly Row[]> {
+  const rows = await readObjects(file, null, limits);
+  return rows.map((row) => plain(row) as Row);
 }
 
 /** The values of a text column, in order. @throws LuthierError when the file is damaged or the column no text. */
-export async function readTextColumn(file: string, column: string): Promise<readonly string[]> {
-  const rows = await readObjects(file, column);
+export async function readTextColumn(
+  file: string,
+  column: string,
+  limits?: ReadingLimits,
+): Promise<readonly string[]> {
+  const rows = await readObjects(file, column, limits);
   return rows.map((row, index) => textOf(row[column], file, column, index));
 }
 
 /** @param column the only one that is read; null for all. */
-async function readObjects(file: string, column: string | null): Promise<readonly Row[]> {
+async function readObjects(
+  file: string,
+  column: string | null,
+  limits?: ReadingLimits,
+): Promise<readonly Row[]> {
+  const columns = column === null ? null : [column];
   try {
-    const buffer = await asyncBufferFromFile(file);
-    const metadata = await parquetMetadataAsync(buffer);
-    requireFitting(metadata, file, column);
-    if (column !== null) return await parquetReadObjects({ file: buffer, metadata, columns: [column] });
-    const rows = await parquetReadObjects({ file: buffer, metadata });
-    return rows.map((row) => plain(row) as Row);
+    const chunks = (await readOnThread({ file, want: "sizes", columns }, limits)) as readonly Chunk[];
+    requireFitting(chunks, file, column);
+    return (await readOnThread({ file, want: "rows", columns }, limits)) as readonly Row[];
   } catch (error) {
     const known = fileError("read", file, error);
     if (known instanceof LuthierError) throw known;
@@ -38,23 +45,20 @@ async function readObjects(file: string, column: string | null): Promise<readonl
   }
 }
 
+/** A column of a row group, as the file's footer claims it to be. */
+interface Chunk {
+  readonly column: string;
+  /** Unpacked. */
+  readonly bytes: number;
+  readonly values: number;
+}
+
 /** Refuses a column that is not there, and sizes beyond the limits, before anything is unpacked. */
-function requireFitting(
-  metadata: Awaited<ReturnType<typeof parquetMetadataAsync>>,
-  file: string,
-  column: string | null,
-): void {
-  const columns = new Set<string>();
-  let [bytes, cells] = [0, 0];
-  for (const group of metadata.row_groups) {
-    for (const { meta_data: chunk } of group.columns) {
-      const name = chunk?.path_in_schema.join(".") ?? "";
-      columns.add(name);
-      if (column !== null && name !== column) continue;
-      bytes += Math.max(0, Number(chunk?.total_uncompressed_size ?? 0));
-      cells += Math.max(0, Number(chunk?.num_values ?? 0), Number(group.num_rows));
-    }
-  }
+function requireFitting(chunks: readonly Chunk[], file: string, column: string | null): void {
+  const columns = new Set(chunks.map((chunk) => chunk.column));
+  const wanted = chunks.filter((chunk) => column === null || chunk.column === column);
+  const bytes = wanted.reduce((sum, chunk) => sum + Math.max(0, chunk.bytes), 0);
+  const cells = wanted.reduce((sum, chunk) => sum + Math.max(0, chunk.values), 0);
   if (column !== null && !columns.has(column)) {
     throw new LuthierError(
       `${file} has no column ${column}`,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import { readBounded } from "../checkpoint/bounded-file.js";
 import { hashFile } from "../checkpoint/file-hash.js";
-import { isJsonObject } from "../checkpoint/json-file.js";
+import { isJsonObject, parseJson } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
 import { delimitedRows } from "./delimited.js";
 import { readParquetRows } from "./parquet.js";
@@ -87,7 +87,7 @@ function jsonArray(text: string, file: string): readonly Row[] {
 
 function parsedJson(text: string, what: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new LuthierError(
       `${what} is not JSON: ${(error as Error).message}`,

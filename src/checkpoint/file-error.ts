@@ -43,6 +43,7 @@ const reasons: Readonly<Record<string, readonly [reason: string, fix: string]>> 
     "the disk failed",
     "Look into the system's log (`dmesg`): copy the data to a sound disk, or fetch the file again; what is finished stays.",
   ],
+  ELOOP: ["it is a link", "Put the file itself in its place."],
   EISDIR: ["it is a folder", "Give the path of a file."],
   EMFILE: tooManyOpen,
   ENFILE: tooManyOpen,

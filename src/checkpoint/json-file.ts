@@ -13,11 +13,24 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
 export function parseJsonObject(bytes: Uint8Array, what: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     throw new LuthierError(`${what} is not JSON: ${(error as Error).message}`, fetchAgain, { cause: error });
   }
   if (!isJsonObject(value)) throw new LuthierError(`${what} is JSON, but not an object`, fetchAgain);
+  return value;
+}
+
+/**
+ * As `JSON.parse`, for texts of strangers: values that are nested deeper than any format has them are refused, because
+ * whatever walks them later, an error message too, would run out of stack.
+ * @throws SyntaxError
+ */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (isNestedBeyond(text, depthLimit)) {
+    throw new SyntaxError(`its values are nested in more than ${depthLimit} others`);
+  }
   return value;
 }
 
@@ -47,6 +60,21 @@ export function duplicateKey(json: string): string | null {
     }
   }
   return null;
+}
+
+const depthLimit = 100;
+
+/** @param json must be valid. */
+function isNestedBeyond(json: string, limit: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') at = endOfString(json, at) - 1;
+    else if (character === "[" || character === "{") depth++;
+    else if (character === "]" || character === "}") depth--;
+    if (depth > limit) return true;
+  }
+  return false;
 }
 
 const fetchAgain = "The file is damaged or of another kind: fetch it again from where it came.";

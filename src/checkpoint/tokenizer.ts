@@ -12,6 +12,7 @@ import { type SpecialTokens, specialTokens } from "./special-tokens.js";
 export interface Tokenizer {
   /** No special tokens are added. @throws LuthierError when a piece of the text has no id. */
   encode(text: string): Int32Array;
+  /** @throws LuthierError when the file's decoder cannot. */
   decode(ids: ArrayLike<number>): string;
   readonly special: SpecialTokens;
   /** One more than the largest id. */
@@ -60,9 +61,7 @@ export async function openTokenizer(directory: string): Promise<Tokenizer> {
   const { tokenizer, special } = build(splitAtWords(definition), config, modelConfig, file);
   return {
     encode: (text) => encode(tokenizer, text, file),
-    // The library refuses an empty list, and tidies blanks unless told not to.
-    decode: (ids) =>
-      ids.length === 0 ? "" : tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false }),
+    decode: (ids) => decode(tokenizer, ids, file),
     vocabularySize,
     special,
   };
@@ -113,6 +112,20 @@ function encode(tokenizer: HuggingFaceTokenizer, text: string, file: string): In
     );
   }
   return Int32Array.from(ids);
+}
+
+function decode(tokenizer: HuggingFaceTokenizer, ids: ArrayLike<number>, file: string): string {
+  if (ids.length === 0) return ""; // which the library refuses
+  try {
+    // It tidies blanks unless told not to.
+    return tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false });
+  } catch (error) {
+    throw new LuthierError(
+      `${file} cannot decode ${ids.length} tokens: ${(error as Error).message}`,
+      "Fetch the file again, or save the tokenizer again with the transformers library.",
+      { cause: error },
+    );
+  }
 }
 
 /**

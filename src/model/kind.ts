@@ -17,7 +17,8 @@ export const heads: Readonly<Record<ModelKind, string>> = {
 
 /** By the first name under `architectures`; causal without one. @throws LuthierError for a head that is none of ours. */
 export function kindOf(config: Readonly<Record<string, unknown>>): ModelKind {
-  const [name] = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
+  const { architectures } = config;
+  const [name] = Array.isArray(architectures) && typeof architectures[0] === "string" ? architectures : [];
   if (name === undefined || /(ForCausalLM|LMHeadModel)$/.test(name)) return "causal";
   if (name.endsWith("ForSequenceClassification")) return "classification";
   if (name.endsWith("ForQuestionAnswering")) return "answering";

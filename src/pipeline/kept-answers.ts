@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { flushDirectory, makeFolder, writeFully } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
+import { parseJson } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
 import type { Answer, Question } from "../evaluation/question.js";
 
@@ -59,7 +60,8 @@ const bytesLimit = 2 ** 29;
 export async function openKeptAnswers(file: string, madeFrom: object, asked: Asked): Promise<KeptAnswers> {
   try {
     await makeFolder(path.dirname(file));
-    const handle = await open(file, constants.O_RDWR | constants.O_CREAT);
+    // A link is not followed: in a stranger's run it may lead to any file, and what is no answer is cut off.
+    const handle = await open(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW);
     try {
       return await readKept(handle, file, { format: "luthier-answers", version: 1, madeFrom }, asked);
     } catch (error) {
@@ -144,7 +146,7 @@ function isAnswerTo({ questions, classes }: Asked, example: number, answer: Answ
 /** Undefined for what is no JSON in UTF-8. */
 function parsed(line: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
+    return parseJson(new TextDecoder("utf-8", { fatal: true }).decode(line));
   } catch {
     return undefined;
   }

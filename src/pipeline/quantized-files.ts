@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import type { WrittenFile } from "../checkpoint/atomic.js";
+import { parseJson } from "../checkpoint/json-file.js";
 import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import { openTensors } from "../checkpoint/tensors.js";
@@ -162,13 +163,13 @@ async function readStated(file: string) {
   if (metadata.dataSha256 !== dataSha256(tensors)) {
     throw new LuthierError(`${file}: its data is not what was written`, "delete it and run again");
   }
-  const outline = parseOutline(parseJson(metadata.outline, file), file);
+  const outline = parseOutline(outlineJson(metadata.outline, file), file);
   return { outline, relativeError, tensors };
 }
 
-function parseJson(text: string | undefined, file: string): unknown {
+function outlineJson(text: string | undefined, file: string): unknown {
   try {
-    return JSON.parse(text ?? "");
+    return parseJson(text ?? "");
   } catch (cause) {
     throw new LuthierError(`${file} holds JSON that does not parse`, "write it again", { cause });
   }

@@ -3,6 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 import { makeFolder, type WrittenFile, writeAtomically } from "../checkpoint/atomic.js";
 import { fileError, isMissing } from "../checkpoint/file-error.js";
+import { parseJson } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
 
 /* The JSON files by which a run knows itself: run.json, quantization.json and the manifests of packs. */
@@ -51,7 +52,7 @@ export function expectInside(entries: readonly { readonly file: string }[], inde
 /** Undefined for text that is no JSON, which no schema accepts. */
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

@@ -9,6 +9,8 @@ export interface ParquetColumn {
   readonly values: readonly string[] | readonly number[] | readonly bigint[];
   /** What the header claims that the column unpacks to; the truth unless given. */
   readonly claimedBytes?: number;
+  /** How the page says that its bytes are to be read; plain unless given. */
+  readonly encoding?: number;
   /** How many values the header claims that the column has. */
   readonly claimedValues?: number;
 }
@@ -65,7 +67,7 @@ function schemaOf(column: ParquetColumn): Field[] {
   ];
 }
 
-function pageOf({ values }: ParquetColumn): Buffer {
+function pageOf({ values, encoding = 0 }: ParquetColumn): Buffer {
   const data = Buffer.concat(values.map(plain));
   const header = struct([
     [1, "i32", 0],
@@ -76,7 +78,7 @@ function pageOf({ values }: ParquetColumn): Buffer {
       "struct",
       [
         [1, "i32", values.length],
-        [2, "i32", 0],
+        [2, "i32", encoding],
         [3, "i32", rleLevels],
         [4, "i32", rleLevels],
       ],

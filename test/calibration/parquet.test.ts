@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { readParquetRows, readTextColumn } from "../../src/calibration/parquet.js";
 import { LuthierError } from "../../src/error.js";
 import { temporaryFolder } from "../checkpoint/folder.js";
@@ -61,6 +61,29 @@ test("columns that together claim gigabytes, or millions of values, are refused 
   expect(await readTextColumn(heavy, "a")).toEqual(["x"]);
   const long = await fileWith(parquetFile({ name: "a", values: ["x"], claimedValues: 2 ** 24 + 1 }));
   await expect(readParquetRows(long)).rejects.toThrow(/has 16777217 values; the limit is 16777216/);
+});
+
+describe("a page of two values that says that one stands there a thousand million times", () => {
+  // RLE_DICTIONARY: codes of one bit, then a run of 2^30 (its length doubled, seven bits a byte) of the code 0.
+  const bytes = Buffer.of(1, 0x80, 0x80, 0x80, 0x80, 0x08, 0, 0);
+  const bomb = parquetFile({ name: "a", values: [bytes.readInt32LE(0), bytes.readInt32LE(4)], encoding: 8 });
+
+  test("is refused when it takes more memory than it may", async () => {
+    const error = await readParquetRows(await fileWith(bomb), { seconds: 60, memoryBytes: 2 ** 27 }).catch(
+      (thrown) => thrown,
+    );
+    expect(error).toBeInstanceOf(LuthierError);
+    expect(error.message).toMatch(/takes more than 134217728 bytes of memory to unpack/);
+  });
+
+  test("is refused when it takes longer than it may, and the next file is read", async () => {
+    const error = await readParquetRows(await fileWith(bomb), { seconds: 0.2, memoryBytes: 2 ** 40 }).catch(
+      (thrown) => thrown,
+    );
+    expect(error.message).toMatch(/takes more than 0.2 seconds to unpack/);
+    const sound = await fileWith(parquetFile({ name: "a", values: [1] }));
+    expect(await readParquetRows(sound)).toEqual([{ a: 1 }]);
+  });
 });
 
 test("a file that is missing is named", async () => {

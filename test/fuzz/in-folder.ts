@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Chance } from "./chance.js";
 import type { FuzzedParser, OpenParser, Sample } from "./parser.js";
+import { scratch } from "./scratch.js";
 
 /** Changes bytes of a sample's kind. @param other of another sample, to splice from. */
 export type Mutate = (bytes: Uint8Array, other: Uint8Array, chance: Chance) => Uint8Array;
@@ -23,7 +23,7 @@ export function parserInFolder({ name, covers, fill, mutation, read }: FolderPar
     name,
     covers,
     async open(): Promise<OpenParser> {
-      const folder = await realpath(await mkdtemp(path.join(tmpdir(), "luthier-fuzz-")));
+      const folder = await realpath(await mkdtemp(path.join(scratch, "luthier-fuzz-")));
       const seeds = await fill(folder);
       const soundOf = new Map(seeds.map(({ file, bytes }) => [file, bytes]));
       return {

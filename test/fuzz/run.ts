@@ -1,12 +1,12 @@
 import { fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Coverage, watchCoverage } from "./coverage.js";
 import { type Findings, fuzz } from "./fuzz.js";
+import { scratch } from "./scratch.js";
 
 /*
  * `npm run fuzz -- [--parser name]… [--seconds 60] [--inputs n] [--seed 0]`: every parser, or those whose names begin so,
@@ -22,7 +22,7 @@ const { values: options } = parseArgs({
     child: { type: "string" },
   },
 });
-const faultsFolder = path.join(tmpdir(), "luthier-faults");
+const faultsFolder = path.join(scratch, "luthier-faults");
 /** Longer than the slowest that counts as done. */
 const silenceMs = 60_000;
 

@@ -40,7 +40,7 @@ const writable: readonly WritableArchitecture[] = [llama, bitnet];
  * @throws LuthierError when it is none of ours, or it is not known with the head that the configuration names.
  */
 export function findArchitecture(config: Readonly<Record<string, unknown>>): Architecture {
-  const modelType = String(config.model_type ?? "none");
+  const modelType = typeof config.model_type === "string" ? config.model_type : "none";
   const found = architectures.find((architecture) => architecture.modelTypes.includes(modelType));
   if (found === undefined) {
     const known = architectures.flatMap((architecture) => architecture.modelTypes).join(", ");

@@ -1,0 +1,115 @@
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import { LuthierError } from "../error.js";
+
+/*
+ * Parquet's encodings say in a few bytes that a value stands there two thousand million times, and the library that
+ * decodes them believes it. So it works on a thread of its own, which is ended when it takes more than any table needs.
+ */
+
+/** What is asked of a file: how large its columns claim to be, or its rows. */
+export interface ParquetRequest {
+  readonly file: string;
+  readonly want: "sizes" | "rows";
+  /** Of the rows; null for all. */
+  readonly columns: readonly string[] | null;
+}
+
+export interface ReadingLimits {
+  readonly seconds: number;
+  /** By which the process may grow meanwhile. */
+  readonly memoryBytes: number;
+}
+
+/** Two times what the largest file within the limits of `parquet.ts` was seen to need, or more. */
+const generous: ReadingLimits = { seconds: 600, memoryBytes: 6 * 2 ** 30 };
+
+/**
+ * What the library answers.
+ * @throws LuthierError when it takes too long or too much; the error's own properties when it fails, as an Error.
+ */
+export async function readOnThread(
+  request: ParquetRequest,
+  limits: ReadingLimits = generous,
+): Promise<unknown> {
+  const worker = idle ?? startWorker();
+  idle = null;
+  worker.ref();
+  try {
+    const value = await answerOf(worker, request, limits);
+    worker.unref();
+    idle = worker;
+    return value;
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
+}
+
+/** Waits for the next file: starting one takes longer than reading a small table. */
+let idle: Worker | null = null;
+
+/** How often it is looked at what the thread takes. */
+const lookMs = 50;
+
+function answerOf(worker: Worker, request: ParquetRequest, limits: ReadingLimits): Promise<unknown> {
+  const endMs = performance.now() + limits.seconds * 1000;
+  const mostBytes = process.memoryUsage.rss() + limits.memoryBytes;
+  return new Promise((resolve, reject) => {
+    const look = setInterval(() => {
+      if (performance.now() > endMs) end(tooMuch(request.file, `more than ${limits.seconds} seconds`));
+      if (process.memoryUsage.rss() > mostBytes)
+        end(tooMuch(request.file, `more than ${limits.memoryBytes} bytes of memory`));
+    }, lookMs);
+    const hear = ({ value, failure }: { value?: unknown; failure?: { message: string } }) =>
+      end(failure === undefined ? null : Object.assign(new Error(failure.message), failure), value);
+    const fail = () => end(tooMuch(request.file, "more memory than a table needs"));
+    const end = (error: Error | null, value?: unknown) => {
+      clearInterval(look);
+      worker.off("message", hear).off("error", fail);
+      if (error === null) resolve(value);
+      else reject(error);
+    };
+    worker.on("message", hear).on("error", fail);
+    worker.postMessage(request);
+  });
+}
+
+function tooMuch(file: string, what: string): LuthierError {
+  return new LuthierError(
+    `${file} takes ${what} to unpack`,
+    "Fetch it again: it is damaged, or made to fill the memory; or choose a smaller split.",
+  );
+}
+
+function startWorker(): Worker {
+  const library = pathToFileURL(createRequire(import.meta.url).resolve("hyparquet")).href;
+  return new Worker(program, {
+    eval: true,
+    workerData: library,
+    resourceLimits: { maxOldGenerationSizeMb: 4096 },
+  });
+}
+
+/** As text, so that it runs from sources and from what is compiled alike. */
+const program = `
+const { parentPort, workerData } = require("node:worker_threads");
+parentPort.on("message", async ({ file, want, columns }) => {
+  try {
+    const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import(workerData);
+    const buffer = await asyncBufferFromFile(file);
+    const metadata = await parquetMetadataAsync(buffer);
+    const value = want === "sizes"
+      ? metadata.row_groups.flatMap(({ columns, num_rows }) => columns.map(({ meta_data: chunk }) => ({
+          column: chunk?.path_in_schema.join(".") ?? "",
+          bytes: Number(chunk?.total_uncompressed_size ?? 0),
+          values: Math.max(Number(chunk?.num_values ?? 0), Number(num_rows)),
+        })))
+      : await parquetReadObjects({ file: buffer, metadata, ...(columns && { columns }) });
+    parentPort.postMessage({ value });
+  } catch (error) {
+    const { message, code, syscall } = Object(error);
+    parentPort.postMessage({ failure: { message: String(message), ...(syscall && { code, syscall }) } });
+  }
+});`;
