@@ -4,7 +4,7 @@ import path from "node:path";
 import { LuthierError } from "../error.js";
 import { flushDirectory, writeFully } from "./atomic.js";
 import { fileError } from "./file-error.js";
-import { sizeOf } from "./hub-cache.js";
+import { makeFolder, sizeOf } from "./hub-cache.js";
 import { alone } from "./hub-lock.js";
 import { type HubAnswer, leave, retryWaits } from "./hub-request.js";
 
@@ -35,9 +35,9 @@ export interface Download {
 }
 
 /**
- * Downloads a file into `blob`, by way of `<blob>.incomplete`, which is kept when the connection breaks and continued by
- * the next call. As long as each attempt gets further another one follows at once; a few that do not are waited between.
- * Of several processes that want the same file one downloads it and the others wait.
+ * Downloads a file into `blob`, by way of an incomplete file beside it, which is kept when the connection breaks and
+ * continued by the next call. As long as each attempt gets further another one follows at once; a few that do not are
+ * waited between. Of several processes that want the same file one downloads it and the others wait.
  *
  * @throws LuthierError when the connection gives way for good, the file is not what the hub listed, or the disk refuses.
  */
@@ -46,20 +46,26 @@ export async function downloadBlob(download: Download): Promise<void> {
   const isThere = async () => (await sizeOf(blob)) === file.bytes;
   let isOwnWork = false;
   while (!(await isThere())) {
+    for (const needed of [blob, lock]) await makeFolder(path.dirname(needed));
     await alone(lock, async (isStillAlone) => {
       if (await isThere()) return;
       isOwnWork = true;
       await downloadIncomplete(download);
       // A process that was suspended for long may have been taken for dead: then another one has begun anew.
-      if (await isStillAlone()) await putInPlace(`${blob}.incomplete`, blob);
+      if (await isStillAlone()) await putInPlace(incompleteOf(blob), blob);
     });
   }
   if (!isOwnWork) onProgress({ file: file.path, doneBytes: file.bytes, totalBytes: file.bytes });
 }
 
+/** Python's library has another name for its own: neither writes into the other's. */
+function incompleteOf(blob: string): string {
+  return `${blob}.luthier.incomplete`;
+}
+
 async function downloadIncomplete(download: Download): Promise<void> {
   const { file, blob, wait } = download;
-  const incomplete = `${blob}.incomplete`;
+  const incomplete = incompleteOf(blob);
   let isLeftover = ((await sizeOf(incomplete)) ?? 0) > 0;
   let reached = -1;
   let fruitless = 0;

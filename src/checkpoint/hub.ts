@@ -9,7 +9,6 @@ import {
   isCommit,
   linkBlob,
   lockPath,
-  makeFolder,
   parseRepositoryId,
   type RepositoryId,
   rememberCommit,
@@ -145,7 +144,6 @@ async function remoteRepository(
       }
       const blob = blobPath(folder, file.hash);
       const lock = lockPath(folder, file.hash);
-      for (const needed of [blob, lock]) await makeFolder(path.dirname(needed));
       const address = fileAddress(hub, id, commit, name);
       const sha256 = file.hashKind === "sha256" ? file.hash : undefined;
       await downloadBlob({

@@ -42,7 +42,12 @@ async function commitHere(): Promise<readonly string[]> {
   if (!existsSync(packagePath(".git"))) return [];
   try {
     const described = "describe --always --dirty --abbrev=40 --exclude=*".split(" ");
-    const { stdout } = await promisify(execFile)("git", ["-C", packagePath("."), ...described]);
+    const { stdout } = await promisify(execFile)("git", [
+      "--no-optional-locks",
+      "-C",
+      packagePath("."),
+      ...described,
+    ]);
     return /^[0-9a-f]{40}(-dirty)?$/.test(stdout.trim()) ? [stdout.trim()] : [];
   } catch {
     return [];

@@ -24,7 +24,7 @@ test("a leftover of an interrupted download is continued by a range", async () =
   const { environment, hub, folder } = await setting(single);
   await mkdir(path.join(folder, "blobs"), { recursive: true });
   await writeFile(
-    path.join(folder, "blobs", `${hashOf(weights)}.incomplete`),
+    path.join(folder, "blobs", `${hashOf(weights)}.luthier.incomplete`),
     weights.content.subarray(0, 1000),
   );
   const snapshot = await fetchCheckpoint("org/name", { environment });
@@ -36,7 +36,7 @@ test("a server without ranges sends the whole file again", async () => {
   const { environment, folder } = await setting(single, { ignoreRanges: true });
   await mkdir(path.join(folder, "blobs"), { recursive: true });
   await writeFile(
-    path.join(folder, "blobs", `${hashOf(weights)}.incomplete`),
+    path.join(folder, "blobs", `${hashOf(weights)}.luthier.incomplete`),
     weights.content.subarray(0, 1000),
   );
   const snapshot = await fetchCheckpoint("org/name", { environment });
@@ -58,7 +58,7 @@ test("a connection that breaks before it gets further, again after all waits, ke
   const error = await errorOf(fetchCheckpoint("org/name", { environment, wait }));
   expect(error.message).toMatch(/the connection broke after \d+ of \d+ bytes of model\.safetensors/);
   expect(waits).toEqual([1000, 2000, 4000, 8000]);
-  const { size } = await lstat(path.join(folder, "blobs", `${hashOf(weights)}.incomplete`));
+  const { size } = await lstat(path.join(folder, "blobs", `${hashOf(weights)}.luthier.incomplete`));
   expect(size).toBeGreaterThan(0);
   await expect(lstat(path.join(folder, "refs/main"))).rejects.toThrow(/ENOENT/);
   hub.behaviour.breakAfterBytes = undefined;
@@ -82,7 +82,7 @@ test.each<[string, (content: Buffer) => Buffer, RegExp]>([
   const blobs = await readdir(path.join(folder, "blobs"));
   expect(blobs).not.toContain(hashOf(weights));
   // What is sound so far is kept; what is known to be wrong is not.
-  expect(blobs.includes(`${hashOf(weights)}.incomplete`)).toBe(what === "too few bytes");
+  expect(blobs.includes(`${hashOf(weights)}.luthier.incomplete`)).toBe(what === "too few bytes");
 });
 
 test("a small file is checked against its git hash", async () => {
@@ -95,7 +95,10 @@ test("a small file is checked against its git hash", async () => {
 test("a leftover longer than the file is not trusted", async () => {
   const { environment, folder } = await setting(single);
   await mkdir(path.join(folder, "blobs"), { recursive: true });
-  await writeFile(path.join(folder, "blobs", `${hashOf(weights)}.incomplete`), Buffer.alloc(weightBytes * 2));
+  await writeFile(
+    path.join(folder, "blobs", `${hashOf(weights)}.luthier.incomplete`),
+    Buffer.alloc(weightBytes * 2),
+  );
   const snapshot = await fetchCheckpoint("org/name", { environment });
   expect(await readFile(path.join(snapshot, weights.path))).toEqual(weights.content);
 });
@@ -103,7 +106,7 @@ test("a leftover longer than the file is not trusted", async () => {
 test("a leftover of other content is given up once for all, and the file fetched from its beginning", async () => {
   const { environment, hub, folder } = await setting(single);
   await mkdir(path.join(folder, "blobs"), { recursive: true });
-  await writeFile(path.join(folder, "blobs", `${hashOf(weights)}.incomplete`), Buffer.alloc(1000, 7));
+  await writeFile(path.join(folder, "blobs", `${hashOf(weights)}.luthier.incomplete`), Buffer.alloc(1000, 7));
   const snapshot = await fetchCheckpoint("org/name", { environment });
   expect(await readFile(path.join(snapshot, weights.path))).toEqual(weights.content);
   expect(hub.network.map(({ headers }) => headers.range)).toEqual(["bytes=1000-", undefined]);
@@ -112,7 +115,7 @@ test("a leftover of other content is given up once for all, and the file fetched
 test("a leftover that is whole but was not put in place is checked and asks the network for nothing", async () => {
   const { environment, hub, folder } = await setting(single);
   await mkdir(path.join(folder, "blobs"), { recursive: true });
-  await writeFile(path.join(folder, "blobs", `${hashOf(weights)}.incomplete`), weights.content);
+  await writeFile(path.join(folder, "blobs", `${hashOf(weights)}.luthier.incomplete`), weights.content);
   const snapshot = await fetchCheckpoint("org/name", { environment });
   expect(await readFile(path.join(snapshot, weights.path))).toEqual(weights.content);
   expect(hub.network).toEqual([]);
@@ -150,7 +153,7 @@ test("a server that says it sends more than it does is asked for no more than wa
 test("an answer that begins elsewhere than asked for is not appended: the file is asked for whole", async () => {
   const { environment, hub, folder, wait } = await setting(single, { rangeBegin: 0 });
   await mkdir(path.join(folder, "blobs"), { recursive: true });
-  const partial = path.join(folder, "blobs", `${hashOf(weights)}.incomplete`);
+  const partial = path.join(folder, "blobs", `${hashOf(weights)}.luthier.incomplete`);
   await writeFile(partial, weights.content.subarray(0, 1000));
   const snapshot = await fetchCheckpoint("org/name", { environment, wait });
   expect(await readFile(path.join(snapshot, weights.path))).toEqual(weights.content);
