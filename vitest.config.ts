@@ -19,7 +19,7 @@ export default defineConfig({
       },
       { test: { name: "assets", env, include: ["test/assets/**/*.test.ts"], testTimeout: 600_000 } },
       { test: { name: "pages", env, include: ["test/pages/**/*.test.ts"], testTimeout: 60_000 } },
-      { test: { name: "cluster", env, include: ["test/cluster/**/*.test.ts"], testTimeout: 120_000 } },
+      { test: { name: "cluster", env, include: ["test/cluster/**/*.test.ts"], testTimeout: 300_000 } },
       { test: { name: "peers", env, include: ["test/peers/**/*.test.ts"], testTimeout: 120_000 } },
     ],
   },

@@ -87,6 +87,7 @@ test("a dry run prints the plan and writes nothing", async () => {
   );
   expect(code).toBe(0);
   expect(printed).toContain("28 linears to quantize");
+  expect(printed).toContain("28 linears can be made in parts (--part)");
   expect((await luthier("verify", out)).code).toBe(1);
 });
 
@@ -110,6 +111,17 @@ describe("wrong usage leaves with 2 and says the way out", () => {
     ],
     ["an unknown target", ["pack", "x", "--target", "tmac"], /t-mac, .*tellme/],
     ["no text", ["eval", bundledModel], /--text/],
+    [
+      "a part beyond the last",
+      ["quantize", bundledModel, "--recipe", "rtn-int2-g64", "--part", "5/4"],
+      /1\/n to n\/n/,
+    ],
+    [
+      "a part that would delete the others",
+      ["quantize", bundledModel, "--recipe", "rtn-int2-g64", "--part", "1/4", "--fresh"],
+      /delete what other parts have made/,
+    ],
+    ["a merge of nothing", ["merge", "no-such-run"], /holds no parts of a run/],
     ["an unknown task", ["eval", bundledModel, "--tasks", "glue:sst3"], /did you mean glue:sst2/i],
     [
       "examples for several tasks",

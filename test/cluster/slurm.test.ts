@@ -1,4 +1,4 @@
-import { accessSync, existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { luthierOnPath } from "../cli/luthier-on-path.js";
@@ -50,7 +50,7 @@ test("a part that is cancelled in the middle leaves no lock, and goes on when it
   const alone = { PARTS: "1" };
   const slow = { ...alone, LUTHIER_KERNELS: "reference" };
   const job = await submit("slurm-parts.sh", run, "--array=1", slow);
-  await until("lock", async () => accessSync(lock));
+  await until("linear", async () => expect(linearsOf(run)).not.toEqual([]));
   await slurm.run("scancel", [job]);
   await until("unlocked run", async () => expect(existsSync(lock)).toBe(false));
   expect(JSON.parse(readFileSync(path.join(run, "parts", "1-of-1.json"), "utf8")).state).toBe("running");
@@ -58,6 +58,11 @@ test("a part that is cancelled in the middle leaves no lock, and goes on when it
   await submit("slurm-merge.sh", run, "--wait");
   expect(hashesOf(run)).toEqual(hashesOf(one));
 });
+
+/** Those that are finished. */
+function linearsOf(run: string): readonly string[] {
+  return readdirSync(path.join(run, "quantized", "linears")).filter((name) => !name.startsWith("."));
+}
 
 /** Submits one of the example scripts as it is, for a small node; the job's number. */
 function submit(
