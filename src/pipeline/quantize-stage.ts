@@ -49,20 +49,24 @@ export async function quantizeLinears(
   const readNext = (each: ToQuantize) => held(read(each, checkpoint, kernels));
   let next = waiting.length > 0 ? readNext(waiting[0]) : null;
   let writing: Held<void> = held(Promise.resolve());
-  for (const [index, each] of waiting.entries()) {
-    const done = linears.length - waiting.length + index;
-    onProgress({ stage: "quantize", done, total: linears.length, what: each.linear.name });
-    const source = await (next as Held<Source>)();
-    next = index + 1 < waiting.length ? readNext(waiting[index + 1]) : null;
-    const { scheme, error } = await make(each, source, kernels);
+  try {
+    for (const [index, each] of waiting.entries()) {
+      const done = linears.length - waiting.length + index;
+      onProgress({ stage: "quantize", done, total: linears.length, what: each.linear.name });
+      const source = await (next as Held<Source>)();
+      next = index + 1 < waiting.length ? readNext(waiting[index + 1]) : null;
+      const { scheme, error } = await make(each, source, kernels);
+      await writing();
+      writing = held(
+        writeScheme(path.join(folder, schemeFile(each.linear.name)), scheme, error).then((written) => {
+          entries.set(each.linear.name, { ...entryOf(each, outlineOf(scheme), error), ...written });
+        }),
+      );
+    }
     await writing();
-    writing = held(
-      writeScheme(path.join(folder, schemeFile(each.linear.name)), scheme, error).then((written) => {
-        entries.set(each.linear.name, { ...entryOf(each, outlineOf(scheme), error), ...written });
-      }),
-    );
+  } finally {
+    await Promise.allSettled([next?.(), writing()]); // after a failure too nothing goes on behind the caller's back
   }
-  await writing();
   onProgress({ stage: "quantize", done: linears.length, total: linears.length, what: "" });
   return linears.map(({ linear }) => entries.get(linear.name) as QuantizedEntry);
 }

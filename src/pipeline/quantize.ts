@@ -122,13 +122,13 @@ async function quantizePlanned(
           }),
         )
       : { checkpoint: source, files: [], transforms: [] };
-  const [byWeights, kept] = await stage("quantize", () =>
+  const [byWeights, kept] = await stage("quantize", async () => {
     // Copying is reading and hashing, quantizing is computing: side by side they take little longer than one.
-    Promise.all([
-      quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress),
-      keepFloat(out, checkpoint, description, plan.linears, record.inputs),
-    ]),
-  );
+    const quantizing = quantizeLinears(out, checkpoint, plan.linears, kernels, onProgress);
+    const keeping = keepFloat(out, checkpoint, description, plan.linears, record.inputs);
+    await Promise.allSettled([quantizing, keeping]); // when one fails, the other must not write on after the lock is gone
+    return Promise.all([quantizing, keeping]);
+  });
   const fitted = hasFitted(plan.linears)
     ? await stage("fit", async () => {
         const fitting = { ...given, checkpoint, description, planned: plan.linears, seed };
