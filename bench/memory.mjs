@@ -21,10 +21,7 @@ const limitBytes = Number(values["limit-mib"]) * 2 ** 20;
 const folder = mkdtempSync(path.join(values.folder, "luthier-memory-"));
 const text = path.join(folder, "text.txt");
 const recipe = path.join(folder, "recipe.yaml");
-writeFileSync(
-  text,
-  readFileSync(packagePath("calibration/the-miller-of-ashcombe.txt"), "utf8").slice(0, 9000),
-);
+writeFileSync(text, readFileSync(packagePath("calibration/the-miller-of-ashcombe.txt"), "utf8").slice(0, 1200));
 writeFileSync(
   recipe,
   JSON.stringify({
@@ -47,7 +44,7 @@ try {
       luthier(["quantize", model, "--recipe", recipe, "--dry-run", "--json"]).out,
     ).prediction.memory;
     const quantized = luthier(["quantize", model, "--recipe", recipe, "--out", run, "--quiet"]);
-    const scored = luthier(["eval", run, "--engine", "lut", "--text", text, "--context", "256", "--quiet"]);
+    const scored = luthier(["eval", run, "--engine", "lut", "--text", text, "--context", "128", "--quiet"]);
     console.log(
       `${blocks} blocks, ${gigabytes(sizeOf(model))} GB of weights: quantized and packed in ${seconds(quantized)} s with ` +
         `${mebibytes(quantized.peakBytes)} MiB (predicted ${mebibytes(peakBytes)}), scored in ${seconds(scored)} s with ` +
