@@ -96,7 +96,9 @@ function openGeneration(folder: string, number: number): Generation {
     write(values) {
       const begin = end;
       handle ??= openNameless(file);
-      whole("write", file, values, begin, (bytes, place) => writeSync(handle!, bytes, 0, bytes.length, place));
+      whole("write", file, values, begin, (bytes, place) =>
+        writeSync(handle!, bytes, 0, bytes.length, place),
+      );
       end += values.byteLength;
       return begin;
     },
