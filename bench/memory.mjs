@@ -21,7 +21,10 @@ const limitBytes = Number(values["limit-mib"]) * 2 ** 20;
 const folder = mkdtempSync(path.join(values.folder, "luthier-memory-"));
 const text = path.join(folder, "text.txt");
 const recipe = path.join(folder, "recipe.yaml");
-writeFileSync(text, readFileSync(packagePath("calibration/the-miller-of-ashcombe.txt"), "utf8").slice(0, 1200));
+writeFileSync(
+  text,
+  readFileSync(packagePath("calibration/the-miller-of-ashcombe.txt"), "utf8").slice(0, 1200),
+);
 writeFileSync(
   recipe,
   JSON.stringify({

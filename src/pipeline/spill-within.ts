@@ -2,6 +2,9 @@ import { LuthierError } from "../error.js";
 import { openSpill, type Spill } from "../model/spill.js";
 import { type PredictedModel, predictMemory } from "./predict-memory.js";
 
+/** What was read from files and waits to be collected, at most: measured (docs/memory.md). */
+const lateReads = 144 * 2 ** 20;
+
 /**
  * What keeps activations in memory as far as a limit for the whole process leaves room, and in files of the run's folder beyond.
  *
@@ -12,7 +15,8 @@ export function spillWithin(limitBytes: number, model: PredictedModel): (folder:
   const { stages } = predictMemory(model);
   for (const { stage, fixedBytes, activationBytes } of stages) {
     const cannotSpill = stage === "fit" && model.plan.linears.some(({ linear }) => linear.isRouted);
-    const least = fixedBytes + (cannotSpill ? activationBytes : 0);
+    if (fixedBytes + activationBytes <= limitBytes) continue;
+    const least = fixedBytes + (cannotSpill ? activationBytes : lateReads);
     if (least <= limitBytes) continue;
     const what = cannotSpill ? ", with the tokens that wait inside its blocks of experts" : "";
     throw new LuthierError(
@@ -21,7 +25,12 @@ export function spillWithin(limitBytes: number, model: PredictedModel): (folder:
       { usage: true },
     );
   }
-  const room = Math.min(...stages.map(({ fixedBytes }) => limitBytes - fixedBytes));
+  const room = Math.min(
+    ...stages.map(({ fixedBytes, activationBytes }) => {
+      const left = limitBytes - fixedBytes;
+      return activationBytes <= left ? left : left - lateReads;
+    }),
+  );
   return (folder) => openSpill(folder, room);
 }
 
