@@ -23,7 +23,7 @@ const text = path.join(folder, "text.txt");
 const recipe = path.join(folder, "recipe.yaml");
 writeFileSync(
   text,
-  readFileSync(packagePath("calibration/the-miller-of-ashcombe.txt"), "utf8").slice(0, 9000),
+  readFileSync(packagePath("calibration/the-miller-of-ashcombe.txt"), "utf8").slice(0, 1200),
 );
 writeFileSync(
   recipe,
@@ -47,7 +47,7 @@ try {
       luthier(["quantize", model, "--recipe", recipe, "--dry-run", "--json"]).out,
     ).prediction.memory;
     const quantized = luthier(["quantize", model, "--recipe", recipe, "--out", run, "--quiet"]);
-    const scored = luthier(["eval", run, "--engine", "lut", "--text", text, "--context", "256", "--quiet"]);
+    const scored = luthier(["eval", run, "--engine", "lut", "--text", text, "--context", "128", "--quiet"]);
     console.log(
       `${blocks} blocks, ${gigabytes(sizeOf(model))} GB of weights: quantized and packed in ${seconds(quantized)} s with ` +
         `${mebibytes(quantized.peakBytes)} MiB (predicted ${mebibytes(peakBytes)}), scored in ${seconds(scored)} s with ` +

@@ -1,5 +1,5 @@
 // Writes a checkpoint of Qwen3-0.6B's shapes, or others, with seeded random weights: BF16, sharded, tied head.
-//   node bench/random-checkpoint.mjs <dir> [--layers 28] [--seed 1]
+//   node bench/random-checkpoint.mjs <dir> [--layers 28] [--seed 1] [--shape normal|small|wide] [--vocabulary 151936]
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -13,6 +13,16 @@ export const shape = {
   keyValueHeads: 8,
   headSize: 128,
   vocabulary: 151936,
+};
+
+/** 3.1 M weights a block, for what should be quick. */
+export const smallShape = {
+  hidden: 512,
+  intermediate: 1536,
+  heads: 8,
+  keyValueHeads: 4,
+  headSize: 64,
+  vocabulary: 4096,
 };
 
 /** Qwen3-4B's: 101 M weights a block, 36 blocks. */
@@ -123,9 +133,19 @@ async function* randomWeights(dimensions, seed) {
 if (process.argv[1] === (await import("node:url")).fileURLToPath(import.meta.url)) {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { layers: { type: "string", default: "28" }, seed: { type: "string", default: "1" } },
+    options: {
+      layers: { type: "string", default: "28" },
+      seed: { type: "string", default: "1" },
+      shape: { type: "string", default: "normal" },
+      vocabulary: { type: "string" },
+    },
   });
   const [directory] = positionals;
-  await writeRandomCheckpoint(directory, Number(values.layers), Number(values.seed));
-  console.log(`${directory}: ${values.layers} blocks of Qwen3-0.6B's shapes`);
+  const sizes = { normal: shape, small: smallShape, wide: wideShape }[values.shape];
+  const vocabulary = Number(values.vocabulary ?? sizes.vocabulary);
+  await writeRandomCheckpoint(directory, Number(values.layers), Number(values.seed), {
+    ...sizes,
+    vocabulary,
+  });
+  console.log(`${directory}: ${values.layers} blocks of the ${values.shape} shape`);
 }

@@ -3,7 +3,8 @@ import { Command } from "commander";
 import { LuthierError } from "../../src/error.js";
 import { independentOf, type Part, partText, sequenceOf, shareOf } from "../../src/pipeline/part.js";
 import type { Plan } from "../../src/pipeline/plan.js";
-import { planModel, quantize } from "../../src/pipeline/quantize.js";
+import { predictRun } from "../../src/pipeline/predict.js";
+import { quantize } from "../../src/pipeline/quantize.js";
 import { type PartResult, quantizePart } from "../../src/pipeline/quantize-part.js";
 import { calibratedOn, loadRecipe } from "../../src/recipe/shipped.js";
 import { bytesText } from "../../src/report/text.js";
@@ -11,6 +12,7 @@ import { describeActivation } from "../../src/schemes/activation.js";
 import { bitsPerWeight, describeWeight, storedBytes } from "../../src/schemes/weights.js";
 import { type CommonOptions, localFolder, openTools, partOption, withCommonOptions } from "../options.js";
 import { printResult, table } from "../output.js";
+import { bytesOf, predictionText } from "../prediction-text.js";
 import { scoreAndReport } from "../score-and-report.js";
 import { summaryText } from "../summary-text.js";
 
@@ -21,6 +23,7 @@ interface Options extends CommonOptions {
   readonly fresh?: true;
   readonly dryRun?: true;
   readonly part?: Part;
+  readonly memory?: number;
 }
 
 export function quantizeCommand(): Command {
@@ -36,7 +39,12 @@ export function quantizeCommand(): Command {
       "make only the ith of n shares of the linears; `luthier merge` makes the rest",
       partOption,
     )
-    .option("--dry-run", "show what would be done to each linear, and do nothing")
+    .option("--dry-run", "show what would be done to each linear and what it would take, and do nothing")
+    .option(
+      "--memory <size>",
+      "keep within so much memory (8GiB, 900MiB, bytes): activations beyond it go to files of the run",
+      bytesOf,
+    )
     .addHelpText("after", examples)
     .action(async (model: string, options: Options) => {
       const { kernels, onProgress } = openTools(options);
@@ -44,20 +52,22 @@ export function quantizeCommand(): Command {
       const recipe = options.calibration ? calibratedOn(named, options.calibration) : named;
       const checkpoint = await localFolder(model, onProgress);
       if (options.dryRun) {
-        const plan = await planModel(checkpoint, recipe);
+        const { prediction, ...plan } = await predictRun(checkpoint, recipe);
         const shown = options.part ? { ...plan, linears: shareOf(plan, options.part) } : plan;
-        printResult(options.json ?? false, { ...shown, ...inParts(plan) }, () => planText(shown));
+        const result = { ...shown, ...inParts(plan), prediction };
+        printResult(options.json ?? false, result, () => `${planText(shown)}\n${predictionText(prediction)}`);
         return;
       }
       const out = options.out ?? defaultOut(model, options.recipe);
       const given = { model: checkpoint, recipe, out, kernels, onProgress };
       if (options.part) {
         if (options.fresh) throw freshParts(out);
+        if (options.memory) throw limitedParts();
         const made = await quantizePart({ ...given, part: options.part });
         printResult(options.json ?? false, made, () => partDone(made));
         return;
       }
-      await quantize({ ...given, fresh: options.fresh });
+      await quantize({ ...given, fresh: options.fresh, memoryBytes: options.memory });
       const summary = await scoreAndReport(given);
       printResult(options.json ?? false, summary, () => summaryText(summary));
     });
@@ -73,6 +83,12 @@ Examples:
 On several machines with one file system (docs/cluster.md):
   luthier quantize Qwen/Qwen3-32B --recipe hqq-int4-g64 --out runs/qwen3 --part 3/8    # 1/8 to 8/8, in any order
   luthier merge runs/qwen3                                                             # when all are done`;
+
+function limitedParts(): LuthierError {
+  return new LuthierError("--memory is kept by whole runs, not by parts", "leave --memory out, or --part", {
+    usage: true,
+  });
+}
 
 function freshParts(out: string): LuthierError {
   return new LuthierError(

@@ -63,7 +63,11 @@ export async function addInput(
 /** Means of what was summed, as float32. */
 export function statisticsOf(sums: InputSums): InputStatistics {
   const { tokens, values, magnitudes, squares, largest, products } = sums;
-  const meansOf = (all: Float64Array) => Float32Array.from(all, (sum) => sum / tokens);
+  const meansOf = (all: Float64Array) => {
+    const means = new Float32Array(all.length); // `from` would list 24 bytes a number, of [K, K] too
+    for (let i = 0; i < all.length; i++) means[i] = all[i] / tokens;
+    return means;
+  };
   return {
     tokens,
     mean: meansOf(values),

@@ -71,7 +71,9 @@ export function describeModel(config: Readonly<Record<string, unknown>>, shapeOf
 /** @throws LuthierError when the configuration is of no known family. */
 export function openModel(parts: ModelParts): Model {
   const architecture = findArchitecture(parts.config);
-  const { config, description, executor, ops, source, kernels, activationBytes = 512 * 2 ** 20 } = parts;
+  const { config, description, executor, ops, source, kernels, spill } = parts;
+  const { activationBytes = 512 * 2 ** 20 } = parts;
+  const keep = (states: Matrix) => spill?.keep(states) ?? states;
   const openContext = (): ComputingContext => {
     return { config, executor, ops, ...rememberedTensors(source, kernels) };
   };
@@ -80,16 +82,18 @@ export function openModel(parts: ModelParts): Model {
   /** Hidden states after the last block and norm, for each batch of equally long windows. */
   async function forward(batches: readonly Batch[], onBlock: () => Promise<void> | void): Promise<Matrix[]> {
     const hidden: Matrix[] = [];
-    for (const batch of batches) hidden.push(await embed(batch, parts));
+    for (const batch of batches) hidden.push(keep(await embed(batch, parts)));
     for (const [index, linears] of description.blocks.entries()) {
       await executor.enter(linears.map((linear) => linear.name));
       const block = await architecture.openBlock(index, openContext());
-      for (const [at, batch] of batches.entries()) hidden[at] = await block(hidden[at], batch.length);
+      spill?.nextBlock();
+      for (const [at, batch] of batches.entries()) hidden[at] = keep(await block(hidden[at], batch.length));
       await onBlock();
     }
     await executor.enter([]);
     const context = openContext();
-    for (const [at, states] of hidden.entries()) hidden[at] = await architecture.finalNorm(states, context);
+    for (const [at, states] of hidden.entries())
+      hidden[at] = keep(await architecture.finalNorm(states, context));
     return hidden;
   }
 

@@ -3,6 +3,7 @@ import type { Kernels } from "../kernels/kernels.js";
 import type { ModelDescription } from "./architecture.js";
 import type { Executor } from "./executor.js";
 import type { Ops } from "./ops.js";
+import type { Spill } from "./spill.js";
 
 /** What `openModel` puts together. */
 export interface ModelParts {
@@ -18,4 +19,6 @@ export interface ModelParts {
   readonly headInExecutor: boolean;
   /** Hidden states that a pass may hold; 512 MiB by default. */
   readonly activationBytes?: number;
+  /** Where hidden states between blocks are kept; in memory without it. */
+  readonly spill?: Spill;
 }

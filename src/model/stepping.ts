@@ -22,11 +22,13 @@ export interface SteppedBlock {
 /**
  * Starts a block and computes it up to its first linears.
  * @param open gives the block on an executor of this batch's own.
+ * @param keep what it does with an input that it waits with.
  */
 export async function stepThrough(
   open: (executor: Pick<Executor, "run">) => Promise<Block<Matrix>>,
   hidden: Matrix,
   length: number,
+  keep: (input: Matrix) => Matrix = (input) => input,
 ): Promise<SteppedBlock> {
   let waiting: Waiting | null = null;
   let result: Matrix | null = null;
@@ -41,7 +43,7 @@ export async function stepThrough(
   const block = await open({
     run: (linears, input) =>
       new Promise((resolve) => {
-        waiting = { linears, input };
+        waiting = { linears, input: keep(input) };
         goOn = resolve;
         stopped();
       }),

@@ -8,6 +8,7 @@ import { type Batch, batchesOf } from "../model/batches.js";
 import { embed } from "../model/embedding.js";
 import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { type Ops, openOps } from "../model/ops.js";
+import type { Spill } from "../model/spill.js";
 import { type SteppedBlock, stepThrough } from "../model/stepping.js";
 import { MeanOfTokens } from "../quantizers/bias-correction.js";
 import type { ChosenRows } from "../quantizers/calibrated-quantizer.js";
@@ -30,6 +31,8 @@ export interface CalibrationOptions {
   readonly seed: number;
   /** Rows that linears of one rule were chosen for against each other. */
   readonly chosenRows: ChosenRows;
+  /** Where what waits is kept; in memory without it. */
+  readonly spill?: Spill;
   readonly kernels: Kernels;
   readonly onProgress: OnProgress;
 }
@@ -40,11 +43,11 @@ export interface CalibrationOptions {
  * model and through the model as it is quantized so far, side by side, and stops before each input. Linears that an
  * earlier process finished are taken from their files.
  *
- * All windows are in memory at one place of a block: the input there `[tokens, K]` as the quantized model has it, that of
+ * All windows wait at one place of a block, in memory or where `spill` keeps them: the input there `[tokens, K]` as the quantized model has it, that of
  * the place before as the float model has it, and both residual streams.
  */
 export async function quantizeOnCalibration(options: CalibrationOptions): Promise<readonly QuantizedEntry[]> {
-  const { run, checkpoint, description, planned, windows, kernels, onProgress } = options;
+  const { run, checkpoint, description, planned, windows, spill, kernels, onProgress } = options;
   await makeFolder(path.join(quantizedFolder(run), "linears"));
   const fitted = planned.filter(readsText);
   const waiting = new Set(fitted.map(({ linear }) => linear.name));
@@ -56,10 +59,11 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
     const batches = batchesOf(windows);
     const embedded: Matrix[] = [];
     const parts = { config: checkpoint.config, description, source: checkpoint, ops, kernels };
-    for (const batch of batches) embedded.push(await embed(batch, parts));
+    for (const batch of batches) embedded.push(keptBy(spill, await embed(batch, parts)));
     let [float, quantized] = [embedded, [...embedded]];
     for (const [index, linears] of description.blocks.entries()) {
       if (waiting.size === 0) break; // later blocks have nothing to fit
+      spill?.nextBlock();
       const products = await openBlockProducts(options, linears, ops);
       const open = await blockOpener(options, index, ops);
       const block: BlockInStep = {
@@ -83,8 +87,8 @@ export async function quantizeOnCalibration(options: CalibrationOptions): Promis
         for await (const _ of floatInputs); // those that no fit has asked for
         for (const each of block.quantized) await each.resume(await products.quantized(place, inputOf(each)));
       }
-      float = block.float.map(resultOf);
-      quantized = block.quantized.map(resultOf);
+      float = block.float.map((each) => keptBy(spill, resultOf(each)));
+      quantized = block.quantized.map((each) => keptBy(spill, resultOf(each)));
     }
     progress("");
     return entries;
@@ -105,10 +109,11 @@ type OpenStepped = (hidden: Matrix, length: number) => Promise<SteppedBlock>;
 
 /** Starts block `index` on a batch; its norms are read once. Inputs that are rotated wait as they are then. */
 async function blockOpener(
-  { checkpoint, kernels }: CalibrationOptions,
+  { checkpoint, kernels, spill }: CalibrationOptions,
   index: number,
-  ops: Ops,
+  computing: Ops,
 ): Promise<OpenStepped> {
+  const ops = keepingSums(computing, spill);
   const architecture = findArchitecture(checkpoint.config);
   const { config } = checkpoint;
   const tensors = rememberedTensors(checkpoint, kernels);
@@ -121,7 +126,22 @@ async function blockOpener(
       },
       hidden,
       length,
+      (input) => keptBy(spill, input),
     );
+}
+
+function keptBy(spill: Spill | undefined, states: Matrix): Matrix {
+  return spill?.keep(states) ?? states;
+}
+
+/** Operations whose results a block holds while it waits: the residual stream, which in some families comes out of a norm. */
+function keepingSums(ops: Ops, spill: Spill | undefined): Ops {
+  if (spill === undefined) return ops;
+  return {
+    ...ops,
+    add: async (a, b) => spill.keep(await ops.add(a, b)),
+    layerNorm: async (...input) => spill.keep(await ops.layerNorm(...input)),
+  };
 }
 
 /** @param hidden is emptied: the block keeps what it needs, and lets it go in time. */

@@ -32,6 +32,25 @@ export interface CalibrationTextOptions {
 
 /** Tokens a window where nothing says how long it is and the model takes more. */
 const longestByDefault = 512;
+/** Tokens of all windows where nothing says how many there are. */
+const allTokensByDefault = 65536;
+
+/** Tokens a window. */
+export function lengthOf(
+  { length }: CalibrationChoice,
+  { contextLength }: Pick<ModelDescription, "contextLength">,
+): number {
+  return length ?? Math.min(contextLength, longestByDefault);
+}
+
+/** Windows of this length, where the text is long enough. */
+export function samplesOf(
+  { samples }: CalibrationChoice,
+  length: number,
+  tokensByDefault = allTokensByDefault,
+): number {
+  return samples ?? Math.ceil(tokensByDefault / length);
+}
 
 /**
  * Reads and cuts a text.
@@ -42,9 +61,9 @@ export async function calibrationText({
   folder,
   directory,
   description: { contextLength },
-  tokensByDefault = 65536,
+  tokensByDefault = allTokensByDefault,
 }: CalibrationTextOptions): Promise<CalibrationText> {
-  const length = calibration.length ?? Math.min(contextLength, longestByDefault);
+  const length = lengthOf(calibration, { contextLength });
   if (length < 2) {
     throw new LuthierError(
       `calibration windows of ${length} token have nothing to predict`,
@@ -59,7 +78,7 @@ export async function calibrationText({
       { usage: true },
     );
   }
-  const samples = calibration.samples ?? Math.ceil(tokensByDefault / length);
+  const samples = samplesOf(calibration, length, tokensByDefault);
   const { text, name, sha256 } = await readText(textSourceOf(calibration, folder));
   const tokens = (await openTokenizer(directory)).encode(text);
   const windows = calibrationWindows(tokens, samples, length);

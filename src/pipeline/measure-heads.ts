@@ -10,7 +10,7 @@ import type { TransformOptions } from "./transform-stage.js";
  */
 export async function measureHeads(
   { blocks }: ModelDescription,
-  { checkpoint, windows, kernels, onProgress }: TransformOptions,
+  { checkpoint, windows, spill, kernels, onProgress }: TransformOptions,
 ): Promise<HeadScales> {
   const normed = new Set(blocks.flat().flatMap(({ name, headNorm }) => (headNorm ? name : [])));
   if (normed.size === 0) return new Map();
@@ -18,7 +18,7 @@ export async function measureHeads(
   let projections: readonly string[] = [];
   const afterBlock = (done: number, total: number) =>
     onProgress({ stage: "transform", done, total, what: "heads" });
-  await observeModel({ checkpoint, windows, kernels }, afterBlock, {
+  await observeModel({ checkpoint, windows, spill, kernels }, afterBlock, {
     observe(linears) {
       if (linears.some((name) => normed.has(name))) projections = linears;
     },

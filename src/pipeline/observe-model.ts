@@ -1,4 +1,5 @@
 import type { Kernels } from "../kernels/kernels.js";
+import type { Spill } from "../model/spill.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { type Observer, openCheckpointModel } from "./open-model.js";
 
@@ -7,6 +8,8 @@ export interface ObservedModel {
   readonly checkpoint: DequantizedCheckpoint;
   /** Equally long windows of the calibration text. */
   readonly windows: readonly Int32Array[];
+  /** Where hidden states between blocks are kept; in memory without it. */
+  readonly spill?: Spill;
   readonly kernels: Kernels;
 }
 
@@ -15,11 +18,14 @@ export interface ObservedModel {
  * @param afterBlock waited for when a block has been computed on the whole text: nothing of it is observed again.
  */
 export async function observeModel(
-  { checkpoint, windows, kernels }: ObservedModel,
+  { checkpoint, windows, spill, kernels }: ObservedModel,
   afterBlock: (done: number, total: number) => Promise<void> | void,
   observer: Observer,
 ): Promise<void> {
-  const { model, close } = openCheckpointModel({ ...checkpoint, close: async () => {} }, kernels, observer);
+  const { model, close } = openCheckpointModel({ ...checkpoint, close: async () => {} }, kernels, {
+    ...observer,
+    spill,
+  });
   try {
     await model.run(windows, afterBlock);
   } finally {

@@ -13,6 +13,7 @@ import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import { type Ops, openOps } from "../model/ops.js";
+import type { Spill } from "../model/spill.js";
 import { keptOfInput, represent } from "../schemes/represent.js";
 import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
@@ -82,7 +83,12 @@ export async function openModelAt(options: OpenModelOptions): Promise<OpenModel>
 export function openCheckpointModel(
   checkpoint: DequantizedCheckpoint,
   kernels: Kernels,
-  { observe, observeAttention, ops }: Observer & Pick<OpenModelOptions, "ops"> = {},
+  {
+    observe,
+    observeAttention,
+    ops,
+    spill,
+  }: Observer & Pick<OpenModelOptions, "ops"> & { readonly spill?: Spill } = {},
 ): OpenModel {
   const { config, directory } = checkpoint;
   const description = describeModel(config, (name) => checkpoint.tensors.get(name)?.shape);
@@ -99,6 +105,7 @@ export function openCheckpointModel(
     kernels,
     observe,
     observeAttention,
+    spill,
   });
 }
 
@@ -165,6 +172,7 @@ interface Parts {
   readonly observe: Observer["observe"];
   readonly observeAttention: Observer["observeAttention"];
   readonly run?: string;
+  readonly spill?: Spill;
 }
 
 function assemble({
@@ -181,6 +189,7 @@ function assemble({
   observe,
   observeAttention,
   run,
+  spill,
 }: Parts): OpenModel {
   const float = openFloatExecutor(
     linearsOf(description),
@@ -215,6 +224,7 @@ function assemble({
     headInExecutor,
     ops: { ...glued, attention },
     kernels,
+    ...(spill && { spill }),
   });
   return {
     model,

@@ -7,6 +7,7 @@ import { expectUnchanged, stateOf } from "../checkpoint/unchanged-files.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
+import type { Spill } from "../model/spill.js";
 import { quantizingPart } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
@@ -34,6 +35,7 @@ import {
 } from "./run-directory.js";
 import { withLock } from "./run-lock.js";
 import { sealIndexes } from "./seal.js";
+import { spillWithin } from "./spill-within.js";
 import { sourceOf } from "./statistics-stage.js";
 import { transformCheckpoint } from "./transform-stage.js";
 import { versionsOnRecord } from "./versions.js";
@@ -47,6 +49,8 @@ export interface QuantizeOptions {
   readonly kernels: Kernels;
   /** Delete an earlier run there first. */
   readonly fresh?: boolean;
+  /** What the process may take: activations beyond it go to files of the run (`spillWithin`). Without it all is in memory. */
+  readonly memoryBytes?: number;
   readonly onProgress?: OnProgress;
 }
 
@@ -90,15 +94,35 @@ async function quantizePlanned(
   { description, plan }: PlannedModel,
   options: QuantizeOptions,
 ): Promise<QuantizeResult> {
-  const { out, recipe, kernels, onProgress = () => {} } = options;
-  const { calibration, seed } = recipe.recipe;
+  const { out, recipe } = options;
+  const { calibration } = recipe.recipe;
   const { directory } = source;
   const folder = path.dirname(recipe.file);
   const text =
     calibration && needsCalibration(plan) // which has refused a recipe that lacks it
       ? await calibrationText({ calibration, folder, directory, description })
       : null;
+  const tokens = (text?.windows ?? []).reduce((sum, window) => sum + window.length, 0);
+  const predicted = { plan, description, tensors: source.tensors, tokens };
+  const openSpill = options.memoryBytes === undefined ? null : spillWithin(options.memoryBytes, predicted);
   await prepareRunDirectory(out, options.fresh ?? false);
+  const spill = openSpill?.(out);
+  try {
+    return await quantizeInto(source, { description, plan }, text, spill, options);
+  } finally {
+    spill?.close();
+  }
+}
+
+async function quantizeInto(
+  source: DequantizedCheckpoint,
+  { description, plan }: PlannedModel,
+  text: CalibrationText | null,
+  spill: Spill | undefined,
+  options: QuantizeOptions,
+): Promise<QuantizeResult> {
+  const { out, recipe, kernels, onProgress = () => {} } = options;
+  const { seed } = recipe.recipe;
   let record = await beginRecord(options, source, plan, text, onProgress);
   const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const started = performance.now();
@@ -109,7 +133,7 @@ async function quantizePlanned(
     await writeRunRecord(out, record);
     return result;
   };
-  const given = { run: out, windows: text?.windows ?? [], kernels, onProgress };
+  const given = { run: out, windows: text?.windows ?? [], kernels, onProgress, ...(spill && { spill }) };
   const { checkpoint, files, transforms } =
     plan.transforms.length > 0
       ? await stage("transform", () =>

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Kernels } from "../kernels/kernels.js";
+import type { Spill } from "../model/spill.js";
 import type { TransformChoice } from "../recipe/schema.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { foldedNorms } from "../transforms/folded-norms.js";
@@ -25,6 +26,8 @@ export interface TransformOptions {
   readonly source: StatisticsSource;
   /** Of everything random. */
   readonly seed: number;
+  /** Where hidden states between blocks are kept; in memory without it. */
+  readonly spill?: Spill;
   readonly kernels: Kernels;
   readonly onProgress: OnProgress;
 }

@@ -24,7 +24,7 @@ export function asInt(weight: GridScheme): IntScheme {
   if (outline === null) throw new RangeError("only one plane of trits is a weight of whole numbers");
   return {
     ...outline,
-    codes: Uint8Array.from(weight.codes, (trit) => trit + zero),
+    codes: new Uint8Array(weight.codes).map((trit) => trit + zero),
     scales: weight.scales,
     zeroPoints: null,
   };
@@ -34,5 +34,5 @@ export function asInt(weight: GridScheme): IntScheme {
 export function planeOf(outline: PlanesOutline, { codes, scales }: IntScheme): GridScheme {
   const wrong = codes.indexOf(0);
   if (wrong >= 0) throw new RangeError(`weight ${wrong} has the code 0, trits are 1 to 3`);
-  return { ...outline, codes: Int8Array.from(codes, (code) => code - zero), scales };
+  return { ...outline, codes: new Int8Array(codes).map((code) => code - zero), scales };
 }

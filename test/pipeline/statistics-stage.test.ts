@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
+import { openSpill, type Spill } from "../../src/model/spill.js";
 import { observeModel } from "../../src/pipeline/observe-model.js";
 import { readAll } from "../../src/pipeline/quantized-files.js";
 import type { StatisticsSource } from "../../src/pipeline/statistics-files.js";
@@ -29,6 +30,7 @@ async function measure(
   changes: {
     source?: StatisticsSource;
     change?: (checkpoint: DequantizedCheckpoint) => DequantizedCheckpoint;
+    spill?: Spill;
   } = {},
 ) {
   const checkpoint = await openDequantized(bundledModel);
@@ -41,6 +43,7 @@ async function measure(
         windows,
         source: changes.source ?? source,
         kernels,
+        ...(changes.spill && { spill: changes.spill }),
         onProgress: ({ stage, done, total }) => void passes.push(`${stage} ${done}/${total}`),
       },
       wanted,
@@ -58,6 +61,15 @@ describe("statistics of a run's inputs", async () => {
   const folder = path.join(run, "statistics", "checkpoint");
   const first = await measure(run, { linears: [q, down], second: true });
   const before = hashesOf(run, ["statistics"]);
+
+  test("are the same bytes where hidden states lie in files", async () => {
+    const other = temporaryFolder();
+    const spill = openSpill(other, 0);
+    await measure(other, { linears: [q, down], second: true }, { spill });
+    expect(spill.size().spilledBytes).toBeGreaterThan(0);
+    spill.close();
+    expect(hashesOf(other, ["statistics"])).toEqual(before);
+  });
 
   test("are those of the inputs that the float model computes, one for all linears of an input", async () => {
     const seen: Float32Array[] = [];

@@ -153,7 +153,8 @@ export function unpackWeight(tensors: Tensors, outline: GridOutline, layout: Lay
 /** A trit t is the symmetric two-bit code t + 2: q' = 2t + 1, z' = 1, so that s'(q' − z') = s · t. */
 function planeCodes(weight: PlanesScheme, plane: number): Pick<IntScheme, "codes" | "scales"> {
   const size = weight.rows * weight.columns;
-  const codes = Uint8Array.from(weight.codes.subarray(plane * size, (plane + 1) * size), (t) => t + 2);
+  // `Uint8Array.from` would list 24 bytes a weight; bytes count modulo 256.
+  const codes = new Uint8Array(weight.codes.subarray(plane * size, (plane + 1) * size)).map((t) => t + 2);
   const count = scaleCount(weight);
   return { codes, scales: weight.scales.subarray(plane * count, (plane + 1) * count) };
 }

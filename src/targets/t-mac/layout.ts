@@ -114,7 +114,10 @@ function planePasses({ rows, columns, planes, codes, scales }: PlanesScheme) {
   const planeCodes = rows * columns;
   const planeScales = scales.length / planes;
   return Array.from({ length: planes }, (_, plane) => ({
-    codes: Uint8Array.from(codes.subarray(plane * planeCodes, (plane + 1) * planeCodes), (trit) => trit + 2),
+    // `Uint8Array.from` would list 24 bytes a weight; bytes count modulo 256.
+    codes: new Uint8Array(codes.subarray(plane * planeCodes, (plane + 1) * planeCodes)).map(
+      (trit) => trit + 2,
+    ),
     grids: [scales.subarray(plane * planeScales, (plane + 1) * planeScales)],
   }));
 }
