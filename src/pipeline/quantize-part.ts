@@ -19,7 +19,7 @@ import { prepareForPart, readEarlierRecord } from "./run-directory.js";
 import { withLock } from "./run-lock.js";
 import { sourceOf } from "./statistics-stage.js";
 import { transformCheckpoint } from "./transform-stage.js";
-import { versions } from "./versions.js";
+import { versionsOnRecord } from "./versions.js";
 
 export interface QuantizePartOptions extends Omit<QuantizeOptions, "fresh"> {
   readonly part: Part;
@@ -81,7 +81,7 @@ async function makeShare(
   const started = performance.now();
   await prepareForPart(out);
   const inputs = await filesOf(source); // as they were opened: reading one that changes after that fails
-  const now: PartSource = { versions: { ...versions() }, inputs, recipe };
+  const now: PartSource = { versions: await versionsOnRecord(), inputs, recipe };
   const whole = await readEarlierRecord(out, async () => (await readPartRecords(out)).length > 0);
   expectSameSource(out, [...(whole ? [whole] : []), ...(await readPartRecords(out))], now);
   const record = (state: PartRecord["state"]): PartRecord => ({
