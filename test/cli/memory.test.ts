@@ -24,7 +24,7 @@ describe.runIf(process.platform === "linux")("--dry-run predicts the peak memory
       { calibration: { text, samples: 64, length: 128 } },
     ],
   ] as const)(
-    "within 25 %% where methods are given %s",
+    "within a quarter: %s",
     async (_, shape, method, given) => {
       const model = path.join(suite, `model-${shape}`);
       const recipe = path.join(suite, `${shape}.yaml`);
