@@ -170,6 +170,7 @@ function definition(model: object) {
 test("a tokenizer whose tokens its decoder cannot put together says so", async () => {
   const definition = {
     model: { type: "WordPiece", vocab: { "[UNK]": 0, a: 1, "##b": 2 }, unk_token: "[UNK]" },
+    ...{ added_tokens: [], normalizer: null, post_processor: null },
     pre_tokenizer: { type: "BertPreTokenizer" },
     decoder: { type: "WordPiece", prefix: { toString: 1 } },
   };
