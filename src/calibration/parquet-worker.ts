@@ -67,11 +67,11 @@ function answerOf(worker: Worker, request: ParquetRequest, limits: ReadingLimits
     const fail = () => end(tooMuch(request.file, "more memory than a table needs"));
     const end = (error: Error | null, value?: unknown) => {
       clearInterval(look);
-      worker.off("message", hear).off("error", fail);
+      worker.off("message", hear).off("error", fail).off("exit", fail);
       if (error === null) resolve(value);
       else reject(error);
     };
-    worker.on("message", hear).on("error", fail);
+    worker.on("message", hear).on("error", fail).on("exit", fail);
     worker.postMessage(request);
   });
 }
@@ -95,6 +95,7 @@ function startWorker(): Worker {
 /** As text, so that it runs from sources and from what is compiled alike. */
 const program = `
 const { parentPort, workerData } = require("node:worker_threads");
+process.on("unhandledRejection", () => {}); // of columns that were begun beside the one that is damaged
 parentPort.on("message", async ({ file, want, columns }) => {
   try {
     const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import(workerData);

@@ -96,7 +96,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const found = await readRecord(file, manifestSchema, fix);
   if (found === null) throw new LuthierError(`${folder} is no pack: it has no ${manifestFile}`, fix);
   const { format: _format, version: _version, ...manifest } = found;
-  expectInside([...manifest.files, ...manifest.linears], file);
+  await expectInside([...manifest.files, ...manifest.linears], file);
   const linears = manifest.linears.map((entry) => ({ ...entry, weight: parseOutline(entry.weight, file) }));
   return { ...manifest, linears };
 }

@@ -86,7 +86,7 @@ export async function readQuantizedIndex(run: string): Promise<QuantizedIndex> {
     );
   }
   const { files, linears } = index;
-  expectInside([...files, ...linears], file);
+  await expectInside([...files, ...linears], file);
   return {
     files,
     linears: linears.map((entry) => {

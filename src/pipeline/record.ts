@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { makeFolder, type WrittenFile, writeAtomically } from "../checkpoint/atomic.js";
@@ -38,14 +38,30 @@ export async function writeRecord(file: string, value: object): Promise<WrittenF
   return writeAtomically(file, [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)]);
 }
 
-/** @throws LuthierError when an index names a file outside its own folder. */
-export function expectInside(entries: readonly { readonly file: string }[], index: string): void {
-  for (const { file } of entries) {
-    if (!path.isAbsolute(file) && !path.normalize(file).startsWith("..")) continue;
+/** @throws LuthierError when an index names a file outside its own folder, by its path or by a link on the way to it. */
+export async function expectInside(
+  entries: readonly { readonly file: string }[],
+  index: string,
+): Promise<void> {
+  const folder = path.dirname(index);
+  for (const file of new Set(entries.map((entry) => entry.file))) {
+    const leadsOut = path.isAbsolute(file) || path.normalize(file).startsWith("..") || file.includes("\0");
+    if (!leadsOut && (await isWithin(path.join(folder, file), folder))) continue;
     throw new LuthierError(
       `${index} names a file outside its folder: ${file}`,
       "do not use this run: it was tampered with",
     );
+  }
+}
+
+/** By where links lead; what is not there is missed by who reads it. */
+async function isWithin(file: string, folder: string): Promise<boolean> {
+  try {
+    const [found, root] = [await realpath(file), await realpath(folder)];
+    return found === root || found.startsWith(`${root}${path.sep}`);
+  } catch (error) {
+    if (isMissing(error)) return true;
+    throw fileError("read", file, error);
   }
 }
 

@@ -62,7 +62,7 @@ export async function soundInputs(folder: string, source: StatisticsSource): Pro
     const file = path.join(folder, indexFile);
     const index = await readRecord(file, indexSchema, "delete it");
     if (index !== null && isDeepStrictEqual(index.source, source)) {
-      expectInside(index.inputs, file);
+      await expectInside(index.inputs, file);
       const inputs: StoredInput[] = [];
       for (const input of index.inputs) if (await isSound(folder, input)) inputs.push(input);
       return inputs;
@@ -78,7 +78,7 @@ export async function soundInputs(folder: string, source: StatisticsSource): Pro
 export async function readInputs(folder: string): Promise<readonly StoredInput[]> {
   const file = path.join(folder, indexFile);
   const index = await readRecord(file, indexSchema, "delete it");
-  expectInside(index?.inputs ?? [], file);
+  await expectInside(index?.inputs ?? [], file);
   return index?.inputs ?? [];
 }
 

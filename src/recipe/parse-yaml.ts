@@ -28,9 +28,19 @@ export interface Parsed<T> {
  *   word that is nearly right, the right one.
  */
 export function parseYaml<T>(text: string, file: string, format: Format<T>): Parsed<T> {
+  try {
+    return parsed(text, file, format);
+  } catch (error) {
+    // The parser, and what shows a value in an error, call themselves for each value within a value.
+    if (!(error instanceof RangeError)) throw error;
+    throw new LuthierError(`${file}: its values are nested too deeply`, format.fix, { usage: true });
+  }
+}
+
+function parsed<T>(text: string, file: string, format: Format<T>): Parsed<T> {
   const error = (message: string) => new LuthierError(message, format.fix, { usage: true });
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
   const [syntax] = document.errors;
   if (syntax) {
     const { line, col } = lines.linePos(syntax.pos[0]);
@@ -44,16 +54,16 @@ export function parseYaml<T>(text: string, file: string, format: Format<T>): Par
   } catch (cause) {
     throw error(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
-  const parsed = format.schema.safeParse(content);
-  if (!parsed.success) {
+  const checked = format.schema.safeParse(content);
+  if (!checked.success) {
     throw error(
-      parsed.error.issues
+      checked.error.issues
         .map((issue) => explain(issue, content, format))
         .map(({ path, message }) => `${file}:${lineOf(path)}: ${message}`)
         .join("\n"),
     );
   }
-  return { data: parsed.data, fault: (path, message) => error(`${file}:${lineOf(path)}: ${message}`) };
+  return { data: checked.data, fault: (path, message) => error(`${file}:${lineOf(path)}: ${message}`) };
 }
 
 interface Explained {
@@ -81,9 +91,10 @@ function explain(issue: z.core.$ZodIssue, content: unknown, format: Format<unkno
         path: issue.path,
         message: `${where} needs a \`${issue.discriminator}\`: ${known.join(", ")}`,
       };
-    const right = nearest(String(found), known);
+    const named = typeof found === "string" ? found : JSON.stringify(found);
+    const right = nearest(named, known);
     const hint = right ? `did you mean \`${right}\`?` : `there are ${known.join(", ")}`;
-    return { path, message: `unknown ${issue.discriminator} \`${String(found)}\`: ${hint}` };
+    return { path, message: `unknown ${issue.discriminator} \`${named}\`: ${hint}` };
   }
   return { path: issue.path, message: `${where}: ${issue.message}` };
 }

@@ -2,7 +2,8 @@ import { truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { duplicateKey, readJsonObject } from "../../src/checkpoint/json-file.js";
+import { duplicateKey, parseJsonObject, readJsonObject } from "../../src/checkpoint/json-file.js";
+import { LuthierError } from "../../src/error.js";
 import { temporaryFolder } from "./folder.js";
 
 async function fileWith(content: string | Uint8Array): Promise<string> {
@@ -49,4 +50,12 @@ test.each([
 
 test("no JSON that an object was written as has a key twice", () => {
   fc.assert(fc.property(fc.json({ maxDepth: 5 }), (json) => duplicateKey(json) === null));
+});
+
+test("values that are nested deeper than any format has them are refused, before anything walks them", () => {
+  // The marks in the text do not count.
+  const nested = (depth: number) => Buffer.from(`{"a":${"[".repeat(depth)}"]\\"["${"]".repeat(depth)}}`);
+  expect(parseJsonObject(nested(99), "x.json")).toHaveProperty("a");
+  expect(() => parseJsonObject(nested(100), "x.json")).toThrow(/x.json is not JSON: its values are nested/);
+  expect(() => parseJsonObject(nested(50_000), "x.json")).toThrow(LuthierError);
 });

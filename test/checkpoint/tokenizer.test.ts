@@ -166,3 +166,14 @@ function definition(model: object) {
   const decoder = { type: "Fuse" };
   return { model, decoder, added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null };
 }
+
+test("a tokenizer whose tokens its decoder cannot put together says so", async () => {
+  const definition = {
+    model: { type: "WordPiece", vocab: { "[UNK]": 0, a: 1, "##b": 2 }, unk_token: "[UNK]" },
+    ...{ added_tokens: [], normalizer: null, post_processor: null },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    decoder: { type: "WordPiece", prefix: { toString: 1 } },
+  };
+  const tokenizer = await openTokenizer(await folderWith({ "tokenizer.json": definition }));
+  expect(() => tokenizer.decode(tokenizer.encode("ab a"))).toThrow(LuthierError);
+});

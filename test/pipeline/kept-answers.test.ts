@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -150,4 +150,12 @@ test("a place where no file can be is refused", async () => {
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, "answers.jsonl"));
   await expect(open(path.join(folder, "answers.jsonl"))).rejects.toThrow(LuthierError);
+});
+
+test("answers are not cut off behind a link, which may lead to any file", async () => {
+  const [folder, other] = [temporaryFolder(), path.join(temporaryFolder(), "not-ours")];
+  writeFileSync(other, "not an answer");
+  symlinkSync(other, path.join(folder, "task.jsonl"));
+  await expect(open(path.join(folder, "task.jsonl"))).rejects.toThrow(/task.jsonl: it is a link/);
+  expect(readFileSync(other, "utf8")).toBe("not an answer");
 });

@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { openKernels } from "../../src/kernels/open.js";
+import { readManifest } from "../../src/pipeline/pack-files.js";
 import { verifyRun } from "../../src/pipeline/verify.js";
 import { quantizeBundled, temporaryFolder } from "./run.js";
 
@@ -88,4 +89,15 @@ describe("is noticed, with the file's name:", () => {
     writeFileSync(file, readFileSync(file).subarray(0, -1));
     expect((await verifyRun(run, kernels)).faults.join("\n")).toContain("kept.safetensors");
   });
+});
+
+test("a file of a pack that is a link out of the run is refused, not read", async () => {
+  const run = await finishedRun();
+  const file = "linears/model.layers.0.mlp.down_proj.safetensors";
+  const pack = path.join(run, "packs/t-mac");
+  const elsewhere = path.join(temporaryFolder(), "elsewhere");
+  writeFileSync(elsewhere, "not for this run");
+  rmSync(path.join(pack, file));
+  symlinkSync(elsewhere, path.join(pack, file));
+  await expect(readManifest(pack)).rejects.toThrow(`names a file outside its folder: ${file}`);
 });

@@ -161,3 +161,19 @@ test("the published JSON Schema is that of the parser (`npm run schema` writes i
   const published = readFileSync(path.join(import.meta.dirname, "../../recipes/recipe.schema.json"), "utf8");
   expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(recipeJsonSchema())));
 });
+
+test.each([
+  ["lists", "[".repeat(5000)],
+  ["block mappings", Array.from({ length: 3000 }, (_, depth) => `${" ".repeat(depth)}a:`).join("\n")],
+  ["block lists", "- ".repeat(5000)],
+])("%s that are nested without end are a fault of the recipe", (_, text) => {
+  expect(() => parse(text)).toThrow(LuthierError);
+});
+
+test.each(["{ toString: 1 }", "[{ toString: 1, valueOf: 2 }]"])(
+  "a method that is no text is shown as it is: %s",
+  (method) => {
+    const rule = `{ match: "*", quantize: { method: ${method} } }`;
+    expect(() => parse(`version: 1\nrules: [${rule}]`)).toThrow(LuthierError);
+  },
+);

@@ -6,6 +6,15 @@ import { mutateJson } from "../mutate-json.js";
 
 const added = (content: string, id: number) => ({ content, id, special: true, normalized: false });
 
+/** What the library wants to find said, if only as nothing. */
+const absent = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null,
+};
+
 /** One of each kind of model, with what stands around it in files of the hub. */
 const definitions: Readonly<Record<string, object>> = {
   bpe: {
@@ -76,7 +85,7 @@ export const tokenizer = parserInFolder({
     await writeFile(path.join(folder, "tokenizer_config.json"), JSON.stringify(configuration));
     await writeFile(path.join(folder, "config.json"), JSON.stringify({ bos_token_id: 0, eos_token_id: [1] }));
     const definitionBytes = Object.values(definitions).map((definition) =>
-      Buffer.from(JSON.stringify(definition)),
+      Buffer.from(JSON.stringify({ ...absent, ...definition })),
     );
     return [
       ...definitionBytes.map((bytes) => ({ file: "tokenizer.json", bytes })),

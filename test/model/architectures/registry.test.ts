@@ -59,3 +59,9 @@ describe("graphs are written", () => {
     expect(() => findWritable(config)).toThrow("the graph of a llama that predicts no tokens is not written");
   });
 });
+
+test("a family or a head that is no text is refused, or as if there were none", () => {
+  const odd = { toString: 1, valueOf: 1 };
+  expect(() => findArchitecture({ model_type: odd })).toThrow(/model_type is 'none'/);
+  expect(findArchitecture({ model_type: "llama", architectures: [odd] }).name).toBe("llama");
+});
