@@ -37,11 +37,13 @@ export async function readOnThread(
   idle = null;
   worker.ref();
   try {
-    const value = await answerOf(worker, request, limits);
+    const { value, failure } = await answerOf(worker, request, limits);
     worker.unref();
     idle = worker;
-    return value;
+    if (failure === undefined) return value;
+    throw Object.assign(new Error(failure.message), failure);
   } catch (error) {
+    if (idle === worker) throw error; // only the file is damaged
     await worker.terminate();
     throw error;
   }
@@ -53,24 +55,32 @@ let idle: Worker | null = null;
 /** How often it is looked at what the thread takes. */
 const lookMs = 50;
 
-function answerOf(worker: Worker, request: ParquetRequest, limits: ReadingLimits): Promise<unknown> {
+interface Answer {
+  readonly value?: unknown;
+  readonly failure?: { readonly message: string; readonly code?: string; readonly syscall?: string };
+}
+
+function answerOf(worker: Worker, request: ParquetRequest, limits: ReadingLimits): Promise<Answer> {
   const endMs = performance.now() + limits.seconds * 1000;
   const mostBytes = process.memoryUsage.rss() + limits.memoryBytes;
   return new Promise((resolve, reject) => {
     const look = setInterval(() => {
-      if (performance.now() > endMs) end(tooMuch(request.file, `more than ${limits.seconds} seconds`));
-      if (process.memoryUsage.rss() > mostBytes)
-        end(tooMuch(request.file, `more than ${limits.memoryBytes} bytes of memory`));
+      if (performance.now() > endMs) refuse(`more than ${limits.seconds} seconds`);
+      if (process.memoryUsage.rss() > mostBytes) refuse(`more than ${limits.memoryBytes} bytes of memory`);
     }, lookMs);
-    const hear = ({ value, failure }: { value?: unknown; failure?: { message: string } }) =>
-      end(failure === undefined ? null : Object.assign(new Error(failure.message), failure), value);
-    const fail = () => end(tooMuch(request.file, "more memory than a table needs"));
-    const end = (error: Error | null, value?: unknown) => {
+    const stop = () => {
       clearInterval(look);
       worker.off("message", hear).off("error", fail).off("exit", fail);
-      if (error === null) resolve(value);
-      else reject(error);
     };
+    const hear = (answer: Answer) => {
+      stop();
+      resolve(answer);
+    };
+    const refuse = (what: string) => {
+      stop();
+      reject(tooMuch(request.file, what));
+    };
+    const fail = () => refuse("more memory than a table needs");
     worker.on("message", hear).on("error", fail).on("exit", fail);
     worker.postMessage(request);
   });

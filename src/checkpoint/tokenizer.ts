@@ -146,14 +146,24 @@ function splitAtWords(definition: Readonly<Record<string, unknown>>): Readonly<R
     model.end_of_word_suffix ||
     model.continuing_subword_prefix ||
     model.continuing_subword_suffix;
-  if (dependsOnWords || !Array.isArray(merges) || merges.some(joinsBlank)) return definition;
+  if (dependsOnWords || !Array.isArray(merges) || !merges.every(isMerge)) return definition;
+  if (merges.some(joinsBlank)) return definition;
   const split = { type: "Split", pattern: { Regex: "▁*[^▁]+|▁+" }, behavior: "Isolated", invert: true };
   return { ...definition, pre_tokenizer: split };
 }
 
-/** True when a merge, `"a b"` or `["a", "b"]`, makes a token with a blank behind another character. */
-function joinsBlank(merge: unknown): boolean {
-  const token = Array.isArray(merge) ? merge.join("") : String(merge).replace(" ", "");
+/** `"a b"` or `["a", "b"]`. */
+type Merge = string | readonly string[];
+
+function isMerge(value: unknown): value is Merge {
+  return (
+    typeof value === "string" || (Array.isArray(value) && value.every((part) => typeof part === "string"))
+  );
+}
+
+/** True when a merge makes a token with a blank behind another character. */
+function joinsBlank(merge: Merge): boolean {
+  const token = typeof merge === "string" ? merge.replace(" ", "") : merge.join("");
   return /[^▁]▁/.test(token);
 }
 

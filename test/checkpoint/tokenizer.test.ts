@@ -177,3 +177,12 @@ test("a tokenizer whose tokens its decoder cannot put together says so", async (
   const tokenizer = await openTokenizer(await folderWith({ "tokenizer.json": definition }));
   expect(() => tokenizer.decode(tokenizer.encode("ab a"))).toThrow(LuthierError);
 });
+
+test("merges that are no texts end in an error, not in a crash", async () => {
+  const definition = {
+    model: { type: "BPE", vocab: { a: 0 }, merges: [["a", { toString: 1 }]] },
+    ...{ added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null },
+  };
+  const opened = openTokenizer(await folderWith({ "tokenizer.json": definition }));
+  await opened.catch((error) => expect(error).toBeInstanceOf(LuthierError));
+});
