@@ -22,7 +22,7 @@ export interface ReadingLimits {
   readonly memoryBytes: number;
 }
 
-/** Two times what the largest file within the limits of `parquet.ts` was seen to need, or more. */
+/** A choice: far more than a benchmark's tables take, far less than what a hostile file asks for. */
 const generous: ReadingLimits = { seconds: 600, memoryBytes: 6 * 2 ** 30 };
 
 /**
