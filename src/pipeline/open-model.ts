@@ -1,33 +1,31 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
-import { readMatrix, readVector } from "../checkpoint/tensors.js";
+import { readMatrix } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { type LinearInfo, linearsOf, type ModelDescription } from "../model/architecture.js";
 import type { AttentionInput } from "../model/block-ops.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import { openObservingExecutor } from "../model/executors/observing.js";
-import { openPackedExecutor, type PackedLinearUnit } from "../model/executors/packed.js";
+import { openPackedExecutor } from "../model/executors/packed.js";
 import { openRotatingExecutor } from "../model/executors/rotating.js";
 import { describeModel, type Model, openModel } from "../model/model.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import { type Ops, openOps } from "../model/ops.js";
 import type { Spill } from "../model/spill.js";
-import { keptOfInput, represent } from "../schemes/represent.js";
+import { keptOfInput } from "../schemes/represent.js";
 import type { Rotation } from "../schemes/rotation.js";
 import type { ActivationScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { dequantize } from "../schemes/weights.js";
-import { findTarget } from "../targets/registry.js";
-import { damagedPack, type Target } from "../targets/target.js";
 import type { Matrix } from "../tensor/matrix.js";
 import { describeRun } from "./describe-run.js";
-import { openPack, packedTargets, packFolder, readManifest } from "./pack-files.js";
+import { openUnits, type PackedUnits } from "./packed-units.js";
 import {
+  biasOf,
   type QuantizedEntry,
   quantizedFolder,
-  readBias,
   readQuantizedIndex,
   readScheme,
 } from "./quantized-files.js";
@@ -236,74 +234,4 @@ function assemble({
       await source.close();
     },
   };
-}
-
-interface PackedUnits {
-  readonly target: string;
-  unit(linear: string): Promise<PackedLinearUnit | null>;
-  /** What the target computes between the linears in its own way. */
-  readonly glue: ReturnType<NonNullable<Target["glue"]>>;
-  close(): Promise<void>;
-}
-
-async function openUnits(
-  run: string,
-  wanted: string | undefined,
-  source: TensorSource,
-  description: ModelDescription,
-  quantized: ReadonlyMap<string, QuantizedEntry>,
-  ops: Ops,
-  kernels: Kernels,
-): Promise<PackedUnits> {
-  const name = wanted ?? (await onlyTarget(run));
-  const target = findTarget(name);
-  const folder = packFolder(run, name);
-  const manifest = await readManifest(folder);
-  const parameters = target.parameters.safeParse(manifest.parameters);
-  if (!parameters.success) throw damagedPack(`its parameters are none of ${name}'s`);
-  const entries = new Map(manifest.linears.map((entry) => [entry.name, entry]));
-  const linears = new Map(linearsOf(description).map((linear) => [linear.name, linear]));
-  const pack = await openPack(folder, target);
-  return {
-    target: name,
-    glue: target.glue?.(parameters.data) ?? null,
-    async unit(linearName) {
-      const [entry, linear] = [entries.get(linearName), linears.get(linearName)];
-      if (entry === undefined || linear === undefined) return null;
-      const arithmetic = target.open(await pack.read(entry), kernels);
-      const bias = await biasOf(linear, source, kernels, run, quantized);
-      if ("multiply" in arithmetic) return { rows: linear.rows, multiply: arithmetic.multiply, bias };
-      const multiply = async (input: Matrix) =>
-        ops.linear(await represent(input, entry.activation, null, kernels), arithmetic.weight, null);
-      return { rows: linear.rows, multiply, bias };
-    },
-    close: pack.close,
-  };
-}
-
-async function onlyTarget(run: string): Promise<string> {
-  const targets = await packedTargets(run);
-  if (targets.length === 1) return targets[0];
-  if (targets.length === 0) {
-    throw new LuthierError(`${run} has no pack`, "make one with `luthier pack <run> --target <name>`", {
-      usage: true,
-    });
-  }
-  throw new LuthierError(`${run} has packs for ${targets.join(", ")}`, "say which with --target", {
-    usage: true,
-  });
-}
-
-/** A linear's own bias in a run, or the checkpoint's. */
-async function biasOf(
-  linear: LinearInfo,
-  source: TensorSource,
-  kernels: Kernels,
-  run: string | undefined,
-  quantized: ReadonlyMap<string, QuantizedEntry>,
-): Promise<Float32Array | null> {
-  const entry = quantized.get(linear.name);
-  if (run !== undefined && entry?.bias)
-    return readBias(path.join(quantizedFolder(run), entry.file), entry.weight.rows);
-  return linear.bias === null ? null : readVector(source, linear.bias, kernels);
 }

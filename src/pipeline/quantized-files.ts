@@ -6,8 +6,10 @@ import type { WrittenFile } from "../checkpoint/atomic.js";
 import { parseJson } from "../checkpoint/json-file.js";
 import { readHeader, writeSafetensors } from "../checkpoint/safetensors.js";
 import type { TensorSource } from "../checkpoint/tensor-source.js";
-import { openTensors } from "../checkpoint/tensors.js";
+import { openTensors, readVector } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
+import type { Kernels } from "../kernels/kernels.js";
+import type { LinearInfo } from "../model/architecture.js";
 import { activationScheme } from "../schemes/activation.js";
 import { rotation, rotationFault } from "../schemes/rotation.js";
 import type { LinearOutline, WeightOutline, WeightScheme } from "../schemes/scheme.js";
@@ -213,4 +215,18 @@ export async function readAll(file: string): Promise<Tensors> {
 /** The tensors that were kept float, by their names in the checkpoint. */
 export function openKept(run: string): Promise<TensorSource> {
   return openTensors([path.join(quantizedFolder(run), keptFile)]);
+}
+
+/** A linear's own bias in a run, or the checkpoint's. */
+export async function biasOf(
+  linear: LinearInfo,
+  source: TensorSource,
+  kernels: Kernels,
+  run: string | undefined,
+  quantized: ReadonlyMap<string, QuantizedEntry>,
+): Promise<Float32Array | null> {
+  const entry = quantized.get(linear.name);
+  if (run !== undefined && entry?.bias)
+    return readBias(path.join(quantizedFolder(run), entry.file), entry.weight.rows);
+  return linear.bias === null ? null : readVector(source, linear.bias, kernels);
 }
