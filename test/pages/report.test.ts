@@ -59,7 +59,7 @@ for (const kind of ["report", "comparison"] as const) {
 test("the report has every section, and is small", async () => {
   const { page } = await open(files.report, desk);
   expect(await page.locator("main section").evaluateAll((all) => all.map(({ id }) => id))).toEqual([
-    ...["scores", "sizes", "linears", "histograms", "sensitivity", "costs", "stages"],
+    ...["scores", "sizes", "linears", "histograms", "sensitivity", "costs", "stages", "provenance"],
   ]);
   expect(statSync(files.report).size).toBeLessThan(1e6);
   await page.close();
