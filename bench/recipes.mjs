@@ -41,7 +41,7 @@ try {
     `| recipe | bits a weight | scored | ${metrics[0].name} | change | 95 % interval | same answers | KL, nats |`,
   );
   console.log("| --- | --: | --- | --: | --: | --- | --: | --: |");
-  for (const name of names.filter((each) => wanted.length === 0 || wanted.includes(each))) {
+  for (const name of wanted.length === 0 ? names : wanted) {
     for (const row of await rowsOf(name)) console.log(`| ${row.join(" | ")} |`);
   }
 } finally {
