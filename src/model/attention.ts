@@ -1,4 +1,4 @@
-import type { AttentionShape } from "./graphs.js";
+import type { AttentionShape } from "./attention-graph.js";
 
 /*
  * Attention in parts. onnxruntime holds the scores of a whole run, windows · heads · queries · keys of them, which for

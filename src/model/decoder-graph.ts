@@ -1,8 +1,9 @@
 import { causalHead, type LinearInfo, type ModelContext, type ModelDescription } from "./architecture.js";
 import { findWritable } from "./architectures/registry.js";
+import { attentionNodes } from "./attention-graph.js";
 import type { BlockOps } from "./block-ops.js";
 import { type GraphPart, maskNodes, positionNodes, rotaryNodes } from "./decoder-positions.js";
-import { attentionNodes, gatedActivationNodes, rmsNormNode } from "./graphs.js";
+import { gatedActivationNodes, rmsNormNode } from "./graphs.js";
 import { elementType, type Graph, type GraphNode, type GraphValue } from "./onnx.js";
 
 /** What the graph of a whole model is made of. */

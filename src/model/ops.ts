@@ -1,12 +1,11 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { type Matrix, matrix, rowsOf } from "../tensor/matrix.js";
 import { type AttentionPart, attentionMask, attentionParts, type Range } from "./attention.js";
+import { type AttentionShape, attentionGraph } from "./attention-graph.js";
 import type { AttentionInput, BlockOps } from "./block-ops.js";
 import {
   type Activation,
-  type AttentionShape,
   activationGraph,
-  attentionGraph,
   gatedActivationGraph,
   layerNormGraph,
   linearGraph,
