@@ -1,31 +1,10 @@
 import { z } from "zod";
-import type { Architecture } from "../architecture.js";
-import { kindOf } from "../kind.js";
-import { describeEncoder, type Encoder, embedForEncoder, openEncoderBlock, storedNorms } from "./encoder.js";
+import { type Encoder, type EncoderNames, encoderFamily } from "./encoder.js";
 import { blockCount, dividedByHeads, namedActivation, parseFamilyConfig } from "./family-config.js";
-import { encoderReadout } from "./readouts.js";
 
 /* BERT (arXiv 1810.04805). MiniLM and TinyBERT are BERTs by their configuration. */
 
-export const bert: Architecture = {
-  name: "bert",
-  modelTypes: ["bert"],
-  kinds: ["classification", "answering"],
-  stored: storedNorms,
-
-  describe(config, shapeOf) {
-    const [encoder, kind] = [encoderOf(config), kindOf(config)];
-    return describeEncoder(
-      encoder,
-      kind,
-      encoderReadout(kind, encoder.hiddenSize, ["bert.pooler.dense", "classifier"], "tanh", shapeOf),
-      shapeOf,
-    );
-  },
-  embed: (embedded, batch, context) => embedForEncoder(embedded, batch, context, encoderOf(context.config)),
-  openBlock: (index, context) => openEncoderBlock(index, context, encoderOf(context.config)),
-  finalNorm: async (hidden) => hidden,
-};
+export const bert = encoderFamily("bert", encoderOf);
 
 /** config.json of BERT, and of families that say the same in the same words. */
 export const bertConfig = z.looseObject({
@@ -44,14 +23,22 @@ export const bertConfig = z.looseObject({
 });
 
 function encoderOf(raw: Readonly<Record<string, unknown>>): Encoder {
-  return bertEncoder(parseFamilyConfig(bertConfig, raw, "BERT"), "bert", 0);
+  const config = parseFamilyConfig(bertConfig, raw, "BERT");
+  const classifier = ["bert.pooler.dense", "classifier"] as const;
+  return bertEncoder(config, { prefix: "bert", firstPosition: 0, classifier });
 }
 
-/** @param prefix what the names of tensors begin with. */
+/** In what families differ that say the same in config.json. */
+interface OwnWays {
+  /** What the names of tensors begin with. */
+  readonly prefix: string;
+  readonly firstPosition: number;
+  readonly classifier: EncoderNames["classifier"];
+}
+
 export function bertEncoder(
   config: z.infer<typeof bertConfig>,
-  prefix: string,
-  firstPosition: number,
+  { prefix, firstPosition, classifier }: OwnWays,
 ): Encoder {
   dividedByHeads(config.hidden_size, config.num_attention_heads);
   return {
@@ -66,6 +53,7 @@ export function bertEncoder(
     segments: config.type_vocab_size,
     epsilon: config.layer_norm_eps,
     activation: namedActivation(config.hidden_act),
+    classifierActivation: "tanh",
     names: {
       embeddings: `${prefix}.embeddings`,
       block: `${prefix}.encoder.layer`,
@@ -79,6 +67,7 @@ export function bertEncoder(
       ],
       normAfterAttention: "attention.output.LayerNorm",
       normAfterFeedForward: "output.LayerNorm",
+      classifier,
     },
   };
 }

@@ -1,31 +1,10 @@
 import { z } from "zod";
-import type { Architecture } from "../architecture.js";
-import { kindOf } from "../kind.js";
-import { describeEncoder, type Encoder, embedForEncoder, openEncoderBlock, storedNorms } from "./encoder.js";
+import { type Encoder, encoderFamily } from "./encoder.js";
 import { blockCount, dividedByHeads, namedActivation, parseFamilyConfig } from "./family-config.js";
-import { encoderReadout } from "./readouts.js";
 
 /* DistilBERT (arXiv 1910.01108): half the blocks of a BERT, without kinds of tokens and without a pooler. */
 
-export const distilbert: Architecture = {
-  name: "distilbert",
-  modelTypes: ["distilbert"],
-  kinds: ["classification", "answering"],
-  stored: storedNorms,
-
-  describe(config, shapeOf) {
-    const [encoder, kind] = [encoderOf(config), kindOf(config)];
-    return describeEncoder(
-      encoder,
-      kind,
-      encoderReadout(kind, encoder.hiddenSize, ["pre_classifier", "classifier"], "relu", shapeOf),
-      shapeOf,
-    );
-  },
-  embed: (embedded, batch, context) => embedForEncoder(embedded, batch, context, encoderOf(context.config)),
-  openBlock: (index, context) => openEncoderBlock(index, context, encoderOf(context.config)),
-  finalNorm: async (hidden) => hidden,
-};
+export const distilbert = encoderFamily("distilbert", encoderOf);
 
 const configSchema = z.looseObject({
   model_type: z.string(),
@@ -53,6 +32,7 @@ function encoderOf(raw: Readonly<Record<string, unknown>>): Encoder {
     segments: 0,
     epsilon: 1e-12, // in no configuration
     activation: namedActivation(config.activation),
+    classifierActivation: "relu",
     names: {
       embeddings: "distilbert.embeddings",
       block: "distilbert.transformer.layer",
@@ -66,6 +46,7 @@ function encoderOf(raw: Readonly<Record<string, unknown>>): Encoder {
       ],
       normAfterAttention: "sa_layer_norm",
       normAfterFeedForward: "output_layer_norm",
+      classifier: ["pre_classifier", "classifier"],
     },
   };
 }

@@ -1,21 +1,23 @@
 import { type Matrix, matrix } from "../../tensor/matrix.js";
 import type {
+  Architecture,
   Block,
   ComputingContext,
   EmbeddingContext,
   LinearInfo,
   ModelDescription,
   ModelKind,
-  Readout,
   ShapeOf,
   StoredAs,
 } from "../architecture.js";
 import type { Batch } from "../batches.js";
 import type { Activation } from "../graphs.js";
+import { kindOf } from "../kind.js";
 import { described, normShapes } from "./described.js";
 import { layerNorm } from "./layer-norm.js";
 import { plainLinear } from "./plain-linear.js";
 import { positionRows } from "./positions.js";
+import { encoderReadout } from "./readouts.js";
 import { residualBlock } from "./residual-block.js";
 
 /*
@@ -37,6 +39,8 @@ export interface Encoder {
   readonly segments: number;
   readonly epsilon: number;
   readonly activation: Activation;
+  /** What a classifier computes between its two layers. */
+  readonly classifierActivation: "tanh" | "relu";
   readonly names: EncoderNames;
 }
 
@@ -49,20 +53,36 @@ export interface EncoderNames {
   readonly linears: readonly [string, string, string, string, string, string];
   readonly normAfterAttention: string;
   readonly normAfterFeedForward: string;
+  /** The two layers of a classifier. */
+  readonly classifier: readonly [string, string];
 }
 
-export function describeEncoder(
-  encoder: Encoder,
-  kind: ModelKind,
-  readout: Readout,
-  shapeOf: ShapeOf,
-): ModelDescription {
+/** A family of encoders, by what its config.json says of one. */
+export function encoderFamily(
+  name: string,
+  encoderOf: (config: Readonly<Record<string, unknown>>) => Encoder,
+): Architecture {
+  return {
+    name,
+    modelTypes: [name],
+    kinds: ["classification", "answering"],
+    stored: storedNorms,
+    describe: (config, shapeOf) => describeEncoder(encoderOf(config), kindOf(config), shapeOf),
+    embed: (embedded, batch, context) => embedTokens(embedded, batch, context, encoderOf(context.config)),
+    openBlock: (index, context) => openEncoderBlock(index, context, encoderOf(context.config)),
+    finalNorm: async (hidden) => hidden,
+  };
+}
+
+function describeEncoder(encoder: Encoder, kind: ModelKind, shapeOf: ShapeOf): ModelDescription {
   const { hiddenSize, vocabularySize, positions, segments } = encoder;
   const blocks = Array.from({ length: encoder.blocks }, (_, index) => blockLinears(index, encoder));
   const { word, position, segment, norm } = embeddingNames(encoder);
+  const { classifier } = encoder.names;
   return described(
     {
-      ...{ modelType: encoder.modelType, kind, blocks, head: null, readout, embedding: word },
+      ...{ modelType: encoder.modelType, kind, blocks, head: null, embedding: word },
+      readout: encoderReadout(kind, hiddenSize, classifier, encoder.classifierActivation, shapeOf),
       ...{ hiddenSize, vocabularySize, feedForwardSize: encoder.feedForwardSize },
       contextLength: positions - encoder.firstPosition,
       others: {
@@ -77,7 +97,7 @@ export function describeEncoder(
 }
 
 /** Positions and kinds of tokens added, and a norm. */
-export async function embedForEncoder(
+async function embedTokens(
   embedded: Matrix,
   batch: Batch,
   { ops, vector, rows }: EmbeddingContext,
@@ -95,7 +115,7 @@ export async function embedForEncoder(
   return norm(matrix(embedded.rows, embedded.columns, sum));
 }
 
-export async function openEncoderBlock(
+async function openEncoderBlock(
   index: number,
   context: ComputingContext,
   encoder: Encoder,
@@ -126,7 +146,7 @@ export async function openEncoderBlock(
 }
 
 /** Older checkpoints have TensorFlow's names for the weight and bias of a norm. */
-export function storedNorms(names: ReadonlySet<string>): ReadonlyMap<string, StoredAs> {
+function storedNorms(names: ReadonlySet<string>): ReadonlyMap<string, StoredAs> {
   const old = { gamma: "weight", beta: "bias" };
   return new Map(
     [...names].flatMap((name) => {
