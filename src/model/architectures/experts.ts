@@ -43,23 +43,35 @@ export function expertLinears(linears: readonly LinearInfo[]): readonly LinearIn
  */
 export async function openMixture(
   { router, experts, chosen, isNormed, activation }: Mixture,
-  { executor, ops, matrix: read }: ComputingContext,
+  context: ComputingContext,
 ): Promise<(x: Matrix) => Promise<Matrix>> {
-  const weight = await read(router);
-  const widen = async (linears: readonly LinearInfo[], x: Matrix) => {
-    const [gate, up] = linears.map(({ name }) => name);
+  const { ops } = context;
+  const weight = await context.matrix(router);
+  const opened = experts.map((linears) => openGated(linears, activation, context));
+  return async (x) => {
+    const routes = route(await ops.linear(x, weight, null), chosen, isNormed);
+    const out = matrix(x.rows, x.columns);
+    for (const [expert, compute] of opened.entries()) {
+      const { tokens, weights } = routes[expert];
+      addWeighted(out, await compute(tokenRows(x, tokens)), tokens, weights);
+    }
+    return out;
+  };
+}
+
+/** A gated feed-forward layer of its gate, up and down. */
+export function openGated(
+  linears: readonly LinearInfo[],
+  activation: Activation,
+  { executor, ops }: ComputingContext,
+): (x: Matrix) => Promise<Matrix> {
+  const [gate, up, down] = linears.map(({ name }) => name);
+  const widen = async (x: Matrix) => {
     const [gated, upped] = await executor.run([gate, up], x);
     return ops.gatedActivation(gated, upped, activation);
   };
   return async (x) => {
-    const routes = route(await ops.linear(x, weight, null), chosen, isNormed);
-    const out = matrix(x.rows, x.columns);
-    for (const [expert, linears] of experts.entries()) {
-      const { tokens, weights } = routes[expert];
-      const [, , down] = linears;
-      const [computed] = await executor.run([down.name], await widen(linears, tokenRows(x, tokens)));
-      addWeighted(out, computed, tokens, weights);
-    }
+    const [out] = await executor.run([down], await widen(x));
     return out;
   };
 }

@@ -29,7 +29,7 @@ export const groupedKeys = {
   sliding_window: z.int().positive().nullish(),
 };
 
-type GroupedConfig = z.infer<z.ZodObject<typeof groupedKeys>>;
+export type GroupedConfig = z.infer<z.ZodObject<typeof groupedKeys>>;
 
 export interface GroupedHeads {
   readonly heads: number;

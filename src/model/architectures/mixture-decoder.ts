@@ -1,49 +1,121 @@
 import type { Matrix } from "../../tensor/matrix.js";
-import type { Block, ComputingContext, LinearInfo } from "../architecture.js";
+import type {
+  Architecture,
+  Block,
+  ComputingContext,
+  LinearInfo,
+  ModelDescription,
+  ShapeOf,
+} from "../architecture.js";
 import type { AttentionInput } from "../block-ops.js";
-import { type Mixture, openMixture } from "./experts.js";
-import { blockName, rmsNorm } from "./grouped-decoder.js";
+import { checkExperts, type Mixture, openGated, openMixture } from "./experts.js";
+import {
+  blockName,
+  describeGrouped,
+  type GroupedConfig,
+  headsOf,
+  lastNorm,
+  rmsNorm,
+} from "./grouped-decoder.js";
 
-/** What a block of Mixtral or of a Qwen3 with experts is made of. */
+/* Decoders whose feed-forward layers are mixtures of experts, in some blocks or in all. */
+
+/** What a configuration says. */
+export interface MixtureDecoder {
+  readonly config: GroupedConfig & {
+    readonly rms_norm_eps: number;
+    readonly tie_word_embeddings: boolean;
+  };
+  /** Experts of a block that has any. */
+  readonly experts: number;
+  readonly blockOf: (index: number) => MixtureBlock;
+}
+
 export interface MixtureBlock {
   /** Query, key, value and attention's output. */
   readonly attention: readonly LinearInfo[];
-  readonly attentionFacts: Omit<AttentionInput<Matrix, Float32Array>, "query" | "key" | "value" | "length">;
+  readonly attentionFacts: Pick<AttentionInput<Matrix, Float32Array>, "rope" | "window">;
+  /** The tensors of the norms on the queries and on the keys of a head, where there are any. */
+  readonly headNorms: readonly [query: string, key: string] | null;
   /** Experts, or the gate, up and down of a layer without them. */
   readonly feedForward: Mixture | readonly LinearInfo[];
   readonly activation: Mixture["activation"];
-  readonly epsilon: number;
 }
 
-/** Norms before attention and before the feed-forward layer. */
-export const mixtureNorms = ["input_layernorm", "post_attention_layernorm"];
+export function mixtureFamily(
+  name: string,
+  modelTypes: readonly string[],
+  decoderOf: (config: Readonly<Record<string, unknown>>) => MixtureDecoder,
+): Architecture {
+  return {
+    name,
+    modelTypes,
+    kinds: ["causal", "classification"],
+    describe: (raw, shapeOf) => describeMixtures(raw, decoderOf(raw), shapeOf),
+    openBlock: (index, context) => openMixtureBlock(index, decoderOf(context.config), context),
+    async finalNorm(hidden, context) {
+      const norm = await rmsNorm(lastNorm, decoderOf(context.config).config.rms_norm_eps, context);
+      return norm(hidden);
+    },
+  };
+}
 
-/** Linears of a block in the order in which they are computed. */
-export function linearsOfBlock({
-  attention,
-  feedForward,
-}: Pick<MixtureBlock, "attention" | "feedForward">): readonly LinearInfo[] {
+/** Before attention and before the feed-forward layer. */
+const norms = ["input_layernorm", "post_attention_layernorm"];
+
+function describeMixtures(
+  raw: Readonly<Record<string, unknown>>,
+  { config, experts, blockOf }: MixtureDecoder,
+  shapeOf: ShapeOf,
+): ModelDescription {
+  checkExperts(config.num_hidden_layers, experts);
+  const { headSize } = headsOf(config);
+  const blocks = Array.from({ length: config.num_hidden_layers }, (_, index) => blockOf(index));
+  const others = blocks.flatMap(({ headNorms, feedForward }): [string, readonly number[]][] => [
+    ...(headNorms ?? []).map((norm): [string, readonly number[]] => [norm, [headSize]]),
+    ...("router" in feedForward
+      ? [[feedForward.router, [feedForward.experts.length, config.hidden_size]] as [string, number[]]]
+      : []),
+  ]);
+  return describeGrouped(
+    raw,
+    {
+      ...{ config, isTied: config.tie_word_embeddings, norms: () => norms },
+      blocks: blocks.map(linearsOf),
+      others: Object.fromEntries(others),
+    },
+    shapeOf,
+  );
+}
+
+/** In the order in which they are computed. */
+function linearsOf({ attention, feedForward }: MixtureBlock): readonly LinearInfo[] {
   return [...attention, ...("experts" in feedForward ? feedForward.experts.flat() : feedForward)];
 }
 
-export async function openMixtureBlock(
+async function openMixtureBlock(
   index: number,
-  { attention: linears, attentionFacts, feedForward, activation, epsilon }: MixtureBlock,
+  { config, blockOf }: MixtureDecoder,
   context: ComputingContext,
 ): Promise<Block<Matrix>> {
-  const { ops, executor } = context;
+  const { ops, executor, vector } = context;
+  const { rms_norm_eps: epsilon } = config;
+  const block = blockOf(index);
   const [beforeAttention, beforeFeedForward] = await Promise.all(
-    mixtureNorms.map((norm) => rmsNorm(`${blockName(index)}.${norm}`, epsilon, context)),
+    norms.map((norm) => rmsNorm(`${blockName(index)}.${norm}`, epsilon, context)),
   );
-  const [q, k, v, o] = linears.map(({ name }) => name);
+  const [query, key] = await Promise.all((block.headNorms ?? []).map((norm) => vector(norm)));
+  const headNorms = block.headNorms ? { query, key, epsilon } : null;
+  const attentionFacts = { ...headsOf(config), ...block.attentionFacts, norms: headNorms };
+  const [q, k, v, o] = block.attention.map(({ name }) => name);
   const computeFeedForward =
-    "experts" in feedForward
-      ? await openMixture(feedForward, context)
-      : openDense(feedForward, activation, context);
+    "experts" in block.feedForward
+      ? await openMixture(block.feedForward, context)
+      : openGated(block.feedForward, block.activation, context);
 
   const attend = async (hidden: Matrix, length: number) => {
-    const [query, key, value] = await executor.run([q, k, v], await beforeAttention(hidden));
-    return ops.attention({ query, key, value, length, ...attentionFacts });
+    const [queries, keys, value] = await executor.run([q, k, v], await beforeAttention(hidden));
+    return ops.attention({ query: queries, key: keys, value, length, ...attentionFacts });
   };
   const attention = async (hidden: Matrix, length: number) => {
     const [out] = await executor.run([o], await attend(hidden, length));
@@ -52,21 +124,5 @@ export async function openMixtureBlock(
   return async (hidden, length) => {
     const middle = await attention(hidden, length);
     return ops.add(middle, await computeFeedForward(await beforeFeedForward(middle)));
-  };
-}
-
-function openDense(
-  linears: readonly LinearInfo[],
-  activation: Mixture["activation"],
-  { ops, executor }: ComputingContext,
-): (x: Matrix) => Promise<Matrix> {
-  const [gate, up, down] = linears.map(({ name }) => name);
-  const widen = async (x: Matrix) => {
-    const [gated, upped] = await executor.run([gate, up], x);
-    return ops.gatedActivation(gated, upped, activation);
-  };
-  return async (x) => {
-    const [out] = await executor.run([down], await widen(x));
-    return out;
   };
 }
