@@ -6,7 +6,7 @@ import { described, normShapes } from "./described.js";
 import { blockCount, dividedByHeads, parseFamilyConfig } from "./family-config.js";
 import { layerNorm } from "./layer-norm.js";
 import { headLinear, plainLinear } from "./plain-linear.js";
-import { classesOfLastToken } from "./readouts.js";
+import { decoderReadout } from "./readouts.js";
 import { withPrefix } from "./stored-names.js";
 
 /*
@@ -22,16 +22,14 @@ export const bloom: Architecture = {
 
   describe(raw, shapeOf) {
     const config = parseConfig(raw);
-    const kind = kindOf(raw);
     const { hidden, vocabulary } = config;
     const blocks = Array.from({ length: config.blocks }, (_, index) => blockLinears(index, hidden));
-    const isCausal = kind === "causal";
+    const tied = config.isTied ? embedding : null;
     const norms = [firstNorm, ...blocks.flatMap((_, index) => normsOf(index)), lastNorm];
     return described(
       {
-        ...{ modelType: "bloom", kind, blocks, embedding, hiddenSize: hidden },
-        head: isCausal ? headLinear(vocabulary, hidden, config.isTied ? embedding : null) : null,
-        readout: isCausal ? null : classesOfLastToken(hidden, shapeOf),
+        ...{ modelType: "bloom", blocks, embedding, hiddenSize: hidden },
+        ...decoderReadout(kindOf(raw), headLinear(vocabulary, hidden, tied), shapeOf),
         feedForwardSize: 4 * hidden,
         vocabularySize: vocabulary,
         contextLength: config.contextLength,

@@ -7,7 +7,7 @@ import { described, normShapes } from "./described.js";
 import { blockCount, dividedByHeads, namedActivation, parseFamilyConfig } from "./family-config.js";
 import { layerNorm } from "./layer-norm.js";
 import { headLinear, plainLinear } from "./plain-linear.js";
-import { classesOfLastToken } from "./readouts.js";
+import { decoderReadout } from "./readouts.js";
 import { ropeOf, rotaryKeys } from "./rotary-config.js";
 
 /*
@@ -22,20 +22,17 @@ export const gptNeox: Architecture = {
 
   describe(raw, shapeOf) {
     const config = parseConfig(raw);
-    const kind = kindOf(raw);
     const { hidden_size: hidden, vocab_size: vocabulary } = config;
     rotation(config);
     const blocks = Array.from({ length: config.num_hidden_layers }, (_, index) =>
       blockLinears(index, config),
     );
     const tied = config.tie_word_embeddings ? embedding : null;
-    const isCausal = kind === "causal";
     const norms = [...blocks.flatMap((_, index) => normsOf(index)), lastNorm];
     return described(
       {
-        ...{ modelType: config.model_type, kind, blocks, embedding, hiddenSize: hidden },
-        head: isCausal ? headLinear(vocabulary, hidden, tied, "embed_out.weight") : null,
-        readout: isCausal ? null : classesOfLastToken(hidden, shapeOf),
+        ...{ modelType: config.model_type, blocks, embedding, hiddenSize: hidden },
+        ...decoderReadout(kindOf(raw), headLinear(vocabulary, hidden, tied, "embed_out.weight"), shapeOf),
         feedForwardSize: config.intermediate_size,
         vocabularySize: vocabulary,
         contextLength: config.max_position_embeddings,

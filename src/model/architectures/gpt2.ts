@@ -7,7 +7,7 @@ import { blockCount, dividedByHeads, namedActivation, parseFamilyConfig } from "
 import { layerNorm } from "./layer-norm.js";
 import { headLinear, plainLinear } from "./plain-linear.js";
 import { positionRows } from "./positions.js";
-import { classesOfLastToken } from "./readouts.js";
+import { decoderReadout } from "./readouts.js";
 import { residualBlock } from "./residual-block.js";
 
 /*
@@ -23,19 +23,17 @@ export const gpt2: Architecture = {
 
   describe(raw, shapeOf) {
     const config = parseConfig(raw);
-    const kind = kindOf(raw);
     const { n_embd: hidden, vocab_size: vocabulary } = config;
     const blocks = Array.from({ length: config.n_layer }, (_, index) => blockLinears(index, config));
-    const isCausal = kind === "causal";
+    const tied = config.tie_word_embeddings ? embedding : null;
     const norms = [
       ...blocks.flatMap((_, index) => [`${blockName(index)}.ln_1`, `${blockName(index)}.ln_2`]),
       lastNorm,
     ];
     return described(
       {
-        ...{ modelType: config.model_type, kind, blocks, embedding, hiddenSize: hidden },
-        head: isCausal ? headLinear(vocabulary, hidden, config.tie_word_embeddings ? embedding : null) : null,
-        readout: isCausal ? null : classesOfLastToken(hidden, shapeOf),
+        ...{ modelType: config.model_type, blocks, embedding, hiddenSize: hidden },
+        ...decoderReadout(kindOf(raw), headLinear(vocabulary, hidden, tied), shapeOf),
         feedForwardSize: config.n_inner ?? 4 * hidden,
         vocabularySize: vocabulary,
         contextLength: config.n_positions,

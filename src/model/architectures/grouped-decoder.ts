@@ -6,7 +6,7 @@ import { kindOf } from "../kind.js";
 import { described, normShapes } from "./described.js";
 import { blockCount } from "./family-config.js";
 import { gatedLinears, headLinear, plainLinear } from "./plain-linear.js";
-import { classesOfLastToken } from "./readouts.js";
+import { decoderReadout } from "./readouts.js";
 import { rotaryKeys } from "./rotary-config.js";
 
 /*
@@ -69,13 +69,11 @@ export function describeGrouped(
 ): ModelDescription {
   const { hidden_size: hidden, vocab_size: vocabulary } = config;
   const kind = kindOf(raw);
-  const isCausal = kind === "causal";
   const ofBlocks = blocks.flatMap((_, index) => norms(index).map((norm) => `${blockName(index)}.${norm}`));
   return described(
     {
-      ...{ modelType: config.model_type, kind, blocks, embedding, hiddenSize: hidden },
-      head: isCausal ? headLinear(vocabulary, hidden, isTied ? embedding : null) : null,
-      readout: isCausal ? null : classesOfLastToken(hidden, shapeOf),
+      ...{ modelType: config.model_type, blocks, embedding, hiddenSize: hidden },
+      ...decoderReadout(kind, headLinear(vocabulary, hidden, isTied ? embedding : null), shapeOf),
       feedForwardSize: config.intermediate_size,
       vocabularySize: vocabulary,
       contextLength: config.max_position_embeddings,
@@ -84,7 +82,7 @@ export function describeGrouped(
         ...normShapes([...ofBlocks, lastNorm], hidden, ["weight"]),
         ...others,
       },
-      ...(isCausal && { logitCap }),
+      ...(kind === "causal" && { logitCap }),
     },
     shapeOf,
   );

@@ -2,6 +2,7 @@ import type {
   ChannelGroup,
   ChannelPlace,
   LinearInfo,
+  ModelDescription,
   Readout,
   ScalableInput,
   ScalableRun,
@@ -17,7 +18,7 @@ import { type Config, hasSubNorms, headsOf } from "./llama-config.js";
  */
 export function channelGroups(
   blocks: readonly (readonly LinearInfo[])[],
-  last: LinearInfo | Readout,
+  last: Pick<ModelDescription, "head" | "readout">,
   embedding: string,
   config: Config,
 ): readonly ChannelGroup[] {
@@ -72,7 +73,7 @@ function makersOf({ tensor, bias }: LinearInfo, first: number): ScalableRun["mak
 
 function residual(
   blocks: readonly (readonly LinearInfo[])[],
-  last: LinearInfo | Readout,
+  { head, readout }: Pick<ModelDescription, "head" | "readout">,
   embedding: string,
   { hidden_size: size }: Config,
 ): ChannelGroup {
@@ -85,12 +86,16 @@ function residual(
     ...rows(down),
   ]);
   const table: ChannelPlace = { tensor: embedding, along: "columns", firsts: [0] };
-  const isHead = "norm" in last;
   return {
     name: "residual",
     size,
-    rotatable: isHead, // a readout's layers are no linears that the last norm could be folded into
-    places: [table, ...ofBlocks, ...(isHead ? ofHead(last, embedding) : ofReadout(last))],
+    rotatable: head !== null, // a readout's layers are no linears that the last norm could be folded into
+    places: [
+      table,
+      ...ofBlocks,
+      ...(head ? ofHead(head, embedding) : []),
+      ...(readout ? ofReadout(readout) : []),
+    ],
   };
 }
 

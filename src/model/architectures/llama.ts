@@ -4,15 +4,13 @@ import {
   linearsOf,
   type ModelContext,
   type ModelDescription,
-  type ModelKind,
-  type Readout,
   type ShapeOf,
   type StoredAs,
   type WritableArchitecture,
 } from "../architecture.js";
 import { kindOf } from "../kind.js";
 import { checkRope } from "../rope.js";
-import { expectReadout, expectShape, tensorsOf } from "./expected-shapes.js";
+import { described } from "./described.js";
 import { channelGroups, scalableInputs } from "./llama-channels.js";
 import {
   activationOf,
@@ -25,6 +23,8 @@ import {
   ropeOf,
   slidingWindow,
 } from "./llama-config.js";
+import { headLinear, plainLinear } from "./plain-linear.js";
+import { decoderReadout } from "./readouts.js";
 import { residualBlock } from "./residual-block.js";
 
 /*
@@ -42,44 +42,32 @@ export const llama: WritableArchitecture = {
   describe(rawConfig, shapeOf): ModelDescription {
     const config = parseConfig(rawConfig);
     checkRope(ropeOf(config));
-    const embedding = "model.embed_tokens.weight";
     const blocks = Array.from({ length: config.num_hidden_layers }, (_, index) =>
       blockLinears(index, config),
     );
-    const kind = kindOf(rawConfig);
-    const last = kind === "causal" ? headLinear(embedding, config) : readoutOf(kind, config, shapeOf);
-    const [head, readout] = "layers" in last ? [null, last] : [last, null];
-    const norms = [
-      ...blocks.flatMap((_, index) => blockNorms(index, config)),
-      { tensor: "model.norm.weight", size: config.hidden_size },
-    ];
-    expectShape(shapeOf, embedding, [config.vocab_size, config.hidden_size]);
-    for (const linear of linearsOf({ blocks, head })) {
-      expectShape(shapeOf, linear.tensor, [linear.rows, linear.columns]);
-      if (linear.bias) expectShape(shapeOf, linear.bias, [linear.rows]);
-      else refuseBias(shapeOf, linear, config);
+    const { hidden_size: hiddenSize, vocab_size: vocabularySize } = config;
+    const tied = config.tie_word_embeddings ? embedding : null;
+    const head = { ...headLinear(vocabularySize, hiddenSize, tied), norm: lastNorm };
+    const last = decoderReadout(kindOf(rawConfig), head, shapeOf);
+    const norms = blocks.flatMap((_, index) => blockNorms(index, config));
+    const description = described(
+      {
+        ...{ modelType: config.model_type, blocks, embedding, hiddenSize, vocabularySize, ...last },
+        feedForwardSize: config.intermediate_size,
+        contextLength: config.max_position_embeddings,
+        others: {
+          [embedding]: [vocabularySize, hiddenSize],
+          ...Object.fromEntries(norms.map(({ tensor, size }) => [tensor, [size]])),
+          [lastNorm]: [hiddenSize],
+        },
+      },
+      shapeOf,
+    );
+    for (const linear of linearsOf(description)) {
+      if (!linear.bias) refuseBias(shapeOf, linear, config);
     }
-    for (const { tensor, size } of norms) expectShape(shapeOf, tensor, [size]);
-    if (readout) expectReadout(shapeOf, readout);
-    const biases = blocks.flat().flatMap((linear) => linear.bias ?? []);
     return {
-      modelType: config.model_type,
-      kind,
-      blocks,
-      head,
-      readout,
-      embedding,
-      hiddenSize: config.hidden_size,
-      feedForwardSize: config.intermediate_size,
-      vocabularySize: config.vocab_size,
-      logitCap: null,
-      contextLength: config.max_position_embeddings,
-      floatTensors: [
-        embedding,
-        ...norms.map(({ tensor }) => tensor),
-        ...biases,
-        ...(readout ? tensorsOf(readout) : []),
-      ],
+      ...description,
       channels: channelGroups(blocks, last, embedding, config),
       scalable: scalableInputs(blocks, config),
     };
@@ -131,38 +119,20 @@ export const llama: WritableArchitecture = {
 
   async finalNorm(hidden, { config, ops, vector }) {
     const { rms_norm_eps: epsilon } = parseConfig(config);
-    return ops.rmsNorm(hidden, await vector("model.norm.weight"), epsilon);
+    return ops.rmsNorm(hidden, await vector(lastNorm), epsilon);
   },
 };
+
+const embedding = "model.embed_tokens.weight";
+
+/** Behind the last block. */
+const lastNorm = "model.norm.weight";
 
 /** transformers saves a Llama that answers questions with `transformer.` in the place of `model.`. */
 function storedAnswerer(names: ReadonlySet<string>): ReadonlyMap<string, StoredAs> {
   const prefix = /^transformer\./;
   const other = [...names].filter((name) => prefix.test(name));
   return new Map(other.map((name) => [name.replace(prefix, "model."), { name, isTransposed: false }]));
-}
-
-function headLinear(embedding: string, config: Config): LinearInfo {
-  return {
-    name: "lm_head",
-    rows: config.vocab_size,
-    columns: config.hidden_size,
-    tensor: config.tie_word_embeddings ? embedding : "lm_head.weight",
-    bias: null,
-    norm: "model.norm.weight",
-    headNorm: null,
-    rotaryHeadSize: null,
-    attention: null,
-  };
-}
-
-/** A classifier reads the last token of a text. */
-function readoutOf(kind: Exclude<ModelKind, "causal">, config: Config, shapeOf: ShapeOf): Readout {
-  const layer = (name: string, rows: number, bias: string | null) => {
-    return { weight: `${name}.weight`, bias, rows, columns: config.hidden_size, activation: null };
-  };
-  if (kind === "answering") return { of: "every", layers: [layer("qa_outputs", 2, "qa_outputs.bias")] };
-  return { of: "last", layers: [layer("score", shapeOf("score.weight")?.[0] ?? 0, null)] };
 }
 
 interface Traits {
@@ -184,18 +154,14 @@ function blockLinears(index: number, config: Config): readonly LinearInfo[] {
     { norm = null, rotary = false, projection = false }: Traits = {},
   ): LinearInfo => {
     const full = `model.layers.${index}.${name}`;
+    const attention = projection
+      ? { rows: (heads + 2 * keyValueHeads) * headSize, keyValueHeads, headSize }
+      : null;
     return {
-      name: full,
-      rows,
-      columns,
-      tensor: `${full}.weight`,
-      bias: hasBias ? `${full}.bias` : null,
+      ...plainLinear(full, rows, columns, { hasBias, attention }),
       norm: norm && `model.layers.${index}.${norm}.weight`,
       headNorm: rotary && hasHeadNorms(config) ? `${full.replace(/_proj$/, "_norm")}.weight` : null,
       rotaryHeadSize: rotary ? headSize : null,
-      attention: projection
-        ? { rows: (heads + 2 * keyValueHeads) * headSize, keyValueHeads, headSize }
-        : null,
     };
   };
   const attention = { norm: "input_layernorm", projection: true };

@@ -7,7 +7,7 @@ import { blockCount, dividedByHeads, namedActivation, parseFamilyConfig } from "
 import { layerNorm } from "./layer-norm.js";
 import { headLinear, plainLinear } from "./plain-linear.js";
 import { positionRows } from "./positions.js";
-import { classesOfLastToken } from "./readouts.js";
+import { decoderReadout } from "./readouts.js";
 import { residualBlock } from "./residual-block.js";
 import { withPrefix } from "./stored-names.js";
 
@@ -24,22 +24,20 @@ export const opt: Architecture = {
 
   describe(raw, shapeOf) {
     const config = parseConfig(raw);
-    const kind = kindOf(raw);
     const { hidden_size: hidden, vocab_size: vocabulary } = config;
     const narrow = embeddingSize(config);
     const blocks = Array.from({ length: config.num_hidden_layers }, (_, index) =>
       blockLinears(index, config),
     );
-    const isCausal = kind === "causal";
+    const tied = config.tie_word_embeddings ? embedding : null;
     const norms = [
       ...blocks.flatMap((_, index) => normsOf(index)),
       ...(hasLastNorm(config) ? [lastNorm] : []),
     ];
     return described(
       {
-        ...{ modelType: config.model_type, kind, blocks, embedding, hiddenSize: hidden },
-        head: isCausal ? headLinear(vocabulary, narrow, config.tie_word_embeddings ? embedding : null) : null,
-        readout: isCausal ? null : classesOfLastToken(narrow, shapeOf),
+        ...{ modelType: config.model_type, blocks, embedding, hiddenSize: hidden },
+        ...decoderReadout(kindOf(raw), headLinear(vocabulary, narrow, tied), shapeOf),
         feedForwardSize: config.ffn_dim,
         vocabularySize: vocabulary,
         contextLength: config.max_position_embeddings,

@@ -1,4 +1,11 @@
-import type { ModelKind, Readout, ReadoutLayer, ShapeOf } from "../architecture.js";
+import type {
+  LinearInfo,
+  ModelDescription,
+  ModelKind,
+  Readout,
+  ReadoutLayer,
+  ShapeOf,
+} from "../architecture.js";
 
 /* Readouts that several families have. */
 
@@ -13,7 +20,7 @@ export function readoutLayer(
 }
 
 /** Of every token how likely an answer begins and ends there: `qa_outputs`. */
-export function answersOfEveryToken(hiddenSize: number): Readout {
+function answersOfEveryToken(hiddenSize: number): Readout {
   return { of: "every", layers: [readoutLayer("qa_outputs", 2, hiddenSize)] };
 }
 
@@ -39,8 +46,23 @@ export function encoderReadout(
   };
 }
 
+/**
+ * What reads the last states of a decoder.
+ * @param head what does in a causal model.
+ */
+export function decoderReadout(
+  kind: ModelKind,
+  head: LinearInfo,
+  shapeOf: ShapeOf,
+): Pick<ModelDescription, "kind" | "head" | "readout"> {
+  if (kind === "causal") return { kind, head, readout: null };
+  const { columns } = head;
+  const readout = kind === "answering" ? answersOfEveryToken(columns) : classesOfLastToken(columns, shapeOf);
+  return { kind, head: null, readout };
+}
+
 /** The classifier of decoders: `score` reads the last token of a text, the only one that has seen all. */
-export function classesOfLastToken(columns: number, shapeOf: ShapeOf): Readout {
+function classesOfLastToken(columns: number, shapeOf: ShapeOf): Readout {
   const classes = shapeOf("score.weight")?.[0] ?? 0;
   return { of: "last", layers: [readoutLayer("score", classes, columns, { hasBias: false })] };
 }
