@@ -4,16 +4,13 @@ import type { Executor } from "../../src/model/executor.js";
 import type { Model } from "../../src/model/model.js";
 import { openOps } from "../../src/model/ops.js";
 import { type Matrix, rowsOf } from "../../src/tensor/matrix.js";
-import llamaVariants from "../fixtures/llama-variants.json" with { type: "json" };
-import { bits, generatedSource, openGenerated, type Shapes } from "../model/generated-checkpoint.js";
+import { bits, generatedSource, openGenerated } from "../model/generated-checkpoint.js";
+import { llamaVariants } from "../model/llama-variants.js";
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
 
-const { config, tensors } = llamaVariants.variants["llama, biases everywhere"] as {
-  config: Readonly<Record<string, unknown>>;
-  tensors: Shapes;
-};
+const { config, tensors } = llamaVariants["llama, biases everywhere"];
 const source = generatedSource(tensors);
 const window = (seed: number, length: number) => Int32Array.from({ length }, (_, i) => bits(seed, i) % 40);
 const windows = [window(1, 9), window(2, 9), window(3, 5)];

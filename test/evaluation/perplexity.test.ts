@@ -6,8 +6,8 @@ import type { Model } from "../../src/model/model.js";
 import { openOps } from "../../src/model/ops.js";
 import type { ModelParts } from "../../src/model/parts.js";
 
-import llamaVariants from "../fixtures/llama-variants.json" with { type: "json" };
-import { generatedSource, openGenerated, type Shapes } from "../model/generated-checkpoint.js";
+import { generatedSource, openGenerated } from "../model/generated-checkpoint.js";
+import { llamaVariants } from "../model/llama-variants.js";
 
 /** A model that gives each token a log-probability by rule and notes the windows that it was asked about. */
 function modelOf(logProbability: (token: number) => number, seen: number[][] = []): Model {
@@ -174,10 +174,7 @@ test("a log-probability that is no number is named by window and token", async (
 describe("models side by side", async () => {
   const ops = openOps({ threads: 1 });
   afterAll(() => ops.close());
-  const { config, tensors } = llamaVariants.variants["llama, biases everywhere"] as unknown as {
-    config: Readonly<Record<string, unknown>>;
-    tensors: Shapes;
-  };
+  const { config, tensors } = llamaVariants["llama, biases everywhere"];
   const source = generatedSource(tensors);
   const scaled = (factor: number) =>
     openGenerated(config, source, ops, {

@@ -6,17 +6,14 @@ import type { Model } from "../../src/model/model.js";
 import { openOps } from "../../src/model/ops.js";
 import type { ModelParts } from "../../src/model/parts.js";
 import { type Matrix, rowsOf } from "../../src/tensor/matrix.js";
-import llamaVariants from "../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "./furthest-apart.js";
 import { bits, generatedSource, openGenerated, type Shapes } from "./generated-checkpoint.js";
+import { llamaVariants } from "./llama-variants.js";
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
 
-const { config, tensors } = llamaVariants.variants["llama, biases everywhere"] as {
-  config: Readonly<Record<string, unknown>>;
-  tensors: Shapes;
-};
+const { config, tensors } = llamaVariants["llama, biases everywhere"];
 
 type Changes = Partial<ModelParts> & { readonly wrap?: (executor: Executor) => Executor };
 

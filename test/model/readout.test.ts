@@ -4,9 +4,9 @@ import { openOps } from "../../src/model/ops.js";
 import type { ModelParts } from "../../src/model/parts.js";
 import { type Matrix, rowsOf } from "../../src/tensor/matrix.js";
 import families from "../fixtures/families.json" with { type: "json" };
-import llamaVariants from "../fixtures/llama-variants.json" with { type: "json" };
 import { furthestApart } from "./furthest-apart.js";
 import { bits, generatedSource, openGenerated, type Shapes } from "./generated-checkpoint.js";
+import { llamaVariants } from "./llama-variants.js";
 
 const ops = openOps({ threads: 1 });
 afterAll(() => ops.close());
@@ -18,7 +18,7 @@ interface Variant {
 
 const classifier = families.classification["bert, pairs"] as unknown as Variant;
 const answerer = families.answering["bert, pairs"] as unknown as Variant;
-const llama = llamaVariants.variants["llama, biases everywhere"] as Variant;
+const llama = llamaVariants["llama, biases everywhere"];
 const { "lm_head.weight": _, ...rest } = llama.tensors;
 const causalClassifier: Variant = {
   config: { ...llama.config, architectures: ["LlamaForSequenceClassification"], num_labels: 3 },
