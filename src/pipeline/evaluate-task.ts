@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import path from "node:path";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { configFile } from "../checkpoint/checkpoint-files.js";
@@ -17,6 +16,7 @@ import type { ModelDescription } from "../model/architecture.js";
 import { heads } from "../model/kind.js";
 import type { Model } from "../model/model.js";
 import { type AnswerOptions, answerTask, encoderOf, prepareQuestions } from "./answer-task.js";
+import { stateFiles } from "./input-files.js";
 import { openKeptAnswers } from "./kept-answers.js";
 import { type Engine, isRun, type OpenModelOptions, openModelAt } from "./open-model.js";
 import type { OnProgress } from "./progress.js";
@@ -218,12 +218,7 @@ async function identityOf(folder: string): Promise<object> {
   }
   const checkpoint = await openCheckpoint(folder);
   await checkpoint.close();
-  const files = await Promise.all(checkpoint.files.map(async (file) => ({ file, ...(await stat(file)) })));
-  return files.map(({ file, size, mtimeMs }) => ({
-    name: path.basename(file),
-    bytes: size,
-    modifiedMs: mtimeMs,
-  }));
+  return stateFiles(checkpoint);
 }
 
 /** A run and the checkpoint that it was made from often have one name. */

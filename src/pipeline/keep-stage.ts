@@ -9,10 +9,10 @@ import { type NamedTensor, writeSafetensors } from "../checkpoint/safetensors.js
 import { rangeOf } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import type { ModelDescription } from "../model/architecture.js";
+import type { InputFile } from "./input-files.js";
 import type { PlannedLinear } from "./plan.js";
 import { keptFile, quantizedFolder } from "./quantized-files.js";
 import type { FileEntry } from "./record.js";
-import type { InputFile } from "./run-directory.js";
 
 /** Bytes of a kept tensor that are in memory at a time. */
 const pieceBytes = 2 ** 24;

@@ -1,15 +1,15 @@
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { fileError, isMissing } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import { quantizingPart, recipeSchema } from "../recipe/schema.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
+import { type StatedFile, statedFile } from "./input-files.js";
 import { partText } from "./part.js";
 import { readRecord, writeRecord } from "./record.js";
-import type { InputFile, RunRecord } from "./run-directory.js";
+import type { RunRecord } from "./run-directory.js";
 
 /*
  * `parts/<i>-of-<n>.json` says what a part has made, and of what. The checkpoint's files stand there by their sizes and times:
@@ -24,7 +24,7 @@ const partRecord = z.strictObject({
   /** The checkpoint's folder and the recipe's file, absolute. */
   model: z.string(),
   recipe: z.strictObject({ name: z.string(), file: z.string(), resolved: recipeSchema }),
-  inputs: z.array(z.strictObject({ name: z.string(), bytes: z.int().min(0), modifiedMs: z.number() })),
+  inputs: z.array(statedFile),
   /** Names of the linears that the part makes. */
   linears: z.array(z.string()),
   seconds: z.number(),
@@ -79,18 +79,6 @@ export function stagesOf(records: readonly PartRecord[]): RunRecord["stages"] {
     }));
 }
 
-/** Sizes and times of a checkpoint's files. */
-export async function filesOf({ directory, files }: Checkpoint): Promise<PartRecord["inputs"]> {
-  const inputs: PartRecord["inputs"] = [];
-  for (const file of files) {
-    const { size, mtimeMs } = await stat(file).catch((error) => {
-      throw fileError("read", file, error);
-    });
-    inputs.push({ name: path.relative(directory, file), bytes: size, modifiedMs: mtimeMs });
-  }
-  return inputs;
-}
-
 /** What a run in parts is of. */
 export interface PartSource extends Pick<PartRecord, "versions" | "inputs"> {
   readonly recipe: Pick<LoadedRecipe, "recipe">;
@@ -122,7 +110,7 @@ export function expectSameSource(
 }
 
 /** A file's name, size and time, and not its hash. */
-function outside({ name, bytes, modifiedMs }: Omit<InputFile, "sha256">) {
+function outside({ name, bytes, modifiedMs }: StatedFile) {
   return { name, bytes, modifiedMs };
 }
 

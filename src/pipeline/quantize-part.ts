@@ -2,10 +2,10 @@ import path from "node:path";
 import { LuthierError } from "../error.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { stateFiles } from "./input-files.js";
 import { independentOf, type Part, partText, sequenceOf, shareOf } from "./part.js";
 import {
   expectSameSource,
-  filesOf,
   type PartRecord,
   type PartSource,
   readPartRecords,
@@ -80,7 +80,7 @@ async function makeShare(
 ): Promise<void> {
   const started = performance.now();
   await prepareForPart(out);
-  const inputs = await filesOf(source); // as they were opened: reading one that changes after that fails
+  const inputs = await stateFiles(source); // as they were opened: reading one that changes after that fails
   const now: PartSource = { versions: await versionsOnRecord(), inputs, recipe };
   const whole = await readEarlierRecord(out, async () => (await readPartRecords(out)).length > 0);
   expectSameSource(out, [...(whole ? [whole] : []), ...(await readPartRecords(out))], now);

@@ -1,9 +1,5 @@
-import { stat } from "node:fs/promises";
 import path from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
-import { fileError } from "../checkpoint/file-error.js";
-import { hashFile } from "../checkpoint/file-hash.js";
-import { expectUnchanged, stateOf } from "../checkpoint/unchanged-files.js";
 import { LuthierError } from "../error.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
@@ -15,10 +11,11 @@ import { quantizeOnCalibration } from "./calibrate-stage.js";
 import { hasFitted, needsCalibration } from "./calibration-needs.js";
 import { type CalibrationText, calibrationText } from "./calibration-text.js";
 import { chooseRows } from "./choose-rows.js";
+import { contentsOf, hashInputs, stateFiles } from "./input-files.js";
 import { keepFloat } from "./keep-stage.js";
 import type { Manifest } from "./pack-files.js";
 import { writePack } from "./pack-stage.js";
-import { deletePartRecords, expectSameSource, filesOf, readPartRecords, stagesOf } from "./part-records.js";
+import { deletePartRecords, expectSameSource, readPartRecords, stagesOf } from "./part-records.js";
 import type { Plan } from "./plan.js";
 import { type PlannedModel, planCheckpoint } from "./plan-checkpoint.js";
 import type { OnProgress } from "./progress.js";
@@ -26,7 +23,6 @@ import { quantizeLinears } from "./quantize-stage.js";
 import { indexJson, indexPath, type QuantizedEntry, type QuantizedIndex } from "./quantized-files.js";
 import { writeRecord } from "./record.js";
 import {
-  type InputFile,
   prepareRunDirectory,
   type RunRecord,
   readEarlierRecord,
@@ -201,7 +197,7 @@ async function beginRecord(
   const parts = await readPartRecords(out);
   const earlier = await readEarlierRecord(out, async () => parts.length > 0);
   const now = { versions: await versionsOnRecord(earlier?.versions.commit), recipe };
-  if (parts.length > 0) expectSameSource(out, parts, { ...now, inputs: await filesOf(checkpoint) });
+  if (parts.length > 0) expectSameSource(out, parts, { ...now, inputs: await stateFiles(checkpoint) });
   const inputs = await hashInputs(checkpoint, earlier?.inputs ?? [], onProgress);
   const record: RunRecord = {
     format: "luthier-run",
@@ -230,8 +226,7 @@ async function beginRecord(
 }
 
 function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
-  const sums = ({ inputs }: RunRecord) => JSON.stringify(inputs.map(({ name, sha256 }) => [name, sha256]));
-  if (sums(earlier) !== sums(now)) return `another model (${earlier.model})`;
+  if (contentsOf(earlier.inputs) !== contentsOf(now.inputs)) return `another model (${earlier.model})`;
   const rules = ({ recipe }: RunRecord) => JSON.stringify(quantizingPart(recipe.resolved));
   if (rules(earlier) !== rules(now)) {
     return `another recipe (${earlier.recipe.name})`;
@@ -241,28 +236,4 @@ function differenceOf(earlier: RunRecord, now: RunRecord): string | null {
   if (earlier.versions.luthier !== now.versions.luthier)
     return `another version of luthier (${earlier.versions.luthier})`;
   return null;
-}
-
-/** sha256 of every file of the checkpoint; one whose size and time are as in the earlier record is not read again. */
-export async function hashInputs(
-  checkpoint: Checkpoint,
-  earlier: readonly InputFile[],
-  onProgress: OnProgress,
-): Promise<InputFile[]> {
-  const inputs: InputFile[] = [];
-  for (const file of checkpoint.files) {
-    const name = path.relative(checkpoint.directory, file);
-    onProgress({ stage: "hash", done: inputs.length, total: checkpoint.files.length, what: name });
-    const state = await stateOf(file);
-    const { size, mtimeMs } = await stat(file).catch((error) => {
-      throw fileError("read", file, error);
-    });
-    const known = earlier.find(
-      (input) => input.name === name && input.bytes === size && input.modifiedMs === mtimeMs,
-    );
-    inputs.push(known ?? { name, modifiedMs: mtimeMs, ...(await hashFile(file)) });
-    await expectUnchanged(file, state);
-  }
-  onProgress({ stage: "hash", done: inputs.length, total: inputs.length, what: "" });
-  return inputs;
 }

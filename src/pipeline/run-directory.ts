@@ -5,6 +5,7 @@ import { flushDirectory, makeFolder } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import { recipeSchema } from "../recipe/schema.js";
+import { inputFile } from "./input-files.js";
 import { readRecord, writeRecord } from "./record.js";
 import { isLockFile } from "./run-lock.js";
 
@@ -20,13 +21,6 @@ import { isLockFile } from "./run-lock.js";
  *   answers/           what models answered to tasks, as they came
  *   reports/
  */
-
-const inputFile = z.strictObject({
-  name: z.string(),
-  bytes: z.int().min(0),
-  modifiedMs: z.number(),
-  sha256: z.string(),
-});
 
 const runRecord = z.strictObject({
   format: z.literal("luthier-run"),
@@ -49,7 +43,6 @@ const runRecord = z.strictObject({
 });
 
 export type RunRecord = z.infer<typeof runRecord>;
-export type InputFile = z.infer<typeof inputFile>;
 
 const recordFile = "run.json";
 const originFile = "origin.json";

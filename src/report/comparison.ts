@@ -1,6 +1,7 @@
 import path from "node:path";
 import { LuthierError } from "../error.js";
 import type { Estimate } from "../pipeline/estimate-linears.js";
+import { contentsOf } from "../pipeline/input-files.js";
 import { readRunRecord } from "../pipeline/run-directory.js";
 import { defaultEstimates } from "./default-estimates.js";
 import { type Measure, type Measured, measuresOf } from "./measures.js";
@@ -59,7 +60,7 @@ export async function compareRuns(folders: readonly string[]): Promise<Compariso
   const runs: ComparedRun[] = [];
   for (const [at, folder] of folders.entries()) {
     const { inputs } = await readRunRecord(folder);
-    checkpoints.push(JSON.stringify(inputs.map(({ name, sha256 }) => [name, sha256])));
+    checkpoints.push(contentsOf(inputs));
     const isOnly = names.indexOf(names[at]) === names.lastIndexOf(names[at]);
     const summary = await summarizeRun(folder, await earlierScores(folder));
     runs.push(comparedRun(isOnly ? names[at] : folder, summary, await defaultEstimates(folder)));

@@ -2,7 +2,7 @@ import path from "node:path";
 import { readMatrix } from "../checkpoint/tensors.js";
 import { LuthierError } from "../error.js";
 import { referenceKernels } from "../kernels/reference-kernels.js";
-import { hashInputs } from "../pipeline/quantize.js";
+import { contentsOf, hashInputs } from "../pipeline/input-files.js";
 import {
   type QuantizedEntry,
   quantizedFolder,
@@ -95,9 +95,7 @@ async function checkpointOf({
   try {
     const checkpoint = await openDequantized(model);
     const found = await hashInputs(checkpoint, inputs, () => {});
-    const sums = (files: RunRecord["inputs"]) =>
-      JSON.stringify(files.map(({ name, sha256 }) => [name, sha256]));
-    if (sums(found) === sums(inputs)) return checkpoint;
+    if (contentsOf(found) === contentsOf(inputs)) return checkpoint;
     await checkpoint.close();
     return { why: `${model} is no longer what the run was made from` };
   } catch (error) {
