@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
 import { fileError, isMissing } from "./file-error.js";
+import { isGone, removeStale, thisProcess } from "./lock-holder.js";
 
 /** A lock that has not been renewed for so long belongs to nobody, whichever machine took it. */
 const silenceMilliseconds = 30_000;
@@ -21,7 +22,7 @@ export async function alone<T>(
   work: (isStillAlone: () => Promise<boolean>) => Promise<T>,
   silence: number = silenceMilliseconds,
 ): Promise<T> {
-  const own = JSON.stringify({ host: hostname(), pid: process.pid, mark: randomUUID() });
+  const own = JSON.stringify({ ...(await thisProcess()), mark: randomUUID() });
   await take(lock, own, silence);
   const renewal = setInterval(() => renew(lock), silence / 10).unref();
   const isStillAlone = async () => (await holderOf(lock)) === own;
@@ -60,7 +61,7 @@ async function untilFree(lock: string, silence: number): Promise<void> {
     if (holder !== seen.holder || renewedMs !== seen.renewedMs) {
       seen = { holder, renewedMs, since: performance.now() };
     }
-    if (isGone(holder) || performance.now() - seen.since > silence) return takeAway(lock, holder);
+    if ((await hasEnded(holder)) || performance.now() - seen.since > silence) return takeAway(lock, holder);
     await sleep(pollMilliseconds);
   }
 }
@@ -83,28 +84,31 @@ async function renewalOf(lock: string): Promise<number | null> {
   }
 }
 
-/** Whether the holder was a process of this machine that has ended. */
-function isGone(holder: string): boolean {
-  const [, host, pid] = /"host":"([^"]*)","pid":(\d+)/.exec(holder) ?? [];
-  if (host !== hostname()) return false;
+/** Whether what is written in a lock names a process of this machine that has ended. */
+async function hasEnded(text: string): Promise<boolean> {
+  const holder = holderSchema.safeParse(parsed(text));
+  return holder.success && isGone(holder.data);
+}
+
+const holderSchema = z.object({
+  host: z.string(),
+  pid: z.int().positive(),
+  processStart: z.string().nullable(),
+});
+
+/** Undefined while it is being written. */
+function parsed(text: string): unknown {
   try {
-    process.kill(Number(pid), 0); // asks, does nothing
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
-/** Of several that wait only one gets it; a lock that somebody took in the meantime comes back. */
 async function takeAway(lock: string, holder: string): Promise<void> {
-  const aside = `${lock}.${randomUUID()}`;
   try {
-    await rename(lock, aside);
-    if ((await holderOf(aside)) !== holder) await link(aside, lock);
+    await removeStale(lock, `${lock}.${randomUUID()}`, async (file) => (await holderOf(file)) === holder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOENT" && code !== "EEXIST") throw fileError("write", lock, error);
-  } finally {
-    await rm(aside, { force: true });
+    throw fileError("write", lock, error);
   }
 }

@@ -12,8 +12,6 @@ import type { TaskScore } from "../evaluation/score.js";
 import { scoreAnswers } from "../evaluation/score-answers.js";
 import type { Answered, Example, Form, Task } from "../evaluation/task.js";
 import { readTaskRows, type TaskRows } from "../evaluation/task-rows.js";
-import type { ModelDescription } from "../model/architecture.js";
-import { heads } from "../model/kind.js";
 import type { Model } from "../model/model.js";
 import { type AnswerOptions, answerTask, encoderOf, prepareQuestions } from "./answer-task.js";
 import { stateFiles } from "./input-files.js";
@@ -22,6 +20,7 @@ import { type Engine, isRun, type OpenModelOptions, openModelAt } from "./open-m
 import type { OnProgress } from "./progress.js";
 import { readRunRecord } from "./run-directory.js";
 import { withLock } from "./run-lock.js";
+import { formOf, logitsOf } from "./task-form.js";
 import { versions } from "./versions.js";
 
 /** What of a task is scored. */
@@ -168,37 +167,6 @@ function openPreparing(): Preparing {
     known.set(key, made);
     return made;
   };
-}
-
-function formOf({ name, forms }: Task, description: ModelDescription, model: string): Form {
-  const { kind } = description;
-  const form = forms[kind];
-  if (form !== undefined) {
-    if (kind === "classification") expectClasses(name, form, logitsOf(description), model);
-    return form;
-  }
-  const known = Object.keys(forms).map((each) => heads[each as keyof Task["forms"]]);
-  throw new LuthierError(
-    `${name} is no task for ${model}, a model for ${heads[kind]}`,
-    `score a model for ${known.join(" or ")}, or choose another task (\`luthier tasks\`)`,
-    { usage: true },
-  );
-}
-
-/** A head of another task would score as if it guessed. */
-function expectClasses(task: string, { classes }: Form, found: number, model: string): void {
-  const wanted = classes?.length ?? 1;
-  if (found === wanted) return;
-  throw new LuthierError(
-    `${task} has ${classes ? `${wanted} classes` : "numbers for answers, one logit each"}, and the head of ${model} gives ${found} logits`,
-    "score a checkpoint that was trained for this task, or the task that it was trained for",
-    { usage: true },
-  );
-}
-
-/** How many the last layer of a head gives; 0 of a causal model. */
-function logitsOf({ readout }: ModelDescription): number {
-  return readout?.layers.at(-1)?.rows ?? 0;
 }
 
 function expectExamples(examples: readonly Example[], { name, rows }: TaskRows): void {

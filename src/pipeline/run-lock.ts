@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { rmSync } from "node:fs";
-import { link, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { fileError, isMissing } from "../checkpoint/file-error.js";
+import { isGone, removeStale, thisProcess } from "../checkpoint/lock-holder.js";
 import { LuthierError } from "../error.js";
 import type { Part } from "./part.js";
 
@@ -44,7 +45,6 @@ function exclude(name: string, other: string): boolean {
 const holderSchema = z.strictObject({
   host: z.string(),
   pid: z.int().positive(),
-  /** When the process began, as the system counts it, so that a later process of the same number is told apart; null where that cannot be told. */
   processStart: z.string().nullable(),
   /** When it took the lock, ISO 8601. */
   since: z.string(),
@@ -88,9 +88,7 @@ export async function withLock<T>(
 
 async function takeLock(file: string, folder: string): Promise<void> {
   const own: Holder = {
-    host: hostname(),
-    pid: process.pid,
-    processStart: await startOf(process.pid),
+    ...(await thisProcess()),
     since: new Date().toISOString(),
     command: process.argv.slice(1).join(" "),
   };
@@ -116,8 +114,8 @@ async function takeLock(file: string, folder: string): Promise<void> {
 async function expectStale(file: string, own: Holder, folder: string): Promise<void> {
   const holder = await holderOf(file);
   if (holder === "gone") return;
-  if (holder !== "damaged" && !(await isStale(holder, own))) throw heldBy(holder, own, folder, file);
-  await removeStale(file, holder);
+  if (holder !== "damaged" && !(await isGone(holder))) throw heldBy(holder, own, folder, file);
+  await removeStale(file, asideOf(file), async (found) => isDeepStrictEqual(await holderOf(found), holder));
 }
 
 /** Makes the file unless there is one; it is never seen with less than all of its text. */
@@ -157,47 +155,6 @@ async function holderOf(file: string): Promise<Holder | "gone" | "damaged"> {
     if (error instanceof SyntaxError) return "damaged";
     throw error;
   }
-}
-
-/** Whether the process is gone. Of another machine's that cannot be told. */
-async function isStale(holder: Holder, own: Holder): Promise<boolean> {
-  if (holder.host !== own.host) return false;
-  if (!isAlive(holder.pid)) return true;
-  return holder.processStart !== null && holder.processStart !== (await startOf(holder.pid));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0); // asks, does nothing
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // somebody else's
-  }
-}
-
-/** Boot and clock ticks since it, on Linux; null elsewhere. */
-async function startOf(pid: number): Promise<string | null> {
-  try {
-    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
-    const status = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The second field, the name in parentheses, may hold anything; the start is the 22nd.
-    const ticks = status.slice(status.lastIndexOf(")") + 2).split(" ")[19];
-    return `${boot} ${ticks}`;
-  } catch {
-    return null;
-  }
-}
-
-/** Takes a stale lock away: of several that find it stale, only one; and what another has put in its place comes back. */
-async function removeStale(file: string, stale: Holder | "damaged"): Promise<void> {
-  const aside = asideOf(file);
-  try {
-    await rename(file, aside);
-    if (!isDeepStrictEqual(await holderOf(aside), stale)) await link(aside, file);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
-  await rm(aside, { force: true });
 }
 
 function heldBy(holder: Holder, own: Holder, folder: string, file: string): LuthierError {
