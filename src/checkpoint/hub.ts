@@ -16,8 +16,9 @@ import {
   snapshotFolder,
   snapshotPaths,
 } from "./hub-cache.js";
+import { connectionFrom, type HubConnection, isOffline } from "./hub-connection.js";
 import { type DownloadProgress, downloadBlob, type RemoteFile } from "./hub-download.js";
-import { connectionFrom, type HubAnswer, type HubConnection, isOffline, request } from "./hub-request.js";
+import { type HubAnswer, request } from "./hub-request.js";
 import { readJsonObject } from "./json-file.js";
 
 export interface HubOptions {

@@ -1,5 +1,5 @@
 import { hubCacheFolder } from "../checkpoint/hub-cache.js";
-import { isOffline } from "../checkpoint/hub-request.js";
+import { isOffline } from "../checkpoint/hub-connection.js";
 import type { KernelPath, Kernels } from "../kernels/kernels.js";
 import { type MachineLimits, measureLimits } from "../kernels/limits.js";
 import { type AddonState, addonState } from "../kernels/open.js";
