@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileError } from "./file-error.js";
@@ -20,7 +20,7 @@ export async function writeAtomically(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<WrittenFile> {
   const directory = path.dirname(file);
-  const temporary = path.join(directory, `.${path.basename(file)}.${process.pid}.tmp`);
+  const temporary = temporaryBeside(file);
   try {
     const written = await writeAndFlush(temporary, chunks);
     await rename(temporary, file);
@@ -49,11 +49,16 @@ export async function writeTogether(
   files: readonly string[],
   pieces: AsyncIterable<Piece>,
 ): Promise<void> {
-  const temporary = (file: string) => path.join(folder, `.${file}.${process.pid}.tmp`);
-  const opened = new Map<string, { readonly handle: FileHandle; bytes: number }>();
+  const opened = new Map<
+    string,
+    { readonly temporary: string; readonly handle: FileHandle; bytes: number }
+  >();
   try {
     try {
-      for (const file of files) opened.set(file, { handle: await open(temporary(file), "w"), bytes: 0 });
+      for (const file of files) {
+        const temporary = temporaryBeside(path.join(folder, file));
+        opened.set(file, { temporary, handle: await open(temporary, "w"), bytes: 0 });
+      }
       for await (const { file, bytes } of pieces) {
         const to = opened.get(file);
         if (to === undefined) throw new RangeError(`${file} is none of the files`);
@@ -64,12 +69,22 @@ export async function writeTogether(
     } finally {
       for (const { handle } of opened.values()) await handle.close();
     }
-    for (const file of files) await rename(temporary(file), path.join(folder, file));
+    for (const [file, { temporary }] of opened) await rename(temporary, path.join(folder, file));
     await flushDirectory(folder);
   } catch (error) {
-    for (const file of opened.keys()) await rm(temporary(file), { force: true }).catch(() => {}); // the first error is the one to report
+    for (const { temporary } of opened.values()) await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to report
     throw fileError("write", folder, error);
   }
+}
+
+/** A name beside a file that nobody else writes, in this process or another, on this machine or one that shares the disk. */
+export function temporaryBeside(file: string): string {
+  return path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}.tmp`);
+}
+
+/** Whether a process that was killed may have left a file of this name. */
+export function isTemporary(name: string): boolean {
+  return /^\..+\.[0-9a-f-]{36}\.tmp$/.test(name);
 }
 
 /** Makes a folder and those above it, so that a power cut does not take them away again. @throws LuthierError when the file system refuses. */

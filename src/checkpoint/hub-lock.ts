@@ -107,7 +107,7 @@ function parsed(text: string): unknown {
 
 async function takeAway(lock: string, holder: string): Promise<void> {
   try {
-    await removeStale(lock, `${lock}.${randomUUID()}`, async (file) => (await holderOf(file)) === holder);
+    await removeStale(lock, async (file) => (await holderOf(file)) === holder);
   } catch (error) {
     throw fileError("write", lock, error);
   }

@@ -1,5 +1,6 @@
 import { link, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
+import { temporaryBeside } from "./atomic.js";
 import { isMissing } from "./file-error.js";
 
 /* Whom a lock file names, and how it is taken from one who is gone. */
@@ -47,14 +48,10 @@ async function startOf(pid: number): Promise<string | null> {
 
 /**
  * Takes a stale lock away: of several that find it stale, only one does; and what another has put in its place comes back.
- * @param aside a name beside the lock that nobody else uses.
  * @param isStale whether the file there is the lock that was found stale.
  */
-export async function removeStale(
-  lock: string,
-  aside: string,
-  isStale: (file: string) => Promise<boolean>,
-): Promise<void> {
+export async function removeStale(lock: string, isStale: (file: string) => Promise<boolean>): Promise<void> {
+  const aside = temporaryBeside(lock);
   try {
     await rename(lock, aside);
     if (!(await isStale(aside))) await link(aside, lock);

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import path from "node:path";
+import { temporaryBeside } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import type { Matrix } from "../tensor/matrix.js";
@@ -28,7 +29,7 @@ const mostRemembered = 2;
  * @param folder where they lie.
  */
 export function openSpill(folder: string, budgetBytes: number): Spill {
-  let [earlier, now] = [openGeneration(folder, 0), openGeneration(folder, 1)];
+  let [earlier, now] = [openGeneration(folder), openGeneration(folder)];
   const kept = new WeakSet<Matrix>();
   let remembered: { readonly of: Matrix; readonly data: Float32Array }[] = [];
 
@@ -85,8 +86,8 @@ interface Generation {
   close(): void;
 }
 
-function openGeneration(folder: string, number: number): Generation {
-  const file = path.join(folder, `.activations-${number}.${process.pid}.tmp`); // as temporary files of a run are called
+function openGeneration(folder: string): Generation {
+  const file = temporaryBeside(path.join(folder, "activations"));
   let handle: number | null = null;
   let end = 0;
   let emptied = 0;

@@ -1,7 +1,7 @@
 import { access, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { flushDirectory, makeFolder } from "../checkpoint/atomic.js";
+import { flushDirectory, isTemporary, makeFolder } from "../checkpoint/atomic.js";
 import { fileError } from "../checkpoint/file-error.js";
 import { LuthierError } from "../error.js";
 import { recipeSchema } from "../recipe/schema.js";
@@ -163,9 +163,4 @@ async function deleteRun(directory: string): Promise<void> {
     await rm(path.join(directory, name), { recursive: true, force: true });
     await flushDirectory(directory);
   }
-}
-
-/** As `writeAtomically` names them. */
-function isTemporary(name: string): boolean {
-  return /^\..+\.\d+\.tmp$/.test(name);
 }

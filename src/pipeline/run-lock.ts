@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { rmSync } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
-import { hostname } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { temporaryBeside } from "../checkpoint/atomic.js";
 import { fileError, isMissing } from "../checkpoint/file-error.js";
 import { isGone, removeStale, thisProcess } from "../checkpoint/lock-holder.js";
 import { LuthierError } from "../error.js";
@@ -115,12 +115,12 @@ async function expectStale(file: string, own: Holder, folder: string): Promise<v
   const holder = await holderOf(file);
   if (holder === "gone") return;
   if (holder !== "damaged" && !(await isGone(holder))) throw heldBy(holder, own, folder, file);
-  await removeStale(file, asideOf(file), async (found) => isDeepStrictEqual(await holderOf(found), holder));
+  await removeStale(file, async (found) => isDeepStrictEqual(await holderOf(found), holder));
 }
 
 /** Makes the file unless there is one; it is never seen with less than all of its text. */
 async function createdWhole(file: string, own: Holder): Promise<boolean> {
-  const temporary = asideOf(file);
+  const temporary = temporaryBeside(file);
   const handle = await open(temporary, "w");
   try {
     await handle.writeFile(`${JSON.stringify(own)}\n`);
@@ -137,13 +137,6 @@ async function createdWhole(file: string, own: Holder): Promise<boolean> {
   } finally {
     await rm(temporary, { force: true });
   }
-}
-
-let asides = 0;
-
-/** A name beside the lock that nobody else uses, on no machine; leftovers are removed with all temporary files. */
-function asideOf(file: string): string {
-  return `${file}-${hostname()}-${asides++}.${process.pid}.tmp`;
 }
 
 async function holderOf(file: string): Promise<Holder | "gone" | "damaged"> {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { writeAtomically } from "../../src/checkpoint/atomic.js";
+import { isTemporary, writeAtomically } from "../../src/checkpoint/atomic.js";
 import { LuthierError } from "../../src/error.js";
 import { temporaryFolder } from "./folder.js";
 
@@ -39,7 +39,16 @@ test("the file is not there before all chunks are", async () => {
     seen.push(await readdir(folder));
   }
   await writeAtomically(path.join(folder, "result"), watching());
-  expect(seen).toEqual([[`.result.${process.pid}.tmp`]]);
+  expect(seen).toEqual([[expect.stringMatching(/^\.result\..+\.tmp$/)]]);
+  expect(seen[0].every(isTemporary)).toBe(true);
+});
+
+test("a file that is written several times at once is one of those whole", async () => {
+  const file = path.join(await temporaryFolder(), "result");
+  const texts = Array.from({ length: 8 }, (_, at) => String(at).repeat(1000));
+  await Promise.all(texts.map((text) => writeAtomically(file, [Buffer.from(text)])));
+  expect(texts).toContain(await readFile(file, "utf8"));
+  expect(await readdir(path.dirname(file))).toEqual(["result"]);
 });
 
 test("a folder that does not exist is an error that names the file", async () => {

@@ -41,7 +41,12 @@ test("what it has finished is not computed again", async () => {
 test("temporary files are left alone: they may be those of other parts", async () => {
   const out = temporaryFolder();
   await makePart(out, 1);
-  const temporary = path.join(out, "quantized", "linears", ".x.safetensors.4711.tmp");
+  const temporary = path.join(
+    out,
+    "quantized",
+    "linears",
+    ".x.safetensors.7d1f0c52-9a0e-4b7e-8d62-2f0a6c1b4e93.tmp",
+  );
   writeFileSync(temporary, "half");
   await makePart(out, 2);
   expect(existsSync(temporary)).toBe(true);

@@ -31,16 +31,21 @@ test("temporary files of a killed process are removed, finished files are not", 
   const folder = temporaryFolder();
   const linears = path.join(folder, "quantized", "linears");
   mkdirSync(linears, { recursive: true });
-  writeFileSync(path.join(linears, ".x.safetensors.4711.tmp"), "half");
+  writeFileSync(path.join(linears, ".x.safetensors.7d1f0c52-9a0e-4b7e-8d62-2f0a6c1b4e93.tmp"), "half");
   writeFileSync(path.join(linears, "y.safetensors"), "whole");
   await prepareRunDirectory(folder, false);
-  expect(existsSync(path.join(linears, ".x.safetensors.4711.tmp"))).toBe(false);
+  expect(existsSync(path.join(linears, ".x.safetensors.7d1f0c52-9a0e-4b7e-8d62-2f0a6c1b4e93.tmp"))).toBe(
+    false,
+  );
   expect(existsSync(path.join(linears, "y.safetensors"))).toBe(true);
 });
 
 test("for a part nothing is removed, and other files are refused all the same", async () => {
   const folder = temporaryFolder();
-  writeFileSync(path.join(folder, ".x.safetensors.4711.tmp"), "another part's");
+  writeFileSync(
+    path.join(folder, ".x.safetensors.7d1f0c52-9a0e-4b7e-8d62-2f0a6c1b4e93.tmp"),
+    "another part's",
+  );
   writeFileSync(path.join(folder, ".luthier-lock.1-of-4"), "{}");
   await prepareForPart(folder);
   expect(readdirSync(folder).length).toBe(2);
