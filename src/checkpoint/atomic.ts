@@ -53,7 +53,7 @@ export async function writeTogether(
   const opened = new Map<string, { readonly handle: FileHandle; bytes: number }>();
   try {
     try {
-      for (const file of files) opened.set(file, { handle: await open(temporary(file), "w"), bytes: 0 });
+      for (const file of files) opened.set(file, { handle: await openNew(temporary(file)), bytes: 0 });
       for await (const { file, bytes } of pieces) {
         const to = opened.get(file);
         if (to === undefined) throw new RangeError(`${file} is none of the files`);
@@ -102,13 +102,19 @@ export async function writeFully(handle: FileHandle, bytes: Uint8Array, position
   }
 }
 
+/** A leftover of that name goes first: it may be a link to elsewhere. */
+async function openNew(file: string): Promise<FileHandle> {
+  await rm(file, { force: true });
+  return open(file, "wx");
+}
+
 async function writeAndFlush(
   file: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<WrittenFile> {
   const hash = createHash("sha256");
   let bytes = 0;
-  const handle = await open(file, "w");
+  const handle = await openNew(file);
   try {
     for await (const chunk of chunks) {
       hash.update(chunk);

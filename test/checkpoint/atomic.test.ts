@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { writeAtomically } from "../../src/checkpoint/atomic.js";
@@ -40,6 +40,18 @@ test("the file is not there before all chunks are", async () => {
   }
   await writeAtomically(path.join(folder, "result"), watching());
   expect(seen).toEqual([[`.result.${process.pid}.tmp`]]);
+});
+
+test("a link in the place of the file, or of the temporary one, is replaced and not followed", async () => {
+  const folder = await temporaryFolder();
+  const elsewhere = path.join(await temporaryFolder(), "elsewhere");
+  await writeFile(elsewhere, "not to be changed");
+  for (const name of ["result", `.result.${process.pid}.tmp`])
+    await symlink(elsewhere, path.join(folder, name));
+  await writeAtomically(path.join(folder, "result"), [Buffer.from("new")]);
+  expect(await readFile(elsewhere, "utf8")).toBe("not to be changed");
+  expect(await readFile(path.join(folder, "result"), "utf8")).toBe("new");
+  expect(await readdir(folder)).toEqual(["result"]);
 });
 
 test("a folder that does not exist is an error that names the file", async () => {
