@@ -20,7 +20,7 @@ export async function writeAtomically(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<WrittenFile> {
   const directory = path.dirname(file);
-  const temporary = path.join(directory, `.${path.basename(file)}.${process.pid}.tmp`);
+  const temporary = temporaryOf(file);
   try {
     const written = await writeAndFlush(temporary, chunks);
     await rename(temporary, file);
@@ -49,11 +49,12 @@ export async function writeTogether(
   files: readonly string[],
   pieces: AsyncIterable<Piece>,
 ): Promise<void> {
-  const temporary = (file: string) => path.join(folder, `.${file}.${process.pid}.tmp`);
+  const temporaries = new Map(files.map((file) => [file, temporaryOf(path.join(folder, file))]));
   const opened = new Map<string, { readonly handle: FileHandle; bytes: number }>();
   try {
     try {
-      for (const file of files) opened.set(file, { handle: await openNew(temporary(file)), bytes: 0 });
+      for (const [file, temporary] of temporaries)
+        opened.set(file, { handle: await openNew(temporary), bytes: 0 });
       for await (const { file, bytes } of pieces) {
         const to = opened.get(file);
         if (to === undefined) throw new RangeError(`${file} is none of the files`);
@@ -64,10 +65,10 @@ export async function writeTogether(
     } finally {
       for (const { handle } of opened.values()) await handle.close();
     }
-    for (const file of files) await rename(temporary(file), path.join(folder, file));
+    for (const [file, temporary] of temporaries) await rename(temporary, path.join(folder, file));
     await flushDirectory(folder);
   } catch (error) {
-    for (const file of opened.keys()) await rm(temporary(file), { force: true }).catch(() => {}); // the first error is the one to report
+    for (const temporary of temporaries.values()) await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to report
     throw fileError("write", folder, error);
   }
 }
@@ -100,6 +101,13 @@ export async function writeFully(handle: FileHandle, bytes: Uint8Array, position
   for (let done = 0; done < bytes.length; ) {
     done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
   }
+}
+
+let temporaryFiles = 0;
+
+/** A name beside the file that nobody else in this process writes to: several may write the same file at one time. */
+function temporaryOf(file: string): string {
+  return path.join(path.dirname(file), `.${path.basename(file)}.${temporaryFiles++}.${process.pid}.tmp`);
 }
 
 /** A leftover of that name goes first: it may be a link to elsewhere. */

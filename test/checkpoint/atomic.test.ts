@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { writeAtomically } from "../../src/checkpoint/atomic.js";
@@ -39,18 +39,35 @@ test("the file is not there before all chunks are", async () => {
     seen.push(await readdir(folder));
   }
   await writeAtomically(path.join(folder, "result"), watching());
-  expect(seen).toEqual([[`.result.${process.pid}.tmp`]]);
+  expect(seen).toEqual([[expect.stringMatching(new RegExp(`^\\.result\\.\\d+\\.${process.pid}\\.tmp$`))]]);
 });
 
 test("a link in the place of the file, or of the temporary one, is replaced and not followed", async () => {
   const folder = await temporaryFolder();
   const elsewhere = path.join(await temporaryFolder(), "elsewhere");
   await writeFile(elsewhere, "not to be changed");
-  for (const name of ["result", `.result.${process.pid}.tmp`])
-    await symlink(elsewhere, path.join(folder, name));
-  await writeAtomically(path.join(folder, "result"), [Buffer.from("new")]);
+  const link = (name: string) => symlink(elsewhere, path.join(folder, name));
+  let temporary = "";
+  async function* watching() {
+    [temporary] = await readdir(folder);
+    yield Buffer.from("x");
+  }
+  await writeAtomically(path.join(folder, "first"), watching());
+  await link("second");
+  await link(temporary.replace("first", "second").replace(/\d+/, (number) => String(Number(number) + 1)));
+  expect(await readdir(folder)).toHaveLength(3);
+  await writeAtomically(path.join(folder, "second"), [Buffer.from("new")]);
   expect(await readFile(elsewhere, "utf8")).toBe("not to be changed");
-  expect(await readFile(path.join(folder, "result"), "utf8")).toBe("new");
+  expect((await lstat(path.join(folder, "second"))).isFile()).toBe(true);
+  expect((await readdir(folder)).sort()).toEqual(["first", "second"]);
+});
+
+test("several may write the same file at the same time: one of them is there, whole", async () => {
+  const folder = await temporaryFolder();
+  const file = path.join(folder, "result");
+  const texts = Array.from({ length: 20 }, (_, at) => String(at).repeat(1000));
+  await Promise.all(texts.map((text) => writeAtomically(file, [Buffer.from(text)])));
+  expect(texts).toContain(await readFile(file, "utf8"));
   expect(await readdir(folder)).toEqual(["result"]);
 });
 
