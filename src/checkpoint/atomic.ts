@@ -57,7 +57,7 @@ export async function writeTogether(
     try {
       for (const file of files) {
         const temporary = temporaryBeside(path.join(folder, file));
-        opened.set(file, { temporary, handle: await open(temporary, "w"), bytes: 0 });
+        opened.set(file, { temporary, handle: await open(temporary, "wx"), bytes: 0 });
       }
       for await (const { file, bytes } of pieces) {
         const to = opened.get(file);
@@ -123,7 +123,7 @@ async function writeAndFlush(
 ): Promise<WrittenFile> {
   const hash = createHash("sha256");
   let bytes = 0;
-  const handle = await open(file, "w");
+  const handle = await open(file, "wx");
   try {
     for await (const chunk of chunks) {
       hash.update(chunk);

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { LuthierError } from "../error.js";
 import type { WrittenFile } from "./atomic.js";
 import { fileError } from "./file-error.js";
 
@@ -19,9 +21,12 @@ export async function hashOf(pieces: AsyncIterable<Uint8Array>): Promise<Written
   return { bytes, sha256: hash.digest("hex") };
 }
 
-/** A file from its beginning to its end. @throws LuthierError when it cannot be read. */
+/** A file from its beginning to its end. @throws LuthierError when it cannot be read, or is a device or pipe: these may have no end. */
 export async function* piecesOf(file: string): AsyncGenerator<Uint8Array> {
   try {
+    const found = await stat(file);
+    if (!found.isFile() && !found.isDirectory())
+      throw new LuthierError(`${file} is a device or a pipe`, "Put a file in its place.");
     yield* createReadStream(file, { highWaterMark: 2 ** 20 });
   } catch (error) {
     throw fileError("read", file, error);

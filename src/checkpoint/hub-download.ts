@@ -31,6 +31,8 @@ export interface Download {
   /** Asks for its bytes from an offset on (`range` is a header, absent for the whole file). */
   readonly get: (headers: Readonly<Record<string, string>>) => Promise<HubAnswer>;
   readonly wait: (milliseconds: number) => Promise<void>;
+  /** Ends the wait for another process; `get` and `wait` end by themselves then. */
+  readonly signal: AbortSignal;
   readonly onProgress: (progress: DownloadProgress) => void;
 }
 
@@ -42,18 +44,19 @@ export interface Download {
  * @throws LuthierError when the connection gives way for good, the file is not what the hub listed, or the disk refuses.
  */
 export async function downloadBlob(download: Download): Promise<void> {
-  const { file, blob, lock, onProgress } = download;
+  const { file, blob, lock, signal, onProgress } = download;
   const isThere = async () => (await sizeOf(blob)) === file.bytes;
   let isOwnWork = false;
   while (!(await isThere())) {
     for (const needed of [blob, lock]) await makeFolder(path.dirname(needed));
-    await alone(lock, async (isStillAlone) => {
+    const work = async (isStillAlone: () => Promise<boolean>) => {
       if (await isThere()) return;
       isOwnWork = true;
       await downloadIncomplete(download);
       // A process that was suspended for long may have been taken for dead: then another one has begun anew.
       if (await isStillAlone()) await putInPlace(incompleteOf(blob), blob);
-    });
+    };
+    await alone(lock, work, { signal });
   }
   if (!isOwnWork) onProgress({ file: file.path, doneBytes: file.bytes, totalBytes: file.bytes });
 }

@@ -9,6 +9,14 @@ import { isGone, removeStale, thisProcess } from "./lock-holder.js";
 const silenceMilliseconds = 30_000;
 const pollMilliseconds = 100;
 
+/** How long is waited for others. */
+interface Patience {
+  /** Milliseconds without renewal after which a lock is taken over. */
+  readonly silence?: number;
+  /** Ends the wait; not the work. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Does work while nobody else, in this process or another, here or on a machine that shares the disk, does work under the
  * same lock; waits until then. Holders renew their lock as long as they live. One whose process is gone, or that was not
@@ -20,10 +28,10 @@ const pollMilliseconds = 100;
 export async function alone<T>(
   lock: string,
   work: (isStillAlone: () => Promise<boolean>) => Promise<T>,
-  silence: number = silenceMilliseconds,
+  { silence = silenceMilliseconds, signal }: Patience = {},
 ): Promise<T> {
   const own = JSON.stringify({ ...(await thisProcess()), mark: randomUUID() });
-  await take(lock, own, silence);
+  await take(lock, own, silence, signal);
   const renewal = setInterval(() => renew(lock), silence / 10).unref();
   const isStillAlone = async () => (await holderOf(lock)) === own;
   try {
@@ -34,7 +42,7 @@ export async function alone<T>(
   }
 }
 
-async function take(lock: string, own: string, silence: number): Promise<void> {
+async function take(lock: string, own: string, silence: number, signal?: AbortSignal): Promise<void> {
   for (;;) {
     try {
       await writeFile(lock, own, { flag: "wx" });
@@ -42,7 +50,7 @@ async function take(lock: string, own: string, silence: number): Promise<void> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw fileError("write", lock, error);
     }
-    await untilFree(lock, silence);
+    await untilFree(lock, silence, signal);
   }
 }
 
@@ -52,7 +60,7 @@ function renew(lock: string): void {
 }
 
 /** Waits until the lock is given back, or takes it away from a holder that is gone. */
-async function untilFree(lock: string, silence: number): Promise<void> {
+async function untilFree(lock: string, silence: number, signal?: AbortSignal): Promise<void> {
   let seen = { holder: "", renewedMs: 0, since: performance.now() };
   for (;;) {
     const holder = await holderOf(lock);
@@ -63,6 +71,7 @@ async function untilFree(lock: string, silence: number): Promise<void> {
     }
     if ((await hasEnded(holder)) || performance.now() - seen.since > silence) return takeAway(lock, holder);
     await sleep(pollMilliseconds);
+    signal?.throwIfAborted();
   }
 }
 

@@ -19,10 +19,14 @@ import {
 import { connectionFrom, type HubConnection, isOffline } from "./hub-connection.js";
 import { type DownloadProgress, downloadBlob, type RemoteFile } from "./hub-download.js";
 import { type HubAnswer, request } from "./hub-request.js";
+import { fetchTogether } from "./hub-together.js";
 import { readJsonObject } from "./json-file.js";
 
 export interface HubOptions {
-  /** Called at the start of each file, after each piece that arrives, and for files that are there already. */
+  /**
+   * Called at the start of each file, after each piece that arrives, and for files that are there already. Files that are
+   * fetched together, as shards are, count as one, which is called by their number.
+   */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /**
    * HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT, HF_HOME, HF_HUB_CACHE; those of the process unless
@@ -52,11 +56,11 @@ export async function fetchCheckpoint(id: string, options: HubOptions = {}): Pro
     );
   }
   const { file, isIndex } = weightFileAmong(names, id);
-  for (const name of companionFiles.filter((name) => names.includes(name))) await repository.fetch(name);
-  const weightFile = await repository.fetch(file);
+  for (const name of companionFiles.filter((name) => names.includes(name))) await repository.fetchAll([name]);
+  const [weightFile] = await repository.fetchAll([file]);
   if (isIndex) {
     const shards = new Set(weightMapOf(await readJsonObject(weightFile), weightFile).values());
-    for (const shard of [...shards].sort()) await repository.fetch(shard);
+    await repository.fetchAll([...shards].sort());
   }
   await repository.remember();
   return repository.directory;
@@ -76,8 +80,7 @@ export async function fetchDataset(
   options: HubOptions = {},
 ): Promise<readonly string[]> {
   const repository = await openRepository(parseRepositoryId("dataset", id), options);
-  const files: string[] = [];
-  for (const name of choose(repository.paths)) files.push(await repository.fetch(name));
+  const files = await repository.fetchAll(choose(repository.paths));
   await repository.remember();
   return files;
 }
@@ -88,8 +91,8 @@ interface Repository {
   readonly directory: string;
   /** Of a model only those at the top. */
   readonly paths: readonly string[];
-  /** Makes a file of `paths` present; returns where it lies. */
-  fetch(name: string): Promise<string>;
+  /** Makes files of `paths` present; returns where they lie. */
+  fetchAll(names: readonly string[]): Promise<readonly string[]>;
   /** Notes what the revision means now, so that it can be found offline. Comes last: what it names is complete. */
   remember(): Promise<void>;
 }
@@ -114,10 +117,12 @@ async function cachedRepository(id: RepositoryId, folder: string): Promise<Repos
   return {
     directory,
     paths,
-    async fetch(name) {
-      const file = path.join(directory, name);
-      if (!paths.includes(name) || !existsSync(file)) throw missing(name); // links may outlive what they lead to
-      return file;
+    async fetchAll(names) {
+      return names.map((name) => {
+        const file = path.join(directory, name);
+        if (!paths.includes(name) || !existsSync(file)) throw missing(name); // links may outlive what they lead to
+        return file;
+      });
     },
     async remember() {},
   };
@@ -132,34 +137,39 @@ async function remoteRepository(
   const commit = await commitOf(hub, id);
   const files = await filesOf(hub, id, commit);
   const directory = snapshotFolder(folder, commit);
+  const fileNamed = (name: string): RemoteFile => {
+    const file = files.get(name);
+    if (file !== undefined) return file;
+    throw new LuthierError(
+      `the ${id.kind} ${id.name} names the file ${name} but does not hold it`,
+      "Choose another revision, or tell the author.",
+    );
+  };
   return {
     directory,
     paths: [...files.keys()],
-    async fetch(name) {
-      const file = files.get(name);
-      if (file === undefined) {
-        throw new LuthierError(
-          `the ${id.kind} ${id.name} names the file ${name} but does not hold it`,
-          "Choose another revision, or tell the author.",
-        );
-      }
-      const blob = blobPath(folder, file.hash);
-      const lock = lockPath(folder, file.hash);
-      const address = fileAddress(hub, id, commit, name);
-      const sha256 = file.hashKind === "sha256" ? file.hash : undefined;
-      await downloadBlob({
-        file,
-        blob,
-        lock,
-        // Compressed answers have neither the listed size nor usable ranges.
-        get: (range) => {
-          const headers = { "accept-encoding": "identity", ...range };
-          return request(hub, { repository: id, address, headers, sha256 }, async (answer) => answer);
-        },
-        wait: hub.wait,
-        onProgress,
+    async fetchAll(names) {
+      const chosen = names.map((name) => fileNamed(name));
+      return fetchTogether(chosen, hub, onProgress, async (at, one) => {
+        const file = chosen[at];
+        const blob = blobPath(folder, file.hash);
+        const address = fileAddress(hub, id, commit, file.path);
+        const sha256 = file.hashKind === "sha256" ? file.hash : undefined;
+        await downloadBlob({
+          file,
+          blob,
+          lock: lockPath(folder, file.hash),
+          // Compressed answers have neither the listed size nor usable ranges.
+          get: (range) => {
+            const headers = { "accept-encoding": "identity", ...range };
+            return request(one.hub, { repository: id, address, headers, sha256 }, async (answer) => answer);
+          },
+          wait: one.hub.wait,
+          signal: one.signal,
+          onProgress: one.onProgress,
+        });
+        return linkBlob(directory, file.path, blob);
       });
-      return linkBlob(directory, name, blob);
     },
     remember: () => rememberCommit(folder, id.revision, commit),
   };

@@ -7,6 +7,7 @@ import { configFile } from "./checkpoint-files.js";
 import { fileError } from "./file-error.js";
 import { isJsonObject, readJsonObject } from "./json-file.js";
 import { type SpecialTokens, specialTokens } from "./special-tokens.js";
+import { TookTooLong, withinTime } from "./time-limit.js";
 
 /** Text to token ids and back, as the checkpoint's `tokenizer.json` says. */
 export interface Tokenizer {
@@ -58,7 +59,7 @@ export async function openTokenizer(directory: string): Promise<Tokenizer> {
   const { definition, config } = files;
   const vocabularySize = vocabularySizeOf(definition, file);
   const modelConfig = await readModelConfig(directory);
-  const { tokenizer, special } = build(splitAtWords(definition), config, modelConfig, file);
+  const { tokenizer, special } = build(splitAtWords(definition), config, modelConfig, vocabularySize, file);
   return {
     encode: (text) => encode(tokenizer, text, file),
     decode: (ids) => decode(tokenizer, ids, file),
@@ -77,12 +78,16 @@ function build(
   definition: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, unknown>>,
   modelConfig: Readonly<Record<string, unknown>>,
+  vocabularySize: number,
   file: string,
 ): { readonly tokenizer: HuggingFaceTokenizer; readonly special: SpecialTokens } {
   try {
-    const tokenizer = new HuggingFaceTokenizer(definition, config);
-    return { tokenizer, special: specialTokens(tokenizer, config, modelConfig) };
+    return withinTime(limitMilliseconds(vocabularySize), () => {
+      const tokenizer = new HuggingFaceTokenizer(definition, config);
+      return { tokenizer, special: specialTokens(tokenizer, config, modelConfig) };
+    });
   } catch (error) {
+    if (error instanceof TookTooLong) throw endless(file, "making it ready", error);
     throw new LuthierError(
       `${file} is no tokenizer that can be used: ${(error as Error).message}`,
       "Fetch the file again, or save the tokenizer again with the transformers library.",
@@ -94,8 +99,11 @@ function build(
 function encode(tokenizer: HuggingFaceTokenizer, text: string, file: string): Int32Array {
   const { ids, tokens } = (() => {
     try {
-      return tokenizer.encode(text, { add_special_tokens: false });
+      return withinTime(limitMilliseconds(text.length), () =>
+        tokenizer.encode(text, { add_special_tokens: false }),
+      );
     } catch (error) {
+      if (error instanceof TookTooLong) throw endless(file, `encoding ${text.length} characters`, error);
       // Models of other kinds than BPE and WordPiece pass a whole text as arguments, which overflows the stack.
       throw new LuthierError(
         `${file} cannot encode a text of ${text.length} characters: ${(error as Error).message}`,
@@ -118,14 +126,33 @@ function decode(tokenizer: HuggingFaceTokenizer, ids: ArrayLike<number>, file: s
   if (ids.length === 0) return ""; // which the library refuses
   try {
     // It tidies blanks unless told not to.
-    return tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false });
+    return withinTime(limitMilliseconds(ids.length), () =>
+      tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false }),
+    );
   } catch (error) {
+    if (error instanceof TookTooLong) throw endless(file, `decoding ${ids.length} tokens`, error);
     throw new LuthierError(
       `${file} cannot decode ${ids.length} tokens: ${(error as Error).message}`,
       "Fetch the file again, or save the tokenizer again with the transformers library.",
       { cause: error },
     );
   }
+}
+
+/**
+ * What tokens, characters or entries of a vocabulary may take: twenty times what a slow tokenizer takes, so that only
+ * patterns pass it that go back and forth in the text. Those of a stranger may do so without end.
+ */
+function limitMilliseconds(items: number): number {
+  return 5000 + Math.round(items / 10);
+}
+
+function endless(file: string, doing: string, error: TookTooLong): LuthierError {
+  return new LuthierError(
+    `${file}: ${doing} ${error.message}; its patterns may search the text without end`,
+    "Do not use this tokenizer; fetch that of the model's authors.",
+    { cause: error },
+  );
 }
 
 /**

@@ -1,7 +1,8 @@
-import { readFile, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { makeFolder, type WrittenFile, writeAtomically } from "../checkpoint/atomic.js";
+import { readBounded } from "../checkpoint/bounded-file.js";
 import { fileError, isMissing } from "../checkpoint/file-error.js";
 import { parseJson } from "../checkpoint/json-file.js";
 import { LuthierError } from "../error.js";
@@ -10,6 +11,9 @@ import { LuthierError } from "../error.js";
 
 /** A file of a run as its index records it; `file` is relative to the index's folder. */
 export const fileEntry = z.strictObject({ file: z.string(), bytes: z.int().min(0), sha256: z.string() });
+
+/** A linear takes some 600 bytes; models with the most experts have 100,000. */
+const recordBytesLimit = 200e6;
 
 export type FileEntry = z.infer<typeof fileEntry>;
 
@@ -20,10 +24,10 @@ export type FileEntry = z.infer<typeof fileEntry>;
 export async function readRecord<T>(file: string, schema: z.ZodType<T>, fix: string): Promise<T | null> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = Buffer.from(await readBounded(file, recordBytesLimit)).toString("utf8");
   } catch (error) {
-    if (isMissing(error)) return null;
-    throw fileError("read", file, error);
+    if (error instanceof LuthierError && isMissing(error.cause)) return null;
+    throw error;
   }
   const parsed = schema.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;

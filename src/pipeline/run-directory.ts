@@ -7,6 +7,7 @@ import { LuthierError } from "../error.js";
 import { recipeSchema } from "../recipe/schema.js";
 import { inputFile } from "./input-files.js";
 import { readRecord, writeRecord } from "./record.js";
+import { runContents } from "./run-contents.js";
 import { isLockFile } from "./run-lock.js";
 
 /*
@@ -46,8 +47,6 @@ export type RunRecord = z.infer<typeof runRecord>;
 
 const recordFile = "run.json";
 const originFile = "origin.json";
-/** What a run writes, and `--fresh` deletes: last what says whose the rest is. */
-const contents = ["quantized", "statistics", "packs", "answers", "reports", "parts", originFile, recordFile];
 
 /** Where answers to tasks are kept. */
 export function answersFolder(run: string): string {
@@ -143,7 +142,7 @@ export async function prepareForPart(directory: string): Promise<void> {
   try {
     await makeFolder(directory);
     const strangers = (await readdir(directory)).filter(
-      (name) => !contents.includes(name) && !isLockFile(name) && !isTemporary(name),
+      (name) => !runContents.includes(name) && !isLockFile(name) && !isTemporary(name),
     );
     if (strangers.length > 0 && !(await readEarlierRecord(directory).catch(() => null))) {
       throw new LuthierError(
@@ -157,9 +156,9 @@ export async function prepareForPart(directory: string): Promise<void> {
   }
 }
 
-/** In the order of `contents`, also after a power cut: a stopped deletion leaves a run with fewer files, not files of no run. */
+/** In the order of `runContents`, also after a power cut: a stopped deletion leaves a run with fewer files, not files of no run. */
 async function deleteRun(directory: string): Promise<void> {
-  for (const name of contents) {
+  for (const name of runContents) {
     await rm(path.join(directory, name), { recursive: true, force: true });
     await flushDirectory(directory);
   }

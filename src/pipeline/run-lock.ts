@@ -1,14 +1,16 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { rmSync } from "node:fs";
-import { link, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { link, mkdir, open, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { temporaryBeside } from "../checkpoint/atomic.js";
+import { readBounded } from "../checkpoint/bounded-file.js";
 import { fileError, isMissing } from "../checkpoint/file-error.js";
 import { isGone, removeStale, thisProcess } from "../checkpoint/lock-holder.js";
 import { LuthierError } from "../error.js";
 import type { Part } from "./part.js";
+import { expectNoLinks } from "./run-contents.js";
 
 /*
  * One process writes a folder at a time: two would take each other's unfinished files for leftovers. Or several do that are
@@ -66,7 +68,7 @@ process.on("exit", () => {
 /**
  * Does work that writes a folder while nobody else does.
  * @param part others of as many parts may do theirs meanwhile.
- * @throws LuthierError naming the process that writes it now.
+ * @throws LuthierError naming the process that writes it now, or a link on which writing would leave the folder.
  */
 export async function withLock<T>(
   folder: string,
@@ -76,6 +78,7 @@ export async function withLock<T>(
   const file = path.resolve(folder, nameOf(part));
   const around = held.getStore() ?? new Set();
   if (around.has(file)) return work();
+  await expectNoLinks(folder);
   await takeLock(file, folder);
   owned.add(file);
   try {
@@ -139,13 +142,19 @@ async function createdWhole(file: string, own: Holder): Promise<boolean> {
   }
 }
 
+/** A command line may be long. */
+const holderBytesLimit = 2 ** 24;
+
 async function holderOf(file: string): Promise<Holder | "gone" | "damaged"> {
   try {
-    const parsed = holderSchema.safeParse(JSON.parse(await readFile(file, "utf8")));
+    const text = Buffer.from(await readBounded(file, holderBytesLimit)).toString("utf8");
+    const parsed = holderSchema.safeParse(JSON.parse(text));
     return parsed.success ? parsed.data : "damaged";
   } catch (error) {
-    if (isMissing(error)) return "gone";
     if (error instanceof SyntaxError) return "damaged";
+    if (!(error instanceof LuthierError)) throw error;
+    if (isMissing(error.cause)) return "gone";
+    if (error.cause === undefined) return "damaged"; // larger than a lock is
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { isTemporary, writeAtomically } from "../../src/checkpoint/atomic.js";
@@ -43,12 +43,24 @@ test("the file is not there before all chunks are", async () => {
   expect(seen[0].every(isTemporary)).toBe(true);
 });
 
-test("a file that is written several times at once is one of those whole", async () => {
-  const file = path.join(await temporaryFolder(), "result");
-  const texts = Array.from({ length: 8 }, (_, at) => String(at).repeat(1000));
+test("a link in the place of the file is replaced and not followed", async () => {
+  const folder = await temporaryFolder();
+  const elsewhere = path.join(await temporaryFolder(), "elsewhere");
+  await writeFile(elsewhere, "not to be changed");
+  await symlink(elsewhere, path.join(folder, "result"));
+  await writeAtomically(path.join(folder, "result"), [Buffer.from("new")]);
+  expect(await readFile(elsewhere, "utf8")).toBe("not to be changed");
+  expect((await lstat(path.join(folder, "result"))).isFile()).toBe(true);
+  expect(await readdir(folder)).toEqual(["result"]);
+});
+
+test("several may write the same file at the same time: one of them is there, whole", async () => {
+  const folder = await temporaryFolder();
+  const file = path.join(folder, "result");
+  const texts = Array.from({ length: 20 }, (_, at) => String(at).repeat(1000));
   await Promise.all(texts.map((text) => writeAtomically(file, [Buffer.from(text)])));
   expect(texts).toContain(await readFile(file, "utf8"));
-  expect(await readdir(path.dirname(file))).toEqual(["result"]);
+  expect(await readdir(folder)).toEqual(["result"]);
 });
 
 test("a folder that does not exist is an error that names the file", async () => {

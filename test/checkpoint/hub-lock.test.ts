@@ -47,10 +47,21 @@ test.each([JSON.stringify({ host: "elsewhere", pid: 1, processStart: null, mark:
       if (++renewals > 4) clearInterval(renewal);
       else void utimes(lock, renewals, renewals); // a clock that is decades behind
     }, 250);
-    await alone(lock, async () => {}, 1000);
+    await alone(lock, async () => {}, { silence: 1000 });
     expect(renewals).toBeGreaterThan(4);
   },
 );
+
+test("who waits can be told to stop waiting; the lock stays", async () => {
+  const folder = await temporaryFolder();
+  const lock = path.join(folder, "lock");
+  await writeFile(lock, JSON.stringify({ host: hostname(), pid: process.pid, mark: "x" }));
+  const stop = new AbortController();
+  const waiting = alone(lock, async () => "done", { signal: stop.signal });
+  setTimeout(() => stop.abort(new RangeError("no more")), 50);
+  await expect(waiting).rejects.toThrow("no more");
+  expect(await readdir(folder)).toEqual(["lock"]);
+});
 
 test("work that lost its lock is told so, and does not give back another's", async () => {
   const folder = await temporaryFolder();

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
 /*
@@ -24,6 +25,10 @@ export interface Behaviour {
   refuseFirst?: Refused[];
   /** The same for the content network; 0 closes the connection without an answer. */
   networkRefusesFirst?: (Refused | 0)[];
+  /** The content network answers requests for a file so, whenever it is asked, after some milliseconds. */
+  networkRefuses?: Readonly<Record<string, Refused & { readonly afterMs?: number }>>;
+  /** The content network takes so long to answer anything else. */
+  networkDelayMs?: number;
   /** Answers of the API: cut off in the middle so many times, replaced by a page, never ending, or never begun. */
   cutAnswers?: number;
   page?: string;
@@ -66,6 +71,8 @@ export interface HubServer {
   /** Requests to the hub and to its content network. */
   readonly hub: SeenRequest[];
   readonly network: SeenRequest[];
+  /** Requests that the content network had to answer at one time, at most. */
+  mostTogether(): number;
 }
 
 export const commit = "0123456789abcdef0123456789abcdef01234567";
@@ -77,19 +84,26 @@ export async function hubServer(
   behaviour: Behaviour = {},
 ): Promise<HubServer> {
   const seen = { hub: [] as SeenRequest[], network: [] as SeenRequest[] };
-  const network = await listening((request, response) => {
+  const together = { now: 0, most: 0 };
+  const network = await listening(async (request, response) => {
+    together.most = Math.max(together.most, ++together.now);
+    response.on("close", () => together.now--);
     seen.network.push({ url: request.url!, headers: request.headers });
     const file = files.find(({ path }) => `/${path}` === request.url)!;
     const refused = behaviour.networkRefusesFirst?.shift();
     if (refused === 0) return void request.socket.destroy();
     if (refused !== undefined) return void response.writeHead(refused.status, refused.headers).end("no");
+    const refusal = behaviour.networkRefuses?.[file.path];
+    const delayMs = refusal ? refusal.afterMs : behaviour.networkDelayMs;
+    if (delayMs !== undefined) await sleep(delayMs);
+    if (refusal !== undefined) return void response.writeHead(refusal.status, refusal.headers).end("no");
     sendContent(request, response, file, behaviour);
   });
   const endpoint = await listening((request, response) => {
     seen.hub.push({ url: request.url!, headers: request.headers });
     answer(request, response, { repository, files, behaviour, network, endpoint });
   });
-  return { endpoint, behaviour, ...seen };
+  return { endpoint, behaviour, ...seen, mostTogether: () => together.most };
 }
 
 interface Hub {

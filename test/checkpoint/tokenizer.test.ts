@@ -186,3 +186,32 @@ test("merges that are no texts end in an error, not in a crash", async () => {
   const opened = openTokenizer(await folderWith({ "tokenizer.json": definition }));
   await opened.catch((error) => expect(error).toBeInstanceOf(LuthierError));
 });
+
+const word = `${"a".repeat(40)}b`;
+const parts = { model: { type: "BPE", vocab: { [word]: 0, a: 1, b: 2 }, merges: [] } };
+const pattern = { Regex: "(a+)+$" };
+
+test("a pattern that searches without end is stopped as a text is encoded", async () => {
+  const pre_tokenizer = { type: "Split", pattern, behavior: "Isolated", invert: false };
+  const folder = await folderWith({ "tokenizer.json": { ...definition(parts.model), pre_tokenizer } });
+  const tokenizer = await openTokenizer(folder);
+  expect([...tokenizer.encode("ab")]).toEqual([1, 2]);
+  expect(() => tokenizer.encode(word)).toThrow(/encoding 41 characters took longer than 5\.\d+ seconds/);
+});
+
+test("a pattern that searches without end is stopped as tokens are decoded", async () => {
+  const decoder = { type: "Replace", pattern, content: "" };
+  const folder = await folderWith({ "tokenizer.json": { ...definition(parts.model), decoder } });
+  const tokenizer = await openTokenizer(folder);
+  expect(() => tokenizer.decode([0])).toThrow(/decoding 1 tokens took longer than 5 seconds/);
+});
+
+test("a pattern that searches without end is stopped as the tokenizer is opened", async () => {
+  const normalizers = [
+    { type: "Prepend", prepend: word },
+    { type: "Replace", pattern, content: "" },
+  ];
+  const normalizer = { type: "Sequence", normalizers };
+  const folder = await folderWith({ "tokenizer.json": { ...definition(parts.model), normalizer } });
+  await expect(openTokenizer(folder)).rejects.toThrow(/making it ready took longer than 5 seconds/);
+});

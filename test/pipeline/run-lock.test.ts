@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -36,6 +36,13 @@ test("it is gone after work that fails too", async () => {
   const folder = temporaryFolder();
   await expect(withLock(folder, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a lock that is larger than any is damaged, and taken over", async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder);
+  truncateSync(path.join(folder, lockFile), 1e9); // sparse: takes no space
+  expect(await withLock(folder, async () => "done")).toBe("done");
 });
 
 test("a second process is refused, the first named", async () => {

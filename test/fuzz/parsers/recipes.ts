@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { packagePath } from "../../../src/package.js";
+import { parseCandidates } from "../../../src/recipe/candidates.js";
 import { parseDevice } from "../../../src/recipe/device.js";
 import { parseRecipe } from "../../../src/recipe/parse.js";
 import { mutateText } from "../mutate-text.js";
@@ -36,6 +37,30 @@ function yamlParser(
     },
   };
 }
+
+/** What a search may choose: lists, as in files and on the command line. */
+const lists = [
+  "- quantize: { method: rtn, bits: 3 }\n- quantize: { method: trit-planes }\n",
+  "- quantize: { method: gptq, bits: 4, group: 64 }\n  activation: { scheme: int8 }\n",
+  "[{ quantize: { method: nf4 } }, { quantize: { method: bcq, planes: 3 } }]",
+];
+
+export const candidates: FuzzedParser = {
+  name: "candidates",
+  covers: ["recipe/parse-yaml", "recipe/candidates"],
+  async open() {
+    return {
+      seeds: lists.map((list, at) => ({ file: `${at}.yaml`, bytes: Buffer.from(list) })),
+      folder: null,
+      mutate: ({ file, bytes }, others, chance) => ({
+        file,
+        bytes: mutateText(bytes, chance.oneOf(others).bytes, chance),
+      }),
+      read: ({ file, bytes }) => parseCandidates(Buffer.from(bytes).toString("utf8"), file),
+      async close() {},
+    };
+  },
+};
 
 export const recipe = yamlParser("recipe", "recipes", parseRecipe);
 export const device = yamlParser("device", "devices", parseDevice);

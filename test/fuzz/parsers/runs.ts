@@ -16,7 +16,7 @@ import { writeReport } from "../../../src/report/write.js";
 import { readSensitivities, writeSensitivities } from "../../../src/search/sensitivity-files.js";
 import { parserInFolder } from "../in-folder.js";
 import { mutateJson } from "../mutate-json.js";
-import { mutateSafetensors } from "../mutate-safetensors.js";
+import { mutateSealed } from "../mutate-sealed.js";
 import { mutateText } from "../mutate-text.js";
 import { samplesIn, writeTinyRun } from "../tiny-run.js";
 
@@ -95,7 +95,7 @@ export const schemes = parserInFolder({
     );
     return samples.filter(({ file }) => file.endsWith(".safetensors"));
   },
-  mutation: () => mutateSafetensors,
+  mutation: () => mutateSealed,
   read: (folder, { file }) => readStatedScheme(path.join(folder, file)),
 });
 

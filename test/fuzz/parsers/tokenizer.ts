@@ -35,6 +35,23 @@ const definitions: Readonly<Record<string, object>> = {
       unk_token: "<s>",
     },
   },
+  split: {
+    normalizer: { type: "Replace", pattern: { Regex: "[\\r\\n]+" }, content: "\n" },
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        {
+          type: "Split",
+          pattern: { Regex: "(?i:'s|'t)|\\p{N}{1,3}| ?[^\\s\\p{L}]+|\\s+(?!\\S)|\\p{L}+" },
+          behavior: "Isolated",
+          invert: false,
+        },
+        { type: "ByteLevel", add_prefix_space: false, use_regex: false },
+      ],
+    },
+    decoder: { type: "ByteLevel" },
+    model: { type: "BPE", vocab: { a: 0, b: 1, Ġ: 2, l: 3, Ċ: 4, "1": 5 }, merges: [], unk_token: "a" },
+  },
   merged: {
     normalizer: null,
     pre_tokenizer: null,
@@ -79,7 +96,7 @@ const definitions: Readonly<Record<string, object>> = {
 /** `tokenizer.json` in folders of their own, each beside the same configuration. */
 export const tokenizer = parserInFolder({
   name: "tokenizer",
-  covers: ["checkpoint/tokenizer", "checkpoint/special-tokens"],
+  covers: ["checkpoint/tokenizer", "checkpoint/special-tokens", "checkpoint/time-limit"],
   async fill(folder) {
     const configuration = { bos_token: "<s>", eos_token: { content: "[SEP]" }, chat_template: "{{ x }}" };
     await writeFile(path.join(folder, "tokenizer_config.json"), JSON.stringify(configuration));
@@ -95,6 +112,6 @@ export const tokenizer = parserInFolder({
   mutation: () => mutateJson,
   async read(folder) {
     const opened = await openTokenizer(folder);
-    opened.decode(opened.encode("ab ba, a▁b <s> é🎻\n  12"));
+    opened.decode(opened.encode(`ab ba, a▁b <s> é🎻\n  12 ${"a".repeat(40)}b`));
   },
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import path from "node:path";
+import { packagePath } from "../../../src/package.js";
 import type { IntScheme } from "../../../src/schemes/int.js";
 import type { Dtype } from "../../../src/tensor/dtype.js";
 import type { Tensors } from "../../../src/tensor/tensor.js";
@@ -15,8 +15,9 @@ export interface StoredCase {
 }
 
 export function storedCases(format: string): readonly StoredCase[] {
-  const file = path.join(import.meta.dirname, "../../fixtures/stored.json");
-  const cases = JSON.parse(readFileSync(file, "utf8"))[format] as (StoredCase & { tensors: object })[];
+  const cases = JSON.parse(readFileSync(packagePath("test/fixtures/stored.json"), "utf8"))[
+    format
+  ] as (StoredCase & { tensors: object })[];
   return cases.map((each) => ({ ...each, tensors: tensorsOf(each.tensors as never) }));
 }
 
