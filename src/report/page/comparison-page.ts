@@ -5,7 +5,7 @@ import { countText } from "../text.js";
 import { bitsChart } from "./bits-chart.js";
 import { chart } from "./chart.js";
 import { type Html, html } from "./html.js";
-import { bytes, number, percent, quantity } from "./number.js";
+import { bits, bytes, number, percent, quantity } from "./number.js";
 import { limitedCaption, scoreCell, scoreCellCaption } from "./score-cell.js";
 import { type Fact, pageHtml, type Section } from "./shell.js";
 import { type Cell, dataTable } from "./table.js";
@@ -109,7 +109,6 @@ function sizesTable({ runs }: Comparison): Html {
     ...runs.map(cellOf),
   ];
   const targets = [...new Set(runs.flatMap(({ summary }) => summary.packs.map(({ target }) => target)))];
-  const bits = (value: number) => quantity(value, value.toFixed(2), "bits per weight");
   return dataTable({
     id: "sizes-table",
     caption: "Bits are per weight of the quantized linears; the whole model counts what stays float too.",

@@ -3,7 +3,7 @@ import { rooflineSvg } from "../roofline.js";
 import { countText, secondsText } from "../text.js";
 import { chart } from "./chart.js";
 import { type Html, html, trusted } from "./html.js";
-import { bytes, count, percent, quantity } from "./number.js";
+import { bytes, count, percent, quantity, whole } from "./number.js";
 import type { Section } from "./shell.js";
 import { dataTable } from "./table.js";
 
@@ -44,8 +44,8 @@ ${dataTable({
   rows: phases.flatMap((phase) =>
     phase.kinds.map((kind) => [
       kind.kind,
-      quantity(phase.tokens, String(phase.tokens), "tokens"),
-      quantity(kind.count, String(kind.count), "linears"),
+      whole(phase.tokens, "tokens"),
+      whole(kind.count, "linears"),
       `${kind.rows} × ${kind.columns}`,
       kind.scheme,
       quantity(kind.cycles, countText(Math.round(kind.cycles)), "cycles"),

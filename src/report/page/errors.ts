@@ -5,7 +5,7 @@ import { chart } from "./chart.js";
 import { linearSteps } from "./color-steps.js";
 import { heatMapSvg } from "./heat-map.js";
 import { html } from "./html.js";
-import { bytes, count, percent, quantity } from "./number.js";
+import { bits, bytes, count, percent, whole } from "./number.js";
 import type { Section } from "./shell.js";
 import { dataTable } from "./table.js";
 
@@ -28,7 +28,7 @@ ${
       steps: linearSteps(values.map(({ value }) => value)),
       title: "Heat map of relative errors, by block and kind of linear; the table below has the same numbers",
       legend: "relative error, %",
-      text: (value) => shortPercent(value),
+      text: shortPercent,
       wholeText: (value) => `relative error ${value}`,
     }),
   })
@@ -47,24 +47,21 @@ ${dataTable({
     { title: "bits per weight", numeric: true },
     { title: "relative error", numeric: true },
     { title: "calibration tokens", numeric: true },
-    { title: "calibration tokens", numeric: true },
     { title: "look at" },
   ],
   rows: linears.map(
     ({ name, shape: [rows, columns], scheme, bytes: size, relativeError, oddity, tokens }) => {
       const { block } = linearPlace(name);
-      const bits = (8 * size) / (rows * columns);
       return [
         name,
-        block === null ? null : quantity(block, String(block), "block"),
-        quantity(rows, String(rows), "outputs"),
-        quantity(columns, String(columns), "inputs"),
+        block === null ? null : whole(block, "block"),
+        whole(rows, "outputs"),
+        whole(columns, "inputs"),
         scheme,
         bytes(size),
-        quantity(bits, bits.toFixed(2), "bits per weight"),
+        bits((8 * size) / (rows * columns)),
         percent(relativeError, "relative error"),
         tokens === null ? null : count(tokens, "tokens of the calibration text"),
-        tokens === null ? null : quantity(tokens, String(tokens), "tokens of the calibration text"),
         oddity === null ? "" : oddities[oddity],
       ];
     },
@@ -77,8 +74,7 @@ const oddities = { unchanged: "unchanged", zeros: "all zeros" } as const;
 
 /** `9.5`, `16.6`, `100`. */
 function shortPercent(value: number): string {
-  const text = (100 * value).toFixed(value >= 0.9995 ? 0 : 1);
-  return text;
+  return (100 * value).toFixed(value >= 0.9995 ? 0 : 1);
 }
 
 /** Mean and worst relative error, for the head of a page. */

@@ -1,7 +1,7 @@
 import type { Change, Measure, Measured } from "../measures.js";
 import { conventionText, dataText } from "../score-text.js";
 import { type Html, html } from "./html.js";
-import { percent, quantity } from "./number.js";
+import { percent, quantity, threeDigits, whole } from "./number.js";
 import { boundOf, changeOf, limitedCaption, scoreCell, scoreCellCaption } from "./score-cell.js";
 import type { Section } from "./shell.js";
 import { type Cell, dataTable } from "./table.js";
@@ -84,11 +84,11 @@ function differenceRow(measure: Measure, each: Measured, change: Change): readon
     interval && boundOf(change, interval, 0),
     interval && boundOf(change, interval, 1),
     interval && verdict(measure, change, interval),
-    mcnemar && quantity(mcnemar.onlyReference, String(mcnemar.onlyReference), "examples"),
-    mcnemar && quantity(mcnemar.onlyModel, String(mcnemar.onlyModel), "examples"),
+    mcnemar && whole(mcnemar.onlyReference, "examples"),
+    mcnemar && whole(mcnemar.onlyModel, "examples"),
     mcnemar && quantity(mcnemar.p, mcnemar.p.toPrecision(2), "p of McNemar's exact test, two-sided"),
     each.agreement === null ? null : percent(each.agreement, "share of equal answers"),
-    each.divergence === null ? null : quantity(each.divergence, each.divergence.toPrecision(3), "nats"),
+    each.divergence === null ? null : threeDigits(each.divergence, "nats"),
   ];
 }
 

@@ -21,6 +21,19 @@ export function count(value: number, unit: string): Quantity {
   return quantity(value, countText(value), unit);
 }
 
+/** Every digit of a small whole number. */
+export function whole(value: number, unit: string): Quantity {
+  return quantity(value, String(value), unit);
+}
+
+export function bits(value: number): Quantity {
+  return quantity(value, value.toFixed(2), "bits per weight");
+}
+
+export function threeDigits(value: number, unit: string): Quantity {
+  return quantity(value, value.toPrecision(3), unit);
+}
+
 /** A share of one, in percent. */
 export function percent(share: number, unit: string, digits = 2): Quantity {
   return quantity(share, `${(100 * share).toFixed(digits)} %`, unit);

@@ -4,7 +4,7 @@ import { chart } from "./chart.js";
 import { logarithmicSteps } from "./color-steps.js";
 import { heatMapSvg } from "./heat-map.js";
 import { type Html, html } from "./html.js";
-import { percent, quantity } from "./number.js";
+import { bits, percent, threeDigits, whole } from "./number.js";
 import type { Section } from "./shell.js";
 import { dataTable } from "./table.js";
 
@@ -54,10 +54,10 @@ ${dataTable({
     return [
       name,
       candidate.name,
-      quantity(options.length, String(options.length), "candidates"),
-      quantity(bitsPerWeight, bitsPerWeight.toFixed(2), "bits per weight"),
-      quantity(error, error.toPrecision(3), "squared relative error of the outputs"),
-      quantity(loss, loss.toPrecision(3), "nats a token"),
+      whole(options.length, "candidates"),
+      bits(bitsPerWeight),
+      threeDigits(error, "squared relative error of the outputs"),
+      threeDigits(loss, "nats a token"),
       total > 0 ? percent(loss / total, "of the predicted loss of all linears", 1) : null,
     ];
   }),
@@ -103,8 +103,8 @@ ${dataTable({
   rows: measured.map(({ name, bitsPerWeight, divergence }, at) => [
     String(at + 1),
     name,
-    quantity(bitsPerWeight, bitsPerWeight.toFixed(2), "bits per weight"),
-    quantity(divergence, divergence.toPrecision(3), "nats a token"),
+    bits(bitsPerWeight),
+    threeDigits(divergence, "nats a token"),
   ]),
 })}`;
 }

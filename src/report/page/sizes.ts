@@ -5,7 +5,7 @@ import type { PackSummary } from "../summary.js";
 import { bytesText } from "../text.js";
 import { chart, plotSvg } from "./chart.js";
 import { html } from "./html.js";
-import { bytes, count, percent, quantity } from "./number.js";
+import { bits, bytes, count, percent } from "./number.js";
 import type { Section } from "./shell.js";
 import { dataTable } from "./table.js";
 
@@ -59,10 +59,6 @@ ${
   })
 }`,
   };
-}
-
-function bits(value: number) {
-  return quantity(value, value.toFixed(2), "bits per weight");
 }
 
 const classes: Readonly<Record<ModelPart, string>> = {

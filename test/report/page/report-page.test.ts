@@ -56,6 +56,18 @@ test("a limited score is marked in every table that it stands in", () => {
   expect(whole.replace(/<style[\s\S]*?<\/style>/g, "")).not.toContain("†");
 });
 
+test("no table has two columns of one title", () => {
+  const scores = [...madeUpPerplexities("a.txt", 256), ...madeUpTaskScores("glue:sst2")];
+  const summary = madeUpSummary(2, { scores });
+  const search = madeUpSearch(summary.linears.map(({ name }) => name));
+  const tables = [...parse(reportPage(summary, { ...noDetails, search })).querySelectorAll("table")];
+  expect(tables.length).toBeGreaterThan(5);
+  for (const table of tables) {
+    const titles = [...table.querySelectorAll("thead th")].map(({ textContent }) => textContent?.trim());
+    expect(new Set(titles).size, `${table.id}: ${titles.join(", ")}`).toBe(titles.length);
+  }
+});
+
 test("a section without anything to show is not there, and the foot says why", () => {
   const page = reportPage(madeUpSummary(1), { ...noDetails, leftOut: ["Costs: no pack."] });
   expect(sections(page)).toEqual(["sizes", "linears", "stages", "provenance"]);
