@@ -68,6 +68,9 @@ function replaced(opened: { count: number }): Readonly<Record<string, Replaced>>
     rm: on(sync.rmSync, 0),
     stat: on(sync.statSync, 0),
     lstat: on(sync.lstatSync, 0),
+    readlink: on(sync.readlinkSync, 0),
+    link: on(sync.linkSync, 0, 1),
+    utimes: on(sync.utimesSync, 0),
     symlink: on(sync.symlinkSync, 1), // the first is relative to the second's folder
     writeFile: on(sync.writeFileSync, 0),
     open: on((file: string, flags?: string | number, mode?: number) => {
