@@ -141,7 +141,7 @@ function decode(tokenizer: HuggingFaceTokenizer, ids: ArrayLike<number>, file: s
 }
 
 /**
- * What tokens, characters or entries of a vocabulary may take: twenty times what a slow tokenizer takes, so that only
+ * What tokens, characters or entries of a vocabulary may take: twenty-five times what a slow tokenizer takes, so that only
  * patterns pass it that go back and forth in the text. Those of a stranger may do so without end.
  */
 function limitMilliseconds(items: number): number {
