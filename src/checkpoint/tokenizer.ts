@@ -58,6 +58,7 @@ export async function openTokenizer(directory: string): Promise<Tokenizer> {
   if (files === null) throw noTokenizer(directory, await namesIn(directory));
   const { definition, config } = files;
   const vocabularySize = vocabularySizeOf(definition, file);
+  expectPatterns(definition, file);
   const modelConfig = await readModelConfig(directory);
   const { tokenizer, special } = build(splitAtWords(definition), config, modelConfig, vocabularySize, file);
   return {
@@ -140,7 +141,7 @@ function decode(tokenizer: HuggingFaceTokenizer, ids: ArrayLike<number>, file: s
 }
 
 /**
- * What tokens, characters or entries of a vocabulary may take: twenty times what a slow tokenizer takes, so that only
+ * What tokens, characters or entries of a vocabulary may take: twenty-five times what a slow tokenizer takes, so that only
  * patterns pass it that go back and forth in the text. Those of a stranger may do so without end.
  */
 function limitMilliseconds(items: number): number {
@@ -215,6 +216,27 @@ function vocabularySizeOf(definition: Readonly<Record<string, unknown>>, file: s
     size = Math.max(size, (id as number) + 1);
   }
   return size;
+}
+
+/**
+ * The library passes over a pattern that is neither a text nor a regular expression, and then splits texts into nothing.
+ * @throws LuthierError when there is one.
+ */
+function expectPatterns(definition: Readonly<Record<string, unknown>>, file: string): void {
+  const { normalizer, pre_tokenizer: preTokenizer, decoder } = definition;
+  const steps: unknown[] = [normalizer, preTokenizer, decoder];
+  for (const step of steps) {
+    if (Array.isArray(step)) for (const each of step) steps.push(each); // too many to be arguments, perhaps
+    if (!isJsonObject(step)) continue;
+    steps.push(step.normalizers, step.pretokenizers, step.decoders);
+    if (step.type !== "Split" && step.type !== "Replace") continue;
+    const { pattern } = step;
+    if (isJsonObject(pattern) && typeof (pattern.Regex ?? pattern.String) === "string") continue;
+    throw new LuthierError(
+      `${file} has a step ${step.type} whose pattern is neither a String nor a Regex`,
+      "Fetch the file again, or save the tokenizer again with the transformers library.",
+    );
+  }
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {

@@ -124,7 +124,7 @@ async function expectStale(file: string, own: Holder, folder: string): Promise<v
 /** Makes the file unless there is one; it is never seen with less than all of its text. */
 async function createdWhole(file: string, own: Holder): Promise<boolean> {
   const temporary = temporaryBeside(file);
-  const handle = await open(temporary, "w");
+  const handle = await open(temporary, "wx");
   try {
     await handle.writeFile(`${JSON.stringify(own)}\n`);
     await handle.sync();

@@ -119,14 +119,23 @@ export async function writeInput(
   return { file, ...written, linears: [...linears], tokens, second: second !== null };
 }
 
-/** @param second whether second moments are read; they must be there then. */
+/**
+ * @param second whether second moments are read; they must be there then.
+ * @throws LuthierError when the file is damaged or has other tensors.
+ */
 export async function readInput(
   folder: string,
   { file, tokens }: StoredInput,
   second: boolean,
 ): Promise<InputStatistics> {
-  const source = await openTensors([path.join(folder, file)]);
+  const full = path.join(folder, file);
+  const source = await openTensors([full]);
   try {
+    if (!hasStatistics(source.tensors, second))
+      throw new LuthierError(
+        `${full} holds no statistics of an input`,
+        "delete its folder: they are measured again",
+      );
     const read = async (name: string) => new Float32Array((await source.read(name)).buffer as ArrayBuffer);
     const mean = await read("mean");
     return {
@@ -148,17 +157,21 @@ async function isSound(folder: string, { file, bytes, sha256, second }: StoredIn
   try {
     const found = await hashFile(full);
     if (found.bytes !== bytes || found.sha256 !== sha256) return false;
-    const { tensors } = await readHeader(full);
-    const size = tensors.get("mean")?.shape[0] ?? 0;
-    const vectors = ["mean", "mean_magnitude", "mean_square", "largest"];
-    return (
-      vectors.every((name) => isFloat32(tensors.get(name), [size])) &&
-      (!second || isFloat32(tensors.get("second"), [size, size]))
-    );
+    return hasStatistics((await readHeader(full)).tensors, second);
   } catch (error) {
     if (error instanceof LuthierError) return false;
     throw error;
   }
+}
+
+/** Vectors of one length K, and second moments `[K, K]` where they are asked for. */
+function hasStatistics(tensors: ReadonlyMap<string, TensorInfo>, second: boolean): boolean {
+  const size = tensors.get("mean")?.shape[0] ?? 0;
+  const vectors = ["mean", "mean_magnitude", "mean_square", "largest"];
+  return (
+    vectors.every((name) => isFloat32(tensors.get(name), [size])) &&
+    (!second || isFloat32(tensors.get("second"), [size, size]))
+  );
 }
 
 function isFloat32(info: TensorInfo | undefined, shape: readonly number[]): boolean {

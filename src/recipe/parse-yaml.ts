@@ -40,11 +40,12 @@ export function parseYaml<T>(text: string, file: string, format: Format<T>): Par
 function parsed<T>(text: string, file: string, format: Format<T>): Parsed<T> {
   const error = (message: string) => new LuthierError(message, format.fix, { usage: true });
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
+  // A pretty error quotes its line, for which each of them goes through the text: minutes for a file that is all wrong.
+  const document = parseDocument(text, { lineCounter: lines, logLevel: "error", prettyErrors: false });
   const [syntax] = document.errors;
   if (syntax) {
     const { line, col } = lines.linePos(syntax.pos[0]);
-    throw error(`${file}:${line}:${col}: ${syntax.message.split("\n")[0].replace(/ at line.*$/, "")}`);
+    throw error(`${file}:${line}:${col}: ${syntax.message}`);
   }
   const lineOf = (path: readonly PropertyKey[]) => lines.linePos(offsetOf(document, path)).line;
   let content: unknown;
@@ -56,15 +57,19 @@ function parsed<T>(text: string, file: string, format: Format<T>): Parsed<T> {
   }
   const checked = format.schema.safeParse(content);
   if (!checked.success) {
-    throw error(
-      checked.error.issues
-        .map((issue) => explain(issue, content, format))
-        .map(({ path, message }) => `${file}:${lineOf(path)}: ${message}`)
-        .join("\n"),
-    );
+    const { issues } = checked.error;
+    const told = issues
+      .slice(0, mostTold)
+      .map((issue) => explain(issue, content, format))
+      .map(({ path, message }) => `${file}:${lineOf(path)}: ${message}`);
+    const more = issues.length > mostTold ? [`and ${issues.length - mostTold} more`] : [];
+    throw error([...told, ...more].join("\n"));
   }
   return { data: checked.data, fault: (path, message) => error(`${file}:${lineOf(path)}: ${message}`) };
 }
+
+/** Each takes a look through the schema: a file that is all wrong would take minutes. */
+const mostTold = 20;
 
 interface Explained {
   readonly path: readonly PropertyKey[];

@@ -63,6 +63,16 @@ test("several may write the same file at the same time: one of them is there, wh
   expect(await readdir(folder)).toEqual(["result"]);
 });
 
+test("a link in the place of the file is replaced and not followed", async () => {
+  const folder = await temporaryFolder();
+  const [file, elsewhere] = [path.join(folder, "result"), path.join(await temporaryFolder(), "elsewhere")];
+  await writeFile(elsewhere, "not to be changed");
+  await symlink(elsewhere, file);
+  await writeAtomically(file, [Buffer.from("new")]);
+  expect(await readFile(elsewhere, "utf8")).toBe("not to be changed");
+  expect((await lstat(file)).isFile()).toBe(true);
+});
+
 test("a folder that does not exist is an error that names the file", async () => {
   const file = path.join(await temporaryFolder(), "nowhere", "result");
   const error = await writeAtomically(file, []).catch((thrown) => thrown);

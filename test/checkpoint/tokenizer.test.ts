@@ -215,3 +215,12 @@ test("a pattern that searches without end is stopped as the tokenizer is opened"
   const folder = await folderWith({ "tokenizer.json": { ...definition(parts.model), normalizer } });
   await expect(openTokenizer(folder)).rejects.toThrow(/making it ready took longer than 5 seconds/);
 });
+
+test.each([
+  ["normalizer", { type: "Replace", content: "" }],
+  ["pre_tokenizer", { type: "Sequence", pretokenizers: [{ type: "Split", pattern: { Regexp: "a" } }] }],
+  ["decoder", { type: "Sequence", decoders: [{ type: "Replace", pattern: "a", content: "" }] }],
+])("a %s whose pattern is none is refused: the library would take texts for empty", async (step, value) => {
+  const folder = await folderWith({ "tokenizer.json": { ...definition(parts.model), [step]: value } });
+  await expect(openTokenizer(folder)).rejects.toThrow("whose pattern is neither a String nor a Regex");
+});

@@ -9,6 +9,7 @@ import { candidates, device, recipe } from "./parsers/recipes.js";
 import { answers, records, schemes } from "./parsers/runs.js";
 import { safetensors } from "./parsers/safetensors.js";
 import { searches } from "./parsers/searches.js";
+import { statistics } from "./parsers/statistics.js";
 import { storedTensors } from "./parsers/stored.js";
 import { tables } from "./parsers/tables.js";
 import { tokenizer } from "./parsers/tokenizer.js";
@@ -27,6 +28,7 @@ export const parsers: readonly FuzzedParser[] = [
   parquet,
   tables,
   records,
+  statistics,
   schemes,
   answers,
   found,

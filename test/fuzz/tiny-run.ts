@@ -37,7 +37,12 @@ export async function writeTinyCheckpoint(folder: string): Promise<string> {
 }
 
 /** A finished run of it in `folder`, by one rule, with a pack for a target where one is named. */
-export async function writeTinyRun(folder: string, target: string | null, rule: object): Promise<void> {
+export async function writeTinyRun(
+  folder: string,
+  target: string | null,
+  rule: object,
+  parameters: object = {},
+): Promise<void> {
   const model = await writeTinyCheckpoint(path.join(folder, "model"));
   const text = JSON.stringify({
     version: 1,
@@ -46,7 +51,7 @@ export async function writeTinyRun(folder: string, target: string | null, rule: 
       { match: "lm_head", keep: "float" },
       { match: "*", ...rule },
     ],
-    targets: target === null ? [] : [{ target }],
+    targets: target === null ? [] : [{ target, ...parameters }],
   });
   const file = packagePath("calibration/fuzz.yaml");
   const recipe = { name: "fuzz", file, text, recipe: parseRecipe(text, file) };

@@ -157,6 +157,25 @@ test("a thousand million aliases are refused, not unfolded", () => {
   expect(() => parse(levels.join("\n"))).toThrow(LuthierError);
 });
 
+test("a text that is all wrong is refused in seconds", () => {
+  const begin = performance.now();
+  expect(() => parse(`a: ${"<<: ".repeat(60_000)}`)).toThrow(LuthierError); // a fault at every fourth letter
+  expect(performance.now() - begin).toBeLessThan(20_000);
+});
+
+test("of many faults the first twenty are told, and how many more there are", () => {
+  const rules = (count: number) => '  - { match: "*", quantize: { method: rnt } }\n'.repeat(count);
+  const told = (count: number) => {
+    try {
+      parse(`version: 1\nrules:\n${rules(count)}`);
+    } catch (error) {
+      return (error as Error).message.split("\n");
+    }
+  };
+  expect(told(20)).toHaveLength(20);
+  expect(told(2000)).toEqual([...told(20)!, "and 1980 more"]);
+});
+
 test("the published JSON Schema is that of the parser (`npm run schema` writes it)", () => {
   const published = readFileSync(path.join(import.meta.dirname, "../../recipes/recipe.schema.json"), "utf8");
   expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(recipeJsonSchema())));

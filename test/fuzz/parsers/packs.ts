@@ -13,13 +13,30 @@ import { samplesIn, writeTinyRun } from "../tiny-run.js";
 const kernels = openKernels({ threads: 1 });
 const linear = "model.layers.0.self_attn.q_proj";
 
+/** Layouts that a target has besides its typical one. */
+const variants: Readonly<Record<string, Readonly<Record<string, { parameters?: object; rule?: object }>>>> = {
+  tellme: { packets: { parameters: { image: "packets" } }, uram: { parameters: { image: "uram" } } },
+  gguf: { q8: { parameters: { type: "q8_0" } } },
+  "t-mac": { float16: { parameters: { float: "float16", aggregation: "fast" } } },
+  "bitnet-cpp": { tl1: { parameters: { kernel: "tl1" } }, arm: { parameters: { kernel: "i2_s-arm" } } },
+};
+
+const layouts = targets.flatMap((target) => [
+  { name: target.name, target, rule: target.typical, parameters: {} },
+  ...Object.entries(variants[target.name] ?? {}).map(
+    ([variant, { parameters = {}, rule = target.typical }]) => ({
+      ...{ name: `${target.name}-${variant}`, target, rule, parameters },
+    }),
+  ),
+]);
+
 /** Manifest and data of a pack of each target, read as `verify` and the engine read them. */
-export const packs = targets.map((target) =>
+export const packs = layouts.map(({ name, target, rule, parameters }) =>
   parserInFolder({
-    name: `pack-${target.name}`,
+    name: `pack-${name}`,
     covers: ["pipeline/pack-files", "pipeline/record", ...ownFiles(target)],
     async fill(folder) {
-      await writeTinyRun(folder, target.name, target.typical);
+      await writeTinyRun(folder, target.name, rule, parameters);
       const pack = packFolder("run", target.name);
       const isWanted = (file: string) =>
         file === path.join(pack, "manifest.json") ||

@@ -1,15 +1,15 @@
-import { rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Question } from "../../../src/evaluation/question.js";
 import { openKeptAnswers } from "../../../src/pipeline/kept-answers.js";
+import { type PartRecord, readPartRecords, writePartRecord } from "../../../src/pipeline/part-records.js";
 import {
   quantizedFolder,
   readQuantizedIndex,
   readScheme,
   readStatedScheme,
 } from "../../../src/pipeline/quantized-files.js";
-import { readRunRecord } from "../../../src/pipeline/run-directory.js";
-import { readInput, readInputs } from "../../../src/pipeline/statistics-files.js";
+import { type RunRecord, readEarlierRecord, readRunRecord } from "../../../src/pipeline/run-directory.js";
 import { earlierScores } from "../../../src/report/report-file.js";
 import { summarizeRun } from "../../../src/report/summary.js";
 import { writeReport } from "../../../src/report/write.js";
@@ -23,14 +23,14 @@ import { samplesIn, writeTinyRun } from "../tiny-run.js";
 const madeFrom = "a search";
 const linear = "model.layers.0.mlp.down_proj";
 
-/** The records of a run: what it is made of, what was quantized, statistics, the report, what a search measured. */
+/** The records of a run: what it is made of, how it began, what was quantized, parts, the report, what a search measured. */
 export const records = parserInFolder({
   name: "records",
   covers: [
     "pipeline/record",
     "pipeline/run-directory",
     "pipeline/quantized-files",
-    "pipeline/statistics-files",
+    "pipeline/part-records",
     "report/report-file",
     "search/sensitivity-files",
     "schemes/weights",
@@ -44,25 +44,39 @@ export const records = parserInFolder({
       [linear]: [{ candidate: "a", error: 0.5, divergence: null }],
     });
     await rm(path.join(run, "packs"), { recursive: true });
-    return samplesIn(folder, (file) => /^run\/.*\.json$/.test(file) && !/tokenizer|config/.test(file));
+    await writePartRecord(run, partOf(await readRunRecord(run)));
+    const lost = path.join(folder, "lost"); // a run whose run.json is
+    await mkdir(path.join(lost, "quantized"), { recursive: true });
+    await rename(path.join(run, "origin.json"), path.join(lost, "origin.json"));
+    return samplesIn(folder, (file) => /^(run|lost)\/.*\.json$/.test(file) && !/tokenizer|config/.test(file));
   },
   mutation: () => mutateJson,
   async read(folder, { file }) {
     const run = path.join(folder, "run");
-    if (file.endsWith("run.json")) await readRunRecord(run);
+    if (file.endsWith("run.json")) {
+      await readRunRecord(run);
+      await readEarlierRecord(run);
+    }
+    if (file.endsWith("origin.json")) await readEarlierRecord(path.join(folder, "lost"));
+    if (file.includes("parts")) await readPartRecords(run);
     if (file.includes("sensitivities")) await readSensitivities(run, 0, madeFrom);
     if (file.endsWith("report.json")) await earlierScores(run);
-    if (file.endsWith("statistics.json")) {
-      const statistics = path.dirname(path.join(folder, file));
-      const [input] = await readInputs(statistics);
-      if (input !== undefined) await readInput(statistics, input, input.second);
-    }
     if (file.endsWith("quantization.json")) {
       const made = (await readQuantizedIndex(run)).linears.find(({ name }) => name === linear);
       if (made !== undefined) await readScheme(path.join(quantizedFolder(run), made.file), made.weight);
     }
   },
 });
+
+/** What one of two parts would have recorded of the same. */
+function partOf({ versions, model, recipe, inputs }: RunRecord): PartRecord {
+  return {
+    ...{ format: "luthier-part", version: 1, part: { index: 1, count: 2 }, versions, model },
+    recipe: { ...recipe, file: "/recipes/fuzz.yaml" },
+    inputs: inputs.map(({ sha256: _, ...input }) => input),
+    ...{ linears: [linear], seconds: 1, peakMemoryBytes: 1, state: "done" },
+  };
+}
 
 const methods = {
   int: { method: "rtn", bits: 3, group: 64 },
