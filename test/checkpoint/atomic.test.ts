@@ -43,17 +43,6 @@ test("the file is not there before all chunks are", async () => {
   expect(seen[0].every(isTemporary)).toBe(true);
 });
 
-test("a link in the place of the file is replaced and not followed", async () => {
-  const folder = await temporaryFolder();
-  const elsewhere = path.join(await temporaryFolder(), "elsewhere");
-  await writeFile(elsewhere, "not to be changed");
-  await symlink(elsewhere, path.join(folder, "result"));
-  await writeAtomically(path.join(folder, "result"), [Buffer.from("new")]);
-  expect(await readFile(elsewhere, "utf8")).toBe("not to be changed");
-  expect((await lstat(path.join(folder, "result"))).isFile()).toBe(true);
-  expect(await readdir(folder)).toEqual(["result"]);
-});
-
 test("several may write the same file at the same time: one of them is there, whole", async () => {
   const folder = await temporaryFolder();
   const file = path.join(folder, "result");
