@@ -1,4 +1,4 @@
-import { LineCounter, type Node, parseDocument } from "yaml";
+import { isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { LuthierError } from "../error.js";
 import { nearest } from "../nearest.js";
@@ -109,7 +109,9 @@ function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly Pro
   for (let length = path.length; length > 0; length--) {
     const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
     const items = (parent as { items?: readonly { key?: Node }[] } | null)?.items ?? [];
-    const pair = items.find((item) => item.key && String(item.key) === String(path[length - 1]));
+    // Only scalars: as a text, a key within a key is twice as long at each level.
+    const isSought = (key?: Node) => isScalar(key) && String(key.value) === String(path[length - 1]);
+    const pair = items.find(({ key }) => isSought(key));
     const node = pair?.key ?? (document.getIn(path.slice(0, length), true) as Node | undefined);
     if (node?.range) return node.range[0];
   }

@@ -163,6 +163,12 @@ test("a text that is all wrong is refused in seconds", () => {
   expect(performance.now() - begin).toBeLessThan(20_000);
 });
 
+test("keys within keys are refused in seconds, in little memory", () => {
+  const begin = performance.now();
+  expect(() => parse(`${"? ".repeat(50)}a: 1\nversion: 1\n`)).toThrow(/r\.yaml:1: unknown key/);
+  expect(performance.now() - begin).toBeLessThan(2000);
+});
+
 test("of many faults the first twenty are told, and how many more there are", () => {
   const rules = (count: number) => '  - { match: "*", quantize: { method: rnt } }\n'.repeat(count);
   const told = (count: number) => {
