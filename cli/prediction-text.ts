@@ -4,15 +4,10 @@ import { bytesText } from "../src/report/text.js";
 
 /** What a run would take, for people. */
 export function predictionText({ memory, disk, tokens }: Prediction): string {
-  const { peakBytes, activationBytes, unmeasuredMethods } = memory;
+  const { peakBytes, activationBytes } = memory;
   const ofText = `, ${bytesText(activationBytes)} of it for ${tokens} tokens of calibration text (\`--memory\` keeps less)`;
   return [
     `Memory: about ${bytesText(peakBytes)}${activationBytes > 0 ? ofText : ""}.`,
-    ...(unmeasuredMethods.length > 0
-      ? [
-          `What ${unmeasuredMethods.join(", ")} works with was not measured: it is taken to be as much as GPTQ does.`,
-        ]
-      : []),
     `Disk: ${bytesText(disk.quantizedBytes)} of schemes and float tensors, about ${bytesText(disk.packBytes)} of packs.`,
     "Time: not predicted, for it depends on this machine.",
   ].join("\n");
