@@ -58,12 +58,12 @@ function measure(name, tokens) {
   rmSync(run, { recursive: true, force: true });
   const quantize = ["quantize", model, "--recipe", recipeFile];
   const limit = values.memory ? ["--memory", values.memory] : [];
-  const { memory, time } = JSON.parse(luthier([...quantize, "--dry-run", "--json"])).prediction;
+  const { memory, timeSeconds } = JSON.parse(luthier([...quantize, "--dry-run", "--json"])).prediction;
   const started = performance.now();
   luthier([...quantize, "--out", run, "--quiet", ...limit]);
   const seconds = (performance.now() - started) / 1000;
   const measured = Number(readFileSync(peakFile, "utf8"));
-  const predictedTime = time?.seconds == null ? "–" : `${time.seconds.toFixed(1)} s`;
+  const predictedTime = timeSeconds === null ? "–" : `${timeSeconds.toFixed(1)} s`;
   const cells = [
     ...[name, mebibytes(memory.peakBytes), mebibytes(measured), (measured / memory.peakBytes).toFixed(2)],
     ...[predictedTime, `${seconds.toFixed(1)} s`],

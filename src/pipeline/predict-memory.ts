@@ -6,6 +6,7 @@ import { findScaleTransform } from "../transforms/registry.js";
 import { hasFitted, needsCalibration, readsText } from "./calibration-needs.js";
 import { calibratedQuantizerOf } from "./choices.js";
 import { byChoice } from "./fit-linears.js";
+import { inputsOf } from "./inputs-of.js";
 import type { Plan, PlannedLinear } from "./plan.js";
 import type { ToQuantize } from "./quantize-stage.js";
 
@@ -184,14 +185,4 @@ function addWeights(bytes: number, linear: LinearInfo): number {
 
 function weightsOf({ rows, columns }: LinearInfo): number {
   return rows * columns;
-}
-
-/** Linears of a block, those that read one input together. */
-function inputsOf(linears: readonly LinearInfo[]): readonly (readonly LinearInfo[])[] {
-  const inputs: LinearInfo[][] = [];
-  for (const [at, linear] of linears.entries()) {
-    if (at > 0 && linear.norm !== null && linears[at - 1].norm === linear.norm) inputs.at(-1)?.push(linear);
-    else inputs.push([linear]);
-  }
-  return inputs;
 }

@@ -1,0 +1,63 @@
+/** How long a share of something took, of which 1 is the whole. */
+export interface Timing {
+  readonly share: number;
+  readonly seconds: number;
+}
+
+/**
+ * How seconds grow with the share, as the sum of two of its powers, the higher first. `sides`: matrices whose sides all have the
+ * share, cubes of products and squares of passes over them. `rows`: work that is alike for each, and what comes before it.
+ */
+export const growths = { sides: [3, 2], rows: [1, 0] } as const;
+export type Growth = keyof typeof growths;
+
+/**
+ * What the whole takes: `a · share^p + b · share^q` through the last two timings, with no part below zero. Of one timing all is
+ * taken to grow with the higher power.
+ */
+export function wholeSeconds(timings: readonly Timing[], growth: Growth): number {
+  const [high, low] = growths[growth];
+  const last = timings[timings.length - 1];
+  const before = timings[timings.length - 2];
+  const alone = last.seconds / last.share ** high;
+  if (before === undefined || last.share === 1) return alone;
+  // Both divided by share^low: a straight line over share^(high - low), whose slope is a.
+  const [x, y] = [last.share ** (high - low), last.seconds / last.share ** low];
+  const [xBefore, yBefore] = [before.share ** (high - low), before.seconds / before.share ** low];
+  const a = (y - yBefore) / (x - xBefore);
+  const b = y - a * x;
+  if (b <= 0) return alone;
+  return a <= 0 ? y : a + b;
+}
+
+/**
+ * Times growing shares of something, as long as the next is likely to end in time.
+ * @param shares rising, at most 1.
+ * @param prepare what is not timed; gives what is.
+ */
+export async function timingsOf(
+  shares: readonly number[],
+  growth: Growth,
+  budgetSeconds: number,
+  prepare: (share: number) => Promise<() => Promise<unknown>>,
+): Promise<readonly Timing[]> {
+  const begun = performance.now();
+  const timed = async (share: number): Promise<Timing> => {
+    const work = await prepare(share);
+    const started = performance.now();
+    await work();
+    return { share, seconds: (performance.now() - started) / 1000 };
+  };
+  const left = () => budgetSeconds - (performance.now() - begun) / 1000;
+  const timings = [await timed(shares[0])];
+  const fits = (share: number) => {
+    const { share: last, seconds } = timings[timings.length - 1];
+    return seconds * (share / last) ** growths[growth][0] < left();
+  };
+  if (fits(shares[0])) timings[0] = await timed(shares[0]); // the first time, code is still compiled
+  for (const share of shares.slice(1)) {
+    if (!fits(share)) break;
+    timings.push(await timed(share));
+  }
+  return timings;
+}

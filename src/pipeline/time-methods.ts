@@ -1,0 +1,179 @@
+import { readMatrix } from "../checkpoint/tensors.js";
+import type { Kernels } from "../kernels/kernels.js";
+import type { ModelDescription } from "../model/architecture.js";
+import type { Ops } from "../model/ops.js";
+import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
+import { isStored, type TargetChoice } from "../recipe/schema.js";
+import { relativeError } from "../schemes/relative-error.js";
+import type { WeightScheme } from "../schemes/scheme.js";
+import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
+import { tableOf } from "../schemes/vectors.js";
+import { outlineOf, weightTensors } from "../schemes/weights.js";
+import { refusalOf } from "../targets/target.js";
+import { type Matrix, matrix } from "../tensor/matrix.js";
+import { openProduct } from "./block-products.js";
+import { targetOf } from "./choices.js";
+import { timingsOf, wholeSeconds } from "./extrapolate.js";
+import { schemesOf } from "./fit-linears.js";
+import { placeOf } from "./place.js";
+import { quantizeOne, type ToQuantize } from "./quantize-stage.js";
+import { randomInputs } from "./random-inputs.js";
+
+/** What methods are timed on. */
+export interface TimedModel {
+  readonly checkpoint: DequantizedCheckpoint;
+  readonly description: ModelDescription;
+  readonly targets: readonly TargetChoice[];
+  /** Of the calibration text. */
+  readonly tokens: number;
+  readonly seed: number;
+  readonly kernels: Kernels;
+  readonly ops: Ops;
+}
+
+/** Seconds that linears take. */
+export interface MethodTime {
+  readonly quantizeSeconds: number;
+  /** For all targets; those that take no such slice of a linear are not in it. */
+  readonly packSeconds: number;
+}
+
+/** Rows that are timed first: layouts of most targets take as many. */
+const firstRows = 128;
+
+/** One linear that is quantized by its weights alone, timed on some of its rows. */
+export async function timeByWeights(
+  each: ToQuantize,
+  model: TimedModel,
+  budgetSeconds: number,
+): Promise<MethodTime> {
+  const { checkpoint, kernels } = model;
+  const { rows, tensor } = each.linear;
+  if (isStored(each.quantize.choice)) {
+    const work = async () => weightTensors((await checkpoint.stored.get(tensor)?.scheme()) as WeightScheme);
+    const timings = await timingsOf([1], "rows", budgetSeconds, async () => work);
+    return { quantizeSeconds: wholeSeconds(timings, "rows"), packSeconds: 0 };
+  }
+  const made: { scheme?: WeightScheme; share: number } = { share: 1 };
+  const counts = doubled(Math.min(firstRows, rows), rows);
+  const timings = await timingsOf(
+    counts.map((count) => count / rows),
+    "rows",
+    budgetSeconds,
+    async (share) => {
+      const weight = await readMatrix(checkpoint, tensor, kernels, {
+        first: 0,
+        last: Math.round(share * rows),
+      });
+      return async () => {
+        made.scheme = await quantizeOne(each, weight, kernels);
+        made.share = share;
+        await finish(weight, made.scheme, kernels);
+      };
+    },
+  );
+  const packed = made.scheme ? packSeconds([{ ...each, scheme: made.scheme }], model) / made.share : 0;
+  return { quantizeSeconds: wholeSeconds(timings, "rows"), packSeconds: packed };
+}
+
+/** Linears of one input that are fitted together, timed on a model that is smaller in all its sides. */
+export async function timeFitted(
+  together: readonly ToQuantize[],
+  model: TimedModel,
+  budgetSeconds: number,
+): Promise<MethodTime> {
+  const { checkpoint, kernels, ops, seed, tokens } = model;
+  const [{ linear, quantize }] = together;
+  const granule = granuleOf(quantize.choice, linear.columns);
+  const shares = doubled(granule, linear.columns).map((columns) => columns / linear.columns);
+  const made: { schemes: readonly WeightScheme[]; share: number } = { schemes: [], share: 1 };
+  const timings = await timingsOf(shares, "sides", budgetSeconds, async (share) => {
+    const columns = Math.round(share * linear.columns);
+    const some: ToQuantize[] = [];
+    const weights = new Map<string, Matrix>();
+    for (const each of together) {
+      const rows = Math.min(each.linear.rows, Math.max(leastRows, Math.round(share * each.linear.rows)));
+      const whole = await readMatrix(checkpoint, each.linear.tensor, kernels, { first: 0, last: rows });
+      some.push({ ...each, linear: { ...each.linear, rows, columns, attention: null } });
+      weights.set(each.linear.name, firstColumns(whole, columns));
+    }
+    const weight = (name: string) => weights.get(name) as Matrix;
+    const quantized = randomInputs(Math.max(leastRows, Math.round(share * tokens)), columns, seed);
+    const inputs: CalibrationInputs = {
+      quantized,
+      async *float() {
+        yield* quantized;
+      },
+    };
+    return async () => {
+      const schemes = await schemesOf(some, inputs, { weight }, { seed, kernels });
+      for (const [
+        at,
+        {
+          linear: { name },
+          quantize: { activation },
+        },
+      ] of some.entries()) {
+        const scheme = schemes[at];
+        await finish(weight(name), scheme, kernels);
+        const product = await openProduct(scheme, activation, null, ops, kernels);
+        if (scheme.scheme === "vectors" && tableOf(scheme)) for (const x of quantized) await product(x);
+      }
+      Object.assign(made, { schemes, share });
+    };
+  });
+  const packed = packSeconds(
+    together.map((each, at) => ({ ...each, scheme: made.schemes[at] })),
+    model,
+  );
+  return { quantizeSeconds: wholeSeconds(timings, "sides"), packSeconds: packed / made.share ** 2 };
+}
+
+/** Of a linear or of tokens, whatever the share. */
+const leastRows = 32;
+
+/** What is done with a scheme before it is written. */
+async function finish(weight: Matrix, scheme: WeightScheme, kernels: Kernels): Promise<void> {
+  await relativeError(weight, scheme, kernels);
+  weightTensors(scheme);
+}
+
+function packSeconds(
+  made: readonly (ToQuantize & { readonly scheme: WeightScheme })[],
+  { targets, description }: TimedModel,
+): number {
+  const started = performance.now();
+  for (const { linear, quantize, scheme } of made) {
+    const place = placeOf(linear, description, null);
+    for (const choice of targets) {
+      const { target, parameters } = targetOf(choice);
+      const outline = { ...quantize, weight: outlineOf(scheme) };
+      if (refusalOf(target, outline, parameters, place) === null)
+        target.pack(scheme, parameters, place, quantize.activation);
+    }
+  }
+  return (performance.now() - started) / 1000;
+}
+
+/** Columns that a slice must have whole: those of a group or block. */
+function granuleOf(choice: Readonly<Record<string, unknown>>, columns: number): number {
+  const sizes = [choice.group, choice.block].filter((size): size is number => typeof size === "number");
+  const granule = Math.max(fewestColumns, ...sizes.filter((size) => columns % size === 0));
+  return columns % granule === 0 ? granule : columns;
+}
+
+const fewestColumns = 64;
+
+/** `first`, twice and four times as many …, up to all that divide them no worse than `first` does, and all. */
+function doubled(first: number, all: number): readonly number[] {
+  const counts: number[] = [];
+  for (let count = first; count < all; count *= 2) counts.push(count);
+  return [...counts, all];
+}
+
+function firstColumns({ rows, columns, data }: Matrix, count: number): Matrix {
+  const out = matrix(rows, count);
+  for (let row = 0; row < rows; row++)
+    out.data.set(data.subarray(row * columns, row * columns + count), row * count);
+  return out;
+}

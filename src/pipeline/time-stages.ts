@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import { addInput, noInputs, statisticsOf } from "../calibration/input-statistics.js";
+import { readMatrix, readVector, rememberedTensors } from "../checkpoint/tensors.js";
+import { type LinearInfo, linearsOf } from "../model/architecture.js";
+import { findArchitecture } from "../model/architectures/registry.js";
+import { openFloatExecutor } from "../model/executors/float.js";
+import type { QuantizeChoice } from "../recipe/schema.js";
+import type { ScaleTransform } from "../transforms/transform.js";
+import { timingsOf, wholeSeconds } from "./extrapolate.js";
+import { randomInputs } from "./random-inputs.js";
+import { approximationBy } from "./scale-channels.js";
+import type { TimedModel } from "./time-methods.js";
+
+/** Seconds of the first block on one token, as the float model computes it, and of reading one byte of its weights. */
+export async function timeBlock(
+  { checkpoint, description, kernels, ops, seed }: TimedModel,
+  windowLength: number,
+): Promise<{ readonly token: number; readonly byte: number }> {
+  const [linears] = description.blocks;
+  const executor = openFloatExecutor(
+    linearsOf(description),
+    {
+      weight: async ({ tensor }) => ({
+        weight: await readMatrix(checkpoint, tensor, kernels),
+        keptOfInput: null,
+      }),
+      bias: async ({ bias }) => (bias === null ? null : readVector(checkpoint, bias, kernels)),
+      activation: () => ({ scheme: "float" }),
+    },
+    ops,
+    kernels,
+  );
+  const started = performance.now();
+  await executor.enter(linears.map(({ name }) => name));
+  const reading = (performance.now() - started) / 1000;
+  const bytes = linears.reduce((sum, { tensor }) => sum + (checkpoint.tensors.get(tensor)?.bytes ?? 0), 0);
+  const { config } = checkpoint;
+  const tensors = rememberedTensors(checkpoint, kernels);
+  const block = await findArchitecture(config).openBlock(0, { config, executor, ops, ...tensors });
+  const length = Math.min(windowLength, longestWindow);
+  const [hidden] = randomInputs(length, description.hiddenSize, seed);
+  const work = async () => block(hidden, length);
+  const timings = await timingsOf([1], "rows", blockBudget, async () => work);
+  return { token: wholeSeconds(timings, "rows") / length, byte: reading / bytes };
+}
+
+const longestWindow = 512;
+const blockBudget = 0.5;
+
+/** Seconds of adding up what an input `[tokens, K]` is like. */
+export async function timeSums(
+  columns: number,
+  second: boolean,
+  { tokens, seed, kernels }: TimedModel,
+  budgetSeconds: number,
+): Promise<number> {
+  const timings = await timingsOf(sharesOf(columns), "sides", budgetSeconds, async (share) => {
+    const size = Math.round(share * columns);
+    const batches = randomInputs(Math.max(1, Math.round(share * tokens)), size, seed);
+    return async () => {
+      const sums = noInputs(size, second);
+      for (const batch of batches) await addInput(batch, sums, kernels);
+      statisticsOf(sums);
+    };
+  });
+  return wholeSeconds(timings, "sides");
+}
+
+export interface LinearToSearch {
+  readonly linear: LinearInfo;
+  readonly choice: QuantizeChoice | null;
+}
+
+/** Seconds of finding scales for the input of some linears. */
+export async function timeSearch(
+  transform: ScaleTransform,
+  options: object,
+  linears: readonly LinearToSearch[],
+  { checkpoint, seed, kernels }: TimedModel,
+  budgetSeconds: number,
+): Promise<number> {
+  const [{ columns }] = linears.map(({ linear }) => linear);
+  const timings = await timingsOf(sharesOf(columns), "sides", budgetSeconds, async (share) => {
+    const size = Math.round(share * columns);
+    const sums = noInputs(size, transform.searches);
+    for (const batch of randomInputs(64, size, seed)) await addInput(batch, sums, kernels);
+    const cut = await Promise.all(
+      linears.map(async ({ linear, choice }) => {
+        const rows = Math.max(1, Math.round(share * linear.rows));
+        const { data } = await readMatrix(checkpoint, linear.tensor, kernels, { first: 0, last: rows });
+        const weight = { rows, columns: size, data: data.slice(0, rows * size) };
+        return { name: linear.name, weight, approximate: choice && approximationBy(choice, kernels) };
+      }),
+    );
+    const input = {
+      linears: linears.map(({ linear }) => linear),
+      madeBy: "norm",
+      runs: [{ size, makers: [], firsts: [0] }],
+    } as const;
+    return () => transform.fit({ input, statistics: statisticsOf(sums), linears: cut }, options, kernels);
+  });
+  return wholeSeconds(timings, "sides");
+}
+
+/** Shares of a width that groups of the usual sizes divide. */
+function sharesOf(columns: number): readonly number[] {
+  const shares: number[] = [];
+  for (let size = columns; size >= narrowest; size /= 2) {
+    shares.unshift(size / columns);
+    if (size % (2 * narrowest) !== 0) break;
+  }
+  return shares.length > 0 ? shares : [1];
+}
+
+const narrowest = 128;
+
+/** Seconds of a byte's sha256. */
+export function timeHashing(): number {
+  const bytes = new Uint8Array(hashedBytes);
+  const started = performance.now();
+  createHash("sha256").update(bytes).digest();
+  return (performance.now() - started) / 1000 / hashedBytes;
+}
+
+const hashedBytes = 2 ** 23;
