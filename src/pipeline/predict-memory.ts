@@ -3,7 +3,7 @@ import type { LinearInfo, ModelDescription } from "../model/architecture.js";
 import type { WeightOutline } from "../schemes/scheme.js";
 import { storedBytes } from "../schemes/weights.js";
 import { findScaleTransform } from "../transforms/registry.js";
-import { hasFitted, needsCalibration, readsText } from "./calibration-needs.js";
+import { choosesRows, hasFitted, needsCalibration, readsText } from "./calibration-needs.js";
 import { calibratedQuantizerOf } from "./choices.js";
 import { byChoice } from "./fit-linears.js";
 import { inputsOf } from "./inputs-of.js";
@@ -163,10 +163,6 @@ function methodBytes(together: readonly ToQuantize[], tokens: number): number {
   const found = calibratedQuantizerOf(together[0].quantize.choice);
   const linears = together.map(({ linear }) => linear);
   return codes + (found ? found.quantizer.workingBytes(linears, tokens, found.options) : 0);
-}
-
-function choosesRows({ quantize }: PlannedLinear): boolean {
-  return quantize !== null && calibratedQuantizerOf(quantize.choice)?.quantizer.chooseRows !== undefined;
 }
 
 function batchBytes({ blocks }: ModelDescription, tokens: number): number {

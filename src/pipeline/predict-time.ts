@@ -1,8 +1,7 @@
 import type { LinearInfo } from "../model/architecture.js";
 import type { TransformChoice } from "../recipe/schema.js";
 import { findOrderTransform, findScaleTransform } from "../transforms/registry.js";
-import { isFitted, readsText } from "./calibration-needs.js";
-import { calibratedQuantizerOf } from "./choices.js";
+import { choosesRows, isFitted, readsText } from "./calibration-needs.js";
 import { byChoice } from "./fit-linears.js";
 import { inputsOf } from "./inputs-of.js";
 import type { DiskPrediction } from "./predict.js";
@@ -40,10 +39,17 @@ const writtenByte = 1 / 400e6;
  */
 export async function predictTime(model: ModelToTime): Promise<TimePrediction> {
   const started = performance.now();
+  const predicted = (timeSeconds: number | null, timeUnknown: readonly string[]): TimePrediction => {
+    return { timeSeconds, timeUnknown, measuringSeconds: (performance.now() - started) / 1000 };
+  };
   const unknown = reasons(model);
-  const timeSeconds = unknown.length > 0 ? null : await secondsOf(model);
-  const measuringSeconds = (performance.now() - started) / 1000;
-  return { timeSeconds, timeUnknown: unknown, measuringSeconds };
+  if (unknown.length > 0) return predicted(null, unknown);
+  try {
+    return predicted(await secondsOf(model), []);
+  } catch (error) {
+    // What it is in the run's way, the run says; what only a slice cannot do is no fault.
+    return predicted(null, [`a slice of the work failed: ${error instanceof Error ? error.message : error}`]);
+  }
 }
 
 function reasons({ plan }: PredictedModel): readonly string[] {
@@ -68,7 +74,7 @@ async function secondsOf(model: ModelToTime): Promise<number> {
   const measured = measurings(model);
   const [ofAlone, ofFitted] = [alike(alone.map((each) => [each])), alike(together)];
   const kinds = ofAlone.length + ofFitted.length + measured.length;
-  const budget = budgetSeconds / 2 / Math.max(1, kinds);
+  const budget = budgetSeconds / Math.max(1, kinds);
 
   const byte = { read: 0, hashed: timeHashing() };
   let seconds = aroundSeconds;
@@ -78,10 +84,12 @@ async function secondsOf(model: ModelToTime): Promise<number> {
   for (const { first, count } of ofAlone) add(count, await timeByWeights(first[0], timed, budget));
   for (const { first, count } of ofFitted) add(count, await timeFitted(first, timed, budget));
   for (const { count, time } of measured) seconds += count * (await time(timed, budget));
-  const block = await timeBlock(timed, windowLength);
-  byte.read = block.byte;
   const passes = passesOf(model) + (fitted.size > 0 ? 2 : 0);
-  seconds += passes * description.blocks.length * tokens * block.token;
+  if (passes > 0) {
+    const block = await timeBlock(timed, windowLength, budgetSeconds / 4);
+    byte.read = block.byte;
+    seconds += passes * description.blocks.length * tokens * block.token;
+  }
   const inputBytes = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   const writtenBytes = disk.quantizedBytes + disk.packBytes;
   seconds += inputBytes * (byte.hashed + (1 + passes) * byte.read);
@@ -110,19 +118,12 @@ interface Measuring {
 
 /** Passes of the float model alone: those of transforms that look at inputs, and that by which rows are chosen. */
 function passesOf({ plan }: PredictedModel): number {
-  return measuringTransforms(plan.transforms).length + (choosesRows(plan.linears) ? 1 : 0);
+  return measuringTransforms(plan.transforms).length + (plan.linears.some(choosesRows) ? 1 : 0);
 }
 
 function measuringTransforms(transforms: readonly TransformChoice[]): readonly TransformChoice[] {
   return transforms.filter(
     ({ transform }) => findOrderTransform(transform) !== null || findScaleTransform(transform) !== null,
-  );
-}
-
-function choosesRows(linears: PredictedModel["plan"]["linears"]): boolean {
-  return linears.some(
-    ({ quantize }) =>
-      quantize !== null && calibratedQuantizerOf(quantize.choice)?.quantizer.chooseRows !== undefined,
   );
 }
 
@@ -161,7 +162,7 @@ function measurings({ plan, description }: PredictedModel): readonly Measuring[]
         ),
       ];
     }),
-    ...(choosesRows(plan.linears) ? sums(true) : []),
+    ...(plan.linears.some(choosesRows) ? sums(true) : []),
   ];
 }
 

@@ -2,7 +2,7 @@ import { randomStream } from "../kernels/random.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 
 /** Tokens of a batch, as a model computes them. */
-const batchTokens = 2048;
+export const batchTokens = 2048;
 
 /** Made-up inputs `[tokens, K]`, batch by batch: sums of four uniform numbers, near a normal distribution. */
 export function randomInputs(tokens: number, columns: number, seed: number): readonly Matrix[] {

@@ -13,9 +13,10 @@ import { refusalOf } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import { openProduct } from "./block-products.js";
 import { targetOf } from "./choices.js";
-import { timingsOf, wholeSeconds } from "./extrapolate.js";
+import { doubled, timingsOf, wholeSeconds } from "./extrapolate.js";
 import { schemesOf } from "./fit-linears.js";
 import { placeOf } from "./place.js";
+import type { PlannedQuantization } from "./plan-linear.js";
 import { quantizeOne, type ToQuantize } from "./quantize-stage.js";
 import { randomInputs } from "./random-inputs.js";
 
@@ -84,7 +85,7 @@ export async function timeFitted(
 ): Promise<MethodTime> {
   const { checkpoint, kernels, ops, seed, tokens } = model;
   const [{ linear, quantize }] = together;
-  const granule = granuleOf(quantize.choice, linear.columns);
+  const granule = granuleOf(quantize, linear.columns);
   const shares = doubled(granule, linear.columns).map((columns) => columns / linear.columns);
   const made: { schemes: readonly WeightScheme[]; share: number } = { schemes: [], share: 1 };
   const timings = await timingsOf(shares, "sides", budgetSeconds, async (share) => {
@@ -155,21 +156,15 @@ function packSeconds(
   return (performance.now() - started) / 1000;
 }
 
-/** Columns that a slice must have whole: those of a group or block. */
-function granuleOf(choice: Readonly<Record<string, unknown>>, columns: number): number {
-  const sizes = [choice.group, choice.block].filter((size): size is number => typeof size === "number");
-  const granule = Math.max(fewestColumns, ...sizes.filter((size) => columns % size === 0));
+/** Columns that a slice must have whole: those of a group or block, of several parts the longest. */
+function granuleOf({ weight }: Pick<PlannedQuantization, "weight">, columns: number): number {
+  const parts = weight.scheme === "parts" ? weight.parts.map((part) => part.weight) : [weight];
+  const groups = parts.flatMap((part) => ("group" in part && part.group < part.columns ? part.group : []));
+  const granule = Math.max(fewestColumns, ...groups);
   return columns % granule === 0 ? granule : columns;
 }
 
 const fewestColumns = 64;
-
-/** `first`, twice and four times as many …, up to all that divide them no worse than `first` does, and all. */
-function doubled(first: number, all: number): readonly number[] {
-  const counts: number[] = [];
-  for (let count = first; count < all; count *= 2) counts.push(count);
-  return [...counts, all];
-}
 
 function firstColumns({ rows, columns, data }: Matrix, count: number): Matrix {
   const out = matrix(rows, count);

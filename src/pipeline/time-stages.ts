@@ -6,15 +6,16 @@ import { findArchitecture } from "../model/architectures/registry.js";
 import { openFloatExecutor } from "../model/executors/float.js";
 import type { QuantizeChoice } from "../recipe/schema.js";
 import type { ScaleTransform } from "../transforms/transform.js";
-import { timingsOf, wholeSeconds } from "./extrapolate.js";
-import { randomInputs } from "./random-inputs.js";
+import { doubled, timingsOf, wholeSeconds } from "./extrapolate.js";
+import { batchTokens, randomInputs } from "./random-inputs.js";
 import { approximationBy } from "./scale-channels.js";
 import type { TimedModel } from "./time-methods.js";
 
-/** Seconds of the first block on one token, as the float model computes it, and of reading one byte of its weights. */
+/** Seconds of a block on one token of a batch, as the float model computes it, and of reading one byte of its weights. */
 export async function timeBlock(
-  { checkpoint, description, kernels, ops, seed }: TimedModel,
+  { checkpoint, description, tokens, kernels, ops, seed }: TimedModel,
   windowLength: number,
+  budgetSeconds: number,
 ): Promise<{ readonly token: number; readonly byte: number }> {
   const [linears] = description.blocks;
   const executor = openFloatExecutor(
@@ -37,15 +38,19 @@ export async function timeBlock(
   const { config } = checkpoint;
   const tensors = rememberedTensors(checkpoint, kernels);
   const block = await findArchitecture(config).openBlock(0, { config, executor, ops, ...tensors });
-  const length = Math.min(windowLength, longestWindow);
-  const [hidden] = randomInputs(length, description.hiddenSize, seed);
-  const work = async () => block(hidden, length);
-  const timings = await timingsOf([1], "rows", blockBudget, async () => work);
-  return { token: wholeSeconds(timings, "rows") / length, byte: reading / bytes };
+  const windows = Math.max(1, Math.floor(Math.min(tokens, batchTokens) / windowLength));
+  const counts = doubled(1, windows);
+  const timings = await timingsOf(
+    counts.map((count) => count / windows),
+    "rows",
+    budgetSeconds,
+    async (share) => {
+      const [hidden] = randomInputs(Math.round(share * windows) * windowLength, description.hiddenSize, seed);
+      return () => block(hidden, windowLength);
+    },
+  );
+  return { token: wholeSeconds(timings, "rows") / (windows * windowLength), byte: reading / bytes };
 }
-
-const longestWindow = 512;
-const blockBudget = 0.5;
 
 /** Seconds of adding up what an input `[tokens, K]` is like. */
 export async function timeSums(
