@@ -7,7 +7,7 @@ import { choosesRows, hasFitted, needsCalibration, readsText } from "./calibrati
 import { calibratedQuantizerOf } from "./choices.js";
 import { byChoice } from "./fit-linears.js";
 import { inputsOf } from "./inputs-of.js";
-import type { Plan, PlannedLinear } from "./plan.js";
+import type { Plan } from "./plan.js";
 import type { ToQuantize } from "./quantize-stage.js";
 
 /** What a run takes in memory at most, in bytes. */
