@@ -15,7 +15,7 @@ export function predictionText(prediction: Prediction): string {
 }
 
 function timeText({ timeSeconds, timeUnknown, measuringSeconds }: Prediction): string {
-  if (timeSeconds === null) return `Time: not predicted, for ${timeUnknown.join("; ")}.`;
+  if (timeSeconds === null) return `Time: not predicted (${timeUnknown.join("; ")}).`;
   return `Time: about ${secondsText(timeSeconds)} without scoring (from ${secondsText(measuringSeconds)} of measuring on this machine).`;
 }
 

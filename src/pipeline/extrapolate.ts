@@ -12,8 +12,8 @@ export const growths = { sides: [3, 2], rows: [1, 0] } as const;
 export type Growth = keyof typeof growths;
 
 /**
- * What the whole takes: `a · share^p + b · share^q` through the last two timings, with no part below zero. Of one timing all is
- * taken to grow with the higher power.
+ * What the whole takes: `a · share^p + b · share^q` through the last two timings, with no part below zero; all of the higher power
+ * where there is one.
  */
 export function wholeSeconds(timings: readonly Timing[], growth: Growth): number {
   const [high, low] = growths[growth];
@@ -34,8 +34,11 @@ export function wholeSeconds(timings: readonly Timing[], growth: Growth): number
 const mostTimes = 3;
 const repeatedSeconds = 0.05;
 
+/** One timing alone would not say how seconds grow. */
+const fewestTimings = 2;
+
 /**
- * Times growing shares of something, as long as the next is likely to end in time.
+ * Times growing shares of something, two at least where there are as many, and more as long as the next is likely to end in time.
  * @param shares rising, at most 1.
  * @param prepare what is not timed; gives what is.
  */
@@ -50,7 +53,8 @@ export async function timingsOf(
   const timings: Timing[] = [];
   for (const share of shares) {
     const last = timings.at(-1);
-    if (last && last.seconds * (share / last.share) ** growths[growth][0] > left()) break;
+    const expected = last ? last.seconds * (share / last.share) ** growths[growth][0] : 0;
+    if (timings.length >= fewestTimings && expected > left()) break;
     const work = await prepare(share);
     const first = performance.now();
     let least = await secondsOf(work);

@@ -2,6 +2,7 @@ import type { LinearInfo } from "../model/architecture.js";
 import type { TransformChoice } from "../recipe/schema.js";
 import { findOrderTransform, findScaleTransform } from "../transforms/registry.js";
 import { choosesRows, isFitted, readsText } from "./calibration-needs.js";
+import { calibratedQuantizerOf } from "./choices.js";
 import { byChoice } from "./fit-linears.js";
 import { inputsOf } from "./inputs-of.js";
 import type { DiskPrediction } from "./predict.js";
@@ -53,8 +54,14 @@ export async function predictTime(model: ModelToTime): Promise<TimePrediction> {
 }
 
 function reasons({ plan }: PredictedModel): readonly string[] {
-  const routed = plan.linears.some((each) => each.linear.isRouted && isFitted(each));
-  return routed ? ["how many tokens of the calibration text reach each expert is not known before"] : [];
+  const methods = plan.linears.flatMap(({ quantize }) => {
+    const found = quantize && calibratedQuantizerOf(quantize.choice)?.quantizer;
+    return found?.untimed ? `${found.name}: ${found.untimed}` : [];
+  });
+  const routed = plan.linears.some((each) => each.linear.isRouted && isFitted(each))
+    ? ["how many tokens of the calibration text reach each expert is known only when it is computed"]
+    : [];
+  return [...new Set([...methods, ...routed])];
 }
 
 async function secondsOf(model: ModelToTime): Promise<number> {

@@ -71,6 +71,7 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
   options,
   outline: outlineOf,
   workingBytes,
+  untimed: "a codebook and its table take as long for few outputs and tokens as for many",
   async quantize(linears, inputs, chosen, { seed, kernels }) {
     const { centroids, compensation, refit, table } = chosen;
     const outlines = linears.map((linear) => outlineOf(linear, chosen));
