@@ -5,11 +5,12 @@ import { choosesRows, isFitted, readsText } from "./calibration-needs.js";
 import { calibratedQuantizerOf } from "./choices.js";
 import { byChoice } from "./fit-linears.js";
 import { inputsOf } from "./inputs-of.js";
+import type { PlannedLinear } from "./plan.js";
 import type { DiskPrediction } from "./predict.js";
 import type { PredictedModel } from "./predict-memory.js";
 import type { ToQuantize } from "./quantize-stage.js";
-import { type MethodTime, type TimedModel, timeByWeights, timeFitted } from "./time-methods.js";
-import { type LinearToSearch, timeBlock, timeHashing, timeSearch, timeSums } from "./time-stages.js";
+import { type TimedModel, timeByWeights, timeFitted } from "./time-methods.js";
+import { timeHashing, timeReading, timeSearch, timeSums, timeToken } from "./time-stages.js";
 
 /** How long a run will take on this machine, without scoring. */
 export interface TimePrediction {
@@ -65,112 +66,118 @@ function reasons({ plan }: PredictedModel): readonly string[] {
 }
 
 async function secondsOf(model: ModelToTime): Promise<number> {
-  const { plan, description, tokens, tensors, disk, windowLength } = model;
+  const { plan, description, tokens, tensors, disk, windowLength, checkpoint, kernels } = model;
   const timed: TimedModel = { ...model, targets: plan.targets };
-  const fitted = new Map(
-    plan.linears.flatMap(({ quantize, ...each }) =>
-      quantize && readsText({ ...each, quantize }) ? [[each.linear.name, { ...each, quantize }]] : [],
-    ),
-  );
-  const alone = plan.linears.flatMap(({ quantize, ...each }) =>
-    quantize && !fitted.has(each.linear.name) ? [{ ...each, quantize }] : [],
-  );
-  const together = description.blocks.flatMap((linears) =>
-    inputsOf(linears).flatMap((names) => byChoice(names.flatMap(({ name }) => fitted.get(name) ?? []))),
-  );
-  const measured = measurings(model);
-  const [ofAlone, ofFitted] = [alike(alone.map((each) => [each])), alike(together)];
-  const kinds = ofAlone.length + ofFitted.length + measured.length;
-  const budget = budgetSeconds / Math.max(1, kinds);
-
-  const byte = { read: 0, hashed: timeHashing() };
+  const jobs = [
+    ...methods(model),
+    ...transforms(model),
+    ...(plan.linears.some(choosesRows) ? sums(model, true) : []),
+  ];
+  const budget = budgetSeconds / (jobs.length + 1);
   let seconds = aroundSeconds;
-  const add = (count: number, { quantizeSeconds, packSeconds }: MethodTime) => {
-    seconds += count * (quantizeSeconds + packSeconds);
-  };
-  for (const { first, count } of ofAlone) add(count, await timeByWeights(first[0], timed, budget));
-  for (const { first, count } of ofFitted) add(count, await timeFitted(first, timed, budget));
-  for (const { count, time } of measured) seconds += count * (await time(timed, budget));
-  const passes = passesOf(model) + (fitted.size > 0 ? 2 : 0);
-  if (passes > 0) {
-    const block = await timeBlock(timed, windowLength, budgetSeconds / 4);
-    byte.read = block.byte;
-    seconds += passes * description.blocks.length * tokens * block.token;
-  }
+  for (const { count, time } of jobs) seconds += count * (await time(timed, budget));
+
+  const looking = lookingAlone(model);
+  const passes = looking + (plan.linears.some(readsText) ? 2 : 0); // of the float model, and of both when methods are fitted
+  if (passes > 0)
+    seconds += passes * description.blocks.length * tokens * (await timeToken(timed, windowLength, budget));
+  const readings = 1 + looking + (plan.linears.some(readsText) ? 1 : 0);
+  const [readByte, hashedByte] = [
+    await timeReading(description.blocks[0][0], checkpoint, kernels),
+    timeHashing(),
+  ];
   const inputBytes = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   const writtenBytes = disk.quantizedBytes + disk.packBytes;
-  seconds += inputBytes * (byte.hashed + (1 + passes) * byte.read);
-  seconds += writtenBytes * (2 * byte.hashed + writtenByte);
-  return seconds;
+  return (
+    seconds + inputBytes * (hashedByte + readings * readByte) + writtenBytes * (2 * hashedByte + writtenByte) // when they are written, and when the run is sealed
+  );
 }
 
-/** Linears that cost the same, with the first of them. */
-function alike(all: readonly (readonly ToQuantize[])[]) {
-  const kinds = new Map<string, { readonly first: readonly ToQuantize[]; count: number }>();
-  for (const first of all) {
-    const key = JSON.stringify(
-      first.map(({ linear, quantize }) => [quantize.choice, linear.rows, linear.columns]),
-    );
-    const kind = kinds.get(key);
-    if (kind) kind.count++;
-    else kinds.set(key, { first, count: 1 });
-  }
-  return [...kinds.values()];
-}
-
-interface Measuring {
+/** Work that a run does several times alike. */
+interface Job {
   readonly count: number;
+  /** Seconds of doing it once. */
   time(model: TimedModel, budgetSeconds: number): Promise<number>;
 }
 
-/** Passes of the float model alone: those of transforms that look at inputs, and that by which rows are chosen. */
-function passesOf({ plan }: PredictedModel): number {
-  return measuringTransforms(plan.transforms).length + (plan.linears.some(choosesRows) ? 1 : 0);
+/** The same work once, as often as it comes. @param all of each what it is known by, and how it is timed. */
+function counted(all: readonly { readonly key: unknown; readonly time: Job["time"] }[]): readonly Job[] {
+  const jobs = new Map<string, { count: number; readonly time: Job["time"] }>();
+  for (const { key, time } of all) {
+    const job = jobs.get(JSON.stringify(key));
+    if (job) job.count++;
+    else jobs.set(JSON.stringify(key), { count: 1, time });
+  }
+  return [...jobs.values()];
 }
 
-function measuringTransforms(transforms: readonly TransformChoice[]): readonly TransformChoice[] {
-  return transforms.filter(
+/** Quantizing and packing, of linears alone or of those that are fitted together. */
+function methods({ plan, description }: PredictedModel): readonly Job[] {
+  const toQuantize = (linears: readonly PlannedLinear[]) =>
+    linears.flatMap(({ quantize, ...each }) => (quantize ? { ...each, quantize } : []));
+  const fitted = new Map(plan.linears.filter(readsText).map((each) => [each.linear.name, each]));
+  const alone = toQuantize(plan.linears).filter((each) => !readsText(each));
+  const together = description.blocks
+    .flatMap(inputsOf)
+    .flatMap((linears) => byChoice(linears.flatMap(({ name }) => fitted.get(name) ?? [])));
+  const keyOf = ({ linear, quantize }: ToQuantize) => [quantize.choice, shapeOf(linear)];
+  return [
+    ...counted(
+      alone.map((each) => ({
+        key: keyOf(each),
+        time: (model, budget) => timeByWeights(each, model, budget),
+      })),
+    ),
+    ...counted(
+      together.map((linears) => ({
+        key: linears.map(keyOf),
+        time: (model, budget) => timeFitted(linears, model, budget),
+      })),
+    ),
+  ];
+}
+
+/** Passes of the float model alone: those of transforms that look at inputs, and that by which rows are chosen. */
+function lookingAlone({ plan }: PredictedModel): number {
+  return lookingTransforms(plan.transforms).length + (plan.linears.some(choosesRows) ? 1 : 0);
+}
+
+function lookingTransforms(all: readonly TransformChoice[]): readonly TransformChoice[] {
+  return all.filter(
     ({ transform }) => findOrderTransform(transform) !== null || findScaleTransform(transform) !== null,
   );
 }
 
 /** Sums over inputs, and searches for their scales. */
-function measurings({ plan, description }: PredictedModel): readonly Measuring[] {
-  const inputs = description.blocks.flatMap(inputsOf);
-  const widths = new Map<number, number>();
-  for (const [{ columns }] of inputs) widths.set(columns, (widths.get(columns) ?? 0) + 1);
-  const sums = (second: boolean): Measuring[] =>
-    [...widths].map(([columns, count]) => ({
-      count,
-      time: (model, budget) => timeSums(columns, second, model, budget),
-    }));
+function transforms(model: PredictedModel): readonly Job[] {
+  const { plan, description } = model;
   const choices = new Map(
     plan.linears.map(({ linear, quantize }) => [linear.name, quantize?.choice ?? null]),
   );
-  return [
-    ...measuringTransforms(plan.transforms).flatMap(({ transform, ...options }) => {
-      const scale = findScaleTransform(transform);
-      if (scale === null) return sums(false);
-      const searched = description.scalable.filter((input) => scale.takes(input, options));
-      const kinds = new Map<string, { linears: LinearToSearch[]; count: number }>();
-      for (const { linears } of searched) {
+  return lookingTransforms(plan.transforms).flatMap(({ transform, ...options }) => {
+    const scale = findScaleTransform(transform);
+    if (scale === null) return sums(model, false);
+    const searches = description.scalable
+      .filter((input) => scale.takes(input, options))
+      .map(({ linears }) => {
         const own = linears.map((linear) => ({ linear, choice: choices.get(linear.name) ?? null }));
-        const key = JSON.stringify(own.map(({ linear, choice }) => [shapeOf(linear), choice]));
-        const kind = kinds.get(key) ?? { linears: own, count: 0 };
-        kinds.set(key, { ...kind, count: kind.count + 1 });
-      }
-      return [
-        ...sums(scale.searches),
-        ...[...kinds.values()].map(
-          ({ linears, count }): Measuring => ({
-            count,
-            time: (model, budget) => timeSearch(scale, options, linears, model, budget),
-          }),
-        ),
-      ];
-    }),
-    ...(plan.linears.some(choosesRows) ? sums(true) : []),
-  ];
+        return {
+          key: own.map(({ linear, choice }) => [shapeOf(linear), choice]),
+          time: (timed: TimedModel, budget: number) => timeSearch(scale, options, own, timed, budget),
+        };
+      });
+    return [...sums(model, scale.searches), ...counted(searches)];
+  });
+}
+
+/** @param second whether products of channels are summed too. */
+function sums({ description }: PredictedModel, second: boolean): readonly Job[] {
+  return counted(
+    description.blocks.flatMap(inputsOf).map(([{ columns }]) => ({
+      key: columns,
+      time: (model, budget) => timeSums(columns, second, model, budget),
+    })),
+  );
 }
 
 function shapeOf({ rows, columns }: LinearInfo): readonly number[] {

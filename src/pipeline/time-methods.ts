@@ -32,28 +32,21 @@ export interface TimedModel {
   readonly ops: Ops;
 }
 
-/** Seconds that linears take. */
-export interface MethodTime {
-  readonly quantizeSeconds: number;
-  /** For all targets; those that take no such slice of a linear are not in it. */
-  readonly packSeconds: number;
-}
-
 /** Rows that are timed first: layouts of most targets take as many. */
 const firstRows = 128;
 
-/** One linear that is quantized by its weights alone, timed on some of its rows. */
+/** Seconds of one linear that is quantized by its weights alone, and packed: timed on some of its rows. */
 export async function timeByWeights(
   each: ToQuantize,
   model: TimedModel,
   budgetSeconds: number,
-): Promise<MethodTime> {
+): Promise<number> {
   const { checkpoint, kernels } = model;
   const { rows, tensor } = each.linear;
   if (isStored(each.quantize.choice)) {
     const work = async () => weightTensors((await checkpoint.stored.get(tensor)?.scheme()) as WeightScheme);
     const timings = await timingsOf([1], "rows", budgetSeconds, async () => work);
-    return { quantizeSeconds: wholeSeconds(timings, "rows"), packSeconds: 0 };
+    return wholeSeconds(timings, "rows");
   }
   const made: { scheme?: WeightScheme; share: number } = { share: 1 };
   const counts = doubled(Math.min(firstRows, rows), rows);
@@ -74,15 +67,15 @@ export async function timeByWeights(
     },
   );
   const packed = made.scheme ? packSeconds([{ ...each, scheme: made.scheme }], model) / made.share : 0;
-  return { quantizeSeconds: wholeSeconds(timings, "rows"), packSeconds: packed };
+  return wholeSeconds(timings, "rows") + packed;
 }
 
-/** Linears of one input that are fitted together, timed on a model that is smaller in all its sides. */
+/** Seconds of linears of one input that are fitted together, and packed: timed on linears that are smaller in all their sides. */
 export async function timeFitted(
   together: readonly ToQuantize[],
   model: TimedModel,
   budgetSeconds: number,
-): Promise<MethodTime> {
+): Promise<number> {
   const { checkpoint, kernels, ops, seed, tokens } = model;
   const [{ linear, quantize }] = together;
   const granule = granuleOf(quantize, linear.columns);
@@ -127,7 +120,7 @@ export async function timeFitted(
     together.map((each, at) => ({ ...each, scheme: made.schemes[at] })),
     model,
   );
-  return { quantizeSeconds: wholeSeconds(timings, "sides"), packSeconds: packed / made.share ** 2 };
+  return wholeSeconds(timings, "sides") + packed / made.share ** 2;
 }
 
 /** Of a linear or of tokens, whatever the share. */
@@ -139,6 +132,7 @@ async function finish(weight: Matrix, scheme: WeightScheme, kernels: Kernels): P
   weightTensors(scheme);
 }
 
+/** For all targets; one that does not take such a slice of a linear is not in it. */
 function packSeconds(
   made: readonly (ToQuantize & { readonly scheme: WeightScheme })[],
   { targets, description }: TimedModel,

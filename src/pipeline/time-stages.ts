@@ -11,12 +11,12 @@ import { batchTokens, randomInputs } from "./random-inputs.js";
 import { approximationBy } from "./scale-channels.js";
 import type { TimedModel } from "./time-methods.js";
 
-/** Seconds of a block on one token of a batch, as the float model computes it, and of reading one byte of its weights. */
-export async function timeBlock(
+/** Seconds of a block on one token of a batch, as the float model computes it. */
+export async function timeToken(
   { checkpoint, description, tokens, kernels, ops, seed }: TimedModel,
   windowLength: number,
   budgetSeconds: number,
-): Promise<{ readonly token: number; readonly byte: number }> {
+): Promise<number> {
   const [linears] = description.blocks;
   const executor = openFloatExecutor(
     linearsOf(description),
@@ -31,10 +31,7 @@ export async function timeBlock(
     ops,
     kernels,
   );
-  const started = performance.now();
   await executor.enter(linears.map(({ name }) => name));
-  const reading = (performance.now() - started) / 1000;
-  const bytes = linears.reduce((sum, { tensor }) => sum + (checkpoint.tensors.get(tensor)?.bytes ?? 0), 0);
   const { config } = checkpoint;
   const tensors = rememberedTensors(checkpoint, kernels);
   const block = await findArchitecture(config).openBlock(0, { config, executor, ops, ...tensors });
@@ -49,7 +46,7 @@ export async function timeBlock(
       return () => block(hidden, windowLength);
     },
   );
-  return { token: wholeSeconds(timings, "rows") / (windows * windowLength), byte: reading / bytes };
+  return wholeSeconds(timings, "rows") / (windows * windowLength);
 }
 
 /** Seconds of adding up what an input `[tokens, K]` is like. */
@@ -118,6 +115,17 @@ function sharesOf(columns: number): readonly number[] {
 }
 
 const narrowest = 128;
+
+/** Seconds of a byte that is read, from where this linear lies: from memory where it was read before. */
+export async function timeReading(
+  { tensor }: LinearInfo,
+  checkpoint: TimedModel["checkpoint"],
+  kernels: TimedModel["kernels"],
+): Promise<number> {
+  const started = performance.now();
+  await readMatrix(checkpoint, tensor, kernels);
+  return (performance.now() - started) / 1000 / (checkpoint.tensors.get(tensor)?.bytes ?? 1);
+}
 
 /** Seconds of a byte's sha256. */
 export function timeHashing(): number {
