@@ -30,6 +30,8 @@ export interface ModelToTime extends PredictedModel, Omit<TimedModel, "targets" 
 
 /** What all measuring may take; a method whose smallest slice takes longer exceeds it. */
 const budgetSeconds = 2;
+/** Of the weights of a block as float32, which is computed on little text. */
+const largestBlock = 2 ** 30;
 /** Starting, planning, and the report. */
 const aroundSeconds = 2;
 /** Seconds of writing a byte, of 400 MB/s: a dry run writes nothing to measure it. */
@@ -54,7 +56,7 @@ export async function predictTime(model: ModelToTime): Promise<TimePrediction> {
   }
 }
 
-function reasons({ plan }: PredictedModel): readonly string[] {
+function reasons({ plan, description }: PredictedModel): readonly string[] {
   const methods = plan.linears.flatMap(({ quantize }) => {
     const found = quantize && calibratedQuantizerOf(quantize.choice)?.quantizer;
     return found?.untimed ? `${found.name}: ${found.untimed}` : [];
@@ -62,7 +64,12 @@ function reasons({ plan }: PredictedModel): readonly string[] {
   const routed = plan.linears.some((each) => each.linear.isRouted && isFitted(each))
     ? ["how many tokens of the calibration text reach each expert is known only when it is computed"]
     : [];
-  return [...new Set([...methods, ...routed])];
+  const weights = description.blocks[0].reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+  const large =
+    plan.linears.some(readsText) && 4 * weights > largestBlock
+      ? [`a block of ${Math.round((4 * weights) / 2 ** 30)} GiB is too large to be computed for it`]
+      : [];
+  return [...new Set([...methods, ...routed, ...large])];
 }
 
 async function secondsOf(model: ModelToTime): Promise<number> {

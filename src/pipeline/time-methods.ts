@@ -7,11 +7,9 @@ import { isStored, type TargetChoice } from "../recipe/schema.js";
 import { relativeError } from "../schemes/relative-error.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
-import { tableOf } from "../schemes/vectors.js";
 import { outlineOf, weightTensors } from "../schemes/weights.js";
 import { refusalOf } from "../targets/target.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
-import { openProduct } from "./block-products.js";
 import { targetOf } from "./choices.js";
 import { doubled, timingsOf, wholeSeconds } from "./extrapolate.js";
 import { schemesOf } from "./fit-linears.js";
@@ -76,43 +74,17 @@ export async function timeFitted(
   model: TimedModel,
   budgetSeconds: number,
 ): Promise<number> {
-  const { checkpoint, kernels, ops, seed, tokens } = model;
+  const { kernels, seed } = model;
   const [{ linear, quantize }] = together;
   const granule = granuleOf(quantize, linear.columns);
   const shares = doubled(granule, linear.columns).map((columns) => columns / linear.columns);
   const made: { schemes: readonly WeightScheme[]; share: number } = { schemes: [], share: 1 };
   const timings = await timingsOf(shares, "sides", budgetSeconds, async (share) => {
-    const columns = Math.round(share * linear.columns);
-    const some: ToQuantize[] = [];
-    const weights = new Map<string, Matrix>();
-    for (const each of together) {
-      const rows = Math.min(each.linear.rows, Math.max(leastRows, Math.round(share * each.linear.rows)));
-      const whole = await readMatrix(checkpoint, each.linear.tensor, kernels, { first: 0, last: rows });
-      some.push({ ...each, linear: { ...each.linear, rows, columns, attention: null } });
-      weights.set(each.linear.name, firstColumns(whole, columns));
-    }
-    const weight = (name: string) => weights.get(name) as Matrix;
-    const quantized = randomInputs(Math.max(leastRows, Math.round(share * tokens)), columns, seed);
-    const inputs: CalibrationInputs = {
-      quantized,
-      async *float() {
-        yield* quantized;
-      },
-    };
+    const { some, weight, inputs } = await smaller(together, share, model);
     return async () => {
       const schemes = await schemesOf(some, inputs, { weight }, { seed, kernels });
-      for (const [
-        at,
-        {
-          linear: { name },
-          quantize: { activation },
-        },
-      ] of some.entries()) {
-        const scheme = schemes[at];
-        await finish(weight(name), scheme, kernels);
-        const product = await openProduct(scheme, activation, null, ops, kernels);
-        if (scheme.scheme === "vectors" && tableOf(scheme)) for (const x of quantized) await product(x);
-      }
+      for (const [at, scheme] of schemes.entries())
+        await finish(weight(some[at].linear.name), scheme, kernels);
       Object.assign(made, { schemes, share });
     };
   });
@@ -121,6 +93,31 @@ export async function timeFitted(
     model,
   );
   return wholeSeconds(timings, "sides") + packed / made.share ** 2;
+}
+
+/** Linears that are smaller in both sides, cut out of these, on as large a share of the text. */
+async function smaller(
+  together: readonly ToQuantize[],
+  share: number,
+  { checkpoint, kernels, seed, tokens }: TimedModel,
+) {
+  const columns = Math.round(share * together[0].linear.columns);
+  const some: ToQuantize[] = [];
+  const weights = new Map<string, Matrix>();
+  for (const { linear, ...each } of together) {
+    const rows = Math.min(linear.rows, Math.max(leastRows, Math.round(share * linear.rows)));
+    const whole = await readMatrix(checkpoint, linear.tensor, kernels, { first: 0, last: rows });
+    some.push({ ...each, linear: { ...linear, rows, columns, attention: null } });
+    weights.set(linear.name, firstColumns(whole, columns));
+  }
+  const quantized = randomInputs(Math.max(leastRows, Math.round(share * tokens)), columns, seed);
+  const inputs: CalibrationInputs = {
+    quantized,
+    async *float() {
+      yield* quantized;
+    },
+  };
+  return { some, weight: (name: string) => weights.get(name) as Matrix, inputs };
 }
 
 /** Of a linear or of tokens, whatever the share. */
