@@ -71,9 +71,15 @@ function quantizeBytes({ plan, tensors }: PredictedModel): number {
   const ofThree = linears.map((each) => {
     const [weights, codes] = [weightsOf(each.linear), codeBytes(each.quantize!.weight)];
     const read = (tensors.get(each.linear.tensor)?.bytes ?? 2 * weights) + 4 * weights;
-    return read + (4 * weights + codes) + (codes + storedBytes(each.quantize!.weight));
+    const compared = comparesByCodes(each.quantize!.weight) ? 0 : 4 * weights; // what codes stand for, when the error is taken
+    return read + (4 * weights + codes + compared) + (codes + storedBytes(each.quantize!.weight));
   });
   return processBytes + copyingBytes + Math.max(0, ...ofThree);
+}
+
+/** Whether `relativeError` takes it without the weights that the codes stand for. */
+function comparesByCodes({ scheme }: WeightOutline): boolean {
+  return scheme === "int" || scheme === "planes";
 }
 
 /** A byte a code in memory. */
