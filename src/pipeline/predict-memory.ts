@@ -1,5 +1,6 @@
 import type { TensorSource } from "../checkpoint/tensor-source.js";
 import type { LinearInfo, ModelDescription } from "../model/architecture.js";
+import { scoreBytes } from "../model/attention.js";
 import type { WeightOutline } from "../schemes/scheme.js";
 import { storedBytes } from "../schemes/weights.js";
 import { findScaleTransform } from "../transforms/registry.js";
@@ -30,8 +31,9 @@ export interface PredictedModel {
   readonly plan: Plan;
   readonly description: ModelDescription;
   readonly tensors: TensorSource["tensors"];
-  /** Of the calibration text; 0 without one. */
+  /** Of the calibration text, and of a window of it; 0 without one. */
   readonly tokens: number;
+  readonly windowLength: number;
 }
 
 const mebibyte = 2 ** 20;
@@ -119,16 +121,13 @@ function searchBytes(linears: readonly LinearInfo[]): number {
 }
 
 /** The float model block after block, and the sums over one block's inputs. */
-function ofMeasuring(
-  stage: StageMemory["stage"],
-  { description, tokens }: PredictedModel,
-  second: boolean,
-): StageMemory {
+function ofMeasuring(stage: StageMemory["stage"], model: PredictedModel, second: boolean): StageMemory {
+  const { description, tokens } = model;
   const ofBlocks = description.blocks.map((linears) => {
     const squares = second ? inputsOf(linears).map(([{ columns }]) => columns * columns) : [0];
     const sums = 8 * squares.reduce((sum, square) => sum + square, 0);
     const asMeans = 4 * Math.max(...squares);
-    return blockBytes(linears) + sums + Math.max(asMeans, batchBytes(description, tokens));
+    return blockBytes(linears) + sums + Math.max(asMeans, batchBytes(model));
   });
   return {
     stage,
@@ -141,7 +140,8 @@ function ofMeasuring(
  * A block as float32 and as it is quantized, what a batch of it takes or else its hungriest method, and the text at one
  * place: both residual streams, the quantized model's input there and the float model's at the place before.
  */
-function ofFit({ plan, description, tokens }: PredictedModel): StageMemory {
+function ofFit(model: PredictedModel): StageMemory {
+  const { plan, description, tokens } = model;
   const fitted = new Map(plan.linears.filter(readsText).map((each) => [each.linear.name, each]));
   const ofBlocks = description.blocks.map((linears) => {
     const methods = inputsOf(linears).map((together) => {
@@ -150,7 +150,7 @@ function ofFit({ plan, description, tokens }: PredictedModel): StageMemory {
     });
     const widest = Math.max(0, ...linears.map(({ name, columns }) => (fitted.has(name) ? columns : 0)));
     return {
-      fixed: 2 * blockBytes(linears) + Math.max(batchBytes(description, tokens), ...methods),
+      fixed: 2 * blockBytes(linears) + Math.max(batchBytes(model), ...methods),
       channels: 3 * description.hiddenSize + widest,
     };
   });
@@ -171,9 +171,18 @@ function methodBytes(together: readonly ToQuantize[], tokens: number): number {
   return codes + (found ? found.quantizer.workingBytes(linears, tokens, found.options) : 0);
 }
 
-function batchBytes({ blocks }: ModelDescription, tokens: number): number {
-  const widest = Math.max(...blocks.flat().map(({ rows, columns }) => Math.max(rows, columns)));
-  return 4 * Math.min(tokens, tokensOfBatch) * matricesOfBatch * widest;
+/** What a batch of windows takes where most is: between gate, up and down, or in attention with its scores. */
+function batchBytes({ description, tokens, windowLength }: PredictedModel): number {
+  const linears = description.blocks.flat();
+  const batch = Math.min(tokens, Math.max(windowLength, tokensOfBatch));
+  const widest = Math.max(...linears.map(({ rows, columns }) => Math.max(rows, columns)));
+  const attentions = linears.flatMap(({ attention }) => {
+    if (attention === null) return [];
+    const { rows, keyValueHeads, headSize } = attention;
+    const heads = rows / headSize - 2 * keyValueHeads;
+    return Math.min(scoreBytes, 4 * heads * batch * windowLength) + 4 * batch * (rows + heads * headSize);
+  });
+  return Math.max(4 * batch * matricesOfBatch * widest, ...attentions);
 }
 
 function blockBytes(linears: readonly LinearInfo[]): number {

@@ -24,8 +24,6 @@ export interface TimePrediction {
 
 export interface ModelToTime extends PredictedModel, Omit<TimedModel, "targets" | "tokens"> {
   readonly disk: DiskPrediction;
-  /** Tokens of a window of the calibration text. */
-  readonly windowLength: number;
 }
 
 /** What all measuring may take; a method whose smallest slice takes longer exceeds it. */

@@ -43,11 +43,11 @@ export async function predictRun(
     const read = needsCalibration(plan) && calibration ? calibration : null;
     const windowLength = read ? lengthOf(read, description) : 0;
     const tokens = read ? samplesOf(read, windowLength) * windowLength : 0;
-    const predicted = { plan, description, tensors: checkpoint.tensors, tokens };
+    const predicted = { plan, description, tensors: checkpoint.tensors, tokens, windowLength };
     const disk = predictDisk(predicted);
     const ops = openOps({ threads: kernels.threads });
     try {
-      const timed = { ...predicted, disk, windowLength, checkpoint, seed, kernels, ops };
+      const timed = { ...predicted, disk, checkpoint, seed, kernels, ops };
       const prediction = { memory: predictMemory(predicted), disk, tokens, ...(await predictTime(timed)) };
       return { ...plan, prediction };
     } finally {

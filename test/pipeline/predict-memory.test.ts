@@ -10,7 +10,12 @@ async function planned(method: object, tokens: number, changes: object = {}): Pr
   const checkpoint = await openModelCheckpoint(bundledModel);
   try {
     const { recipe } = calibratedRecipe([{ match: "*", quantize: method }], changes);
-    return { ...(await planCheckpoint(checkpoint, recipe)), tensors: checkpoint.tensors, tokens };
+    return {
+      ...(await planCheckpoint(checkpoint, recipe)),
+      tensors: checkpoint.tensors,
+      tokens,
+      windowLength: 128,
+    };
   } finally {
     await checkpoint.close();
   }
@@ -38,6 +43,16 @@ describe("what a run takes", () => {
     const widest = Math.max(...description.blocks.flat().map(({ columns }) => columns));
     const [half, whole] = [4096, 8192].map((tokens) => predictMemory({ ...model, description, tokens }));
     expect(whole.peakBytes - half.peakBytes).toBe(4 * 4096 * (3 * description.hiddenSize + widest));
+  });
+
+  test("of longer windows is more by the scores of attention, as far as they are computed at once", async () => {
+    const model = await planned(gptq, 2 ** 16);
+    const scores = [2 ** 12, 2 ** 15].map((windowLength) => {
+      const { stages } = predictMemory({ ...model, windowLength, tokens: windowLength });
+      return stages[stages.length - 1].fixedBytes;
+    });
+    expect(scores[0]).toBeGreaterThan(2 ** 27); // scores take at most so much at once
+    expect(scores[1] - scores[0]).toBeLessThan(2 ** 30); // all scores of the longer window would take 64 times as much
   });
 
   test.each([
