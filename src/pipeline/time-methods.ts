@@ -5,7 +5,8 @@ import type { Ops } from "../model/ops.js";
 import type { CalibrationInputs } from "../quantizers/calibrated-quantizer.js";
 import { isStored, type TargetChoice } from "../recipe/schema.js";
 import { relativeError } from "../schemes/relative-error.js";
-import type { WeightScheme } from "../schemes/scheme.js";
+import { keptOfInput, represent } from "../schemes/represent.js";
+import type { ActivationScheme, WeightScheme } from "../schemes/scheme.js";
 import type { DequantizedCheckpoint } from "../schemes/stored/dequantized.js";
 import { outlineOf, weightTensors } from "../schemes/weights.js";
 import { refusalOf } from "../targets/target.js";
@@ -83,8 +84,11 @@ export async function timeFitted(
     const { some, weight, inputs } = await smaller(together, share, model);
     return async () => {
       const schemes = await schemesOf(some, inputs, { weight }, { seed, kernels });
-      for (const [at, scheme] of schemes.entries())
+      for (const [at, scheme] of schemes.entries()) {
         await finish(weight(some[at].linear.name), scheme, kernels);
+        for (const x of inputs.quantized)
+          await represent(x, measuredOnce(some[at].quantize), keptOfInput(scheme), kernels);
+      }
       Object.assign(made, { schemes, share });
     };
   });
@@ -93,6 +97,11 @@ export async function timeFitted(
     model,
   );
   return wholeSeconds(timings, "sides") + packed / made.share ** 2;
+}
+
+/** How an input is represented, with any scale where one for everything is to be measured. */
+function measuredOnce({ activation }: Pick<PlannedQuantization, "activation">): ActivationScheme {
+  return "per" in activation && activation.per === "tensor" ? { ...activation, largest: 1 } : activation;
 }
 
 /** Linears that are smaller in both sides, cut out of these, on as large a share of the text. */
