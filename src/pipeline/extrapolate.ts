@@ -11,23 +11,27 @@ export interface Timing {
 export const growths = { sides: [3, 2], rows: [1, 0] } as const;
 export type Growth = keyof typeof growths;
 
+/** Timings that count, the last ones: small shares say little but of what is around them. */
+const mostCounted = 3;
+
 /**
- * What the whole takes: `a · share^p + b · share^q` through the last two timings, with no part below zero; all of the higher power
- * where there is one.
+ * What the whole takes: `a · share^p + b · share^q`, fitted to the last timings by least squares with the weights `share^−p`, and
+ * with no part below zero. What was done whole counts as it was timed.
  */
 export function wholeSeconds(timings: readonly Timing[], growth: Growth): number {
-  const [high, low] = growths[growth];
+  const [p, q] = growths[growth];
   const last = timings[timings.length - 1];
-  const before = timings[timings.length - 2];
-  const alone = last.seconds / last.share ** high;
-  if (before === undefined || last.share === 1) return alone;
-  // Both divided by share^low: a straight line over share^(high - low), whose slope is a.
-  const [x, y] = [last.share ** (high - low), last.seconds / last.share ** low];
-  const [xBefore, yBefore] = [before.share ** (high - low), before.seconds / before.share ** low];
-  const a = (y - yBefore) / (x - xBefore);
-  const b = y - a * x;
-  if (b <= 0) return alone;
-  return a <= 0 ? y : a + b;
+  if (last.share === 1) return last.seconds;
+  const counted = timings.slice(-mostCounted);
+  const sum = (power: number) => counted.reduce((all, { share }) => all + share ** power, 0);
+  const times = (power: number) =>
+    counted.reduce((all, { share, seconds }) => all + seconds * share ** power, 0);
+  const [high, mixed, low] = [sum(p), sum(q), sum(2 * q - p)];
+  const determinant = high * low - mixed * mixed;
+  const a = (times(0) * low - times(q - p) * mixed) / determinant;
+  const b = (times(q - p) * high - times(0) * mixed) / determinant;
+  if (counted.length === 1 || b <= 0) return times(0) / high;
+  return a <= 0 ? times(q - p) / low : a + b;
 }
 
 /** How often a share is timed at most, and for how long together: the least counts, for others use the machine too. */

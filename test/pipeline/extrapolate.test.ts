@@ -29,17 +29,24 @@ describe("the whole from timings of shares", () => {
     ).toBe(1);
   });
 
-  test("no part is negative where timings scatter: the answer lies between both powers of the last", () => {
+  test("no part is negative where timings scatter: one power is fitted to them then", () => {
     const faster = [
       { share: 1 / 4, seconds: 1 },
       { share: 1 / 2, seconds: 1 },
     ];
-    expect(wholeSeconds(faster, "sides")).toBe(4); // 1 / (1/2)²
+    expect(wholeSeconds(faster, "sides")).toBeCloseTo((4 + 2) / (1 / 4 + 1 / 2), 10);
     const slower = [
       { share: 1 / 4, seconds: 0.001 },
       { share: 1 / 2, seconds: 1 },
     ];
-    expect(wholeSeconds(slower, "sides")).toBe(8); // 1 / (1/2)³
+    expect(wholeSeconds(slower, "sides")).toBeCloseTo(1.001 / (1 / 64 + 1 / 8), 10);
+  });
+
+  test("one outlier among three is less than the whole truth", () => {
+    const timings = [1 / 16, 1 / 8, 1 / 4].map((share) => ({ share, seconds: share ** 2 }));
+    timings[2].seconds *= 1.5;
+    expect(wholeSeconds(timings, "sides")).toBeLessThan(4);
+    expect(wholeSeconds(timings, "sides")).toBeGreaterThan(1);
   });
 });
 
