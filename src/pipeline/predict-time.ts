@@ -95,9 +95,12 @@ async function secondsOf(model: ModelToTime): Promise<number> {
   ];
   const inputBytes = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   const writtenBytes = disk.quantizedBytes + disk.packBytes;
-  return (
-    seconds + inputBytes * (hashedByte + readings * readByte) + writtenBytes * (2 * hashedByte + writtenByte) // when they are written, and when the run is sealed
+  seconds += inputBytes * (hashedByte + readings * readByte);
+  seconds += writtenBytes * (2 * hashedByte + writtenByte); // hashed when they are written, and when the run is sealed
+  const reported = plan.linears.flatMap(({ linear, quantize }) =>
+    quantize ? linear.rows * linear.columns : 0,
   );
+  return seconds + reportedWeight * reported.reduce((sum, weights) => sum + weights, 0);
 }
 
 /** Work that a run does several times alike. */
