@@ -1,21 +1,22 @@
 import { InvalidArgumentError } from "commander";
 import type { Prediction } from "../src/pipeline/predict.js";
-import { bytesText } from "../src/report/text.js";
+import { bytesText, secondsText } from "../src/report/text.js";
 
 /** What a run would take, for people. */
-export function predictionText({ memory, disk, tokens }: Prediction): string {
-  const { peakBytes, activationBytes, unmeasuredMethods } = memory;
+export function predictionText(prediction: Prediction): string {
+  const { memory, disk, tokens } = prediction;
+  const { peakBytes, activationBytes } = memory;
   const ofText = `, ${bytesText(activationBytes)} of it for ${tokens} tokens of calibration text (\`--memory\` keeps less)`;
   return [
     `Memory: about ${bytesText(peakBytes)}${activationBytes > 0 ? ofText : ""}.`,
-    ...(unmeasuredMethods.length > 0
-      ? [
-          `What ${unmeasuredMethods.join(", ")} works with was not measured: it is taken to be as much as GPTQ does.`,
-        ]
-      : []),
     `Disk: ${bytesText(disk.quantizedBytes)} of schemes and float tensors, about ${bytesText(disk.packBytes)} of packs.`,
-    "Time: not predicted, for it depends on this machine.",
+    timeText(prediction),
   ].join("\n");
+}
+
+function timeText({ timeSeconds, timeUnknown, measuringSeconds }: Prediction): string {
+  if (timeSeconds === null) return `Time: not predicted (${timeUnknown.join("; ")}).`;
+  return `Time: about ${secondsText(timeSeconds)} without scoring (from ${secondsText(measuringSeconds)} of measuring on this machine).`;
 }
 
 const units: Readonly<Record<string, number>> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };

@@ -52,7 +52,7 @@ export function quantizeCommand(): Command {
       const recipe = options.calibration ? calibratedOn(named, options.calibration) : named;
       const checkpoint = await localFolder(model, onProgress);
       if (options.dryRun) {
-        const { prediction, ...plan } = await predictRun(checkpoint, recipe);
+        const { prediction, ...plan } = await predictRun(checkpoint, recipe, kernels);
         const shown = options.part ? { ...plan, linears: shareOf(plan, options.part) } : plan;
         const result = { ...shown, ...inParts(plan), prediction };
         printResult(options.json ?? false, result, () => `${planText(shown)}\n${predictionText(prediction)}`);

@@ -22,7 +22,7 @@ export interface Range {
 }
 
 /** A run's scores take at most this. */
-const scoreBytes = 128 * 2 ** 20;
+export const scoreBytes = 128 * 2 ** 20;
 
 /** Many windows at a time when they are short, some queries of one window when it is long. */
 export function attentionParts(

@@ -47,6 +47,7 @@ export function openOps(options: { readonly threads: number }): Ops {
         intraOpNumThreads: options.threads,
         interOpNumThreads: 1,
         logSeverityLevel: 3,
+        enableCpuMemArena: false,
       });
       sessions.set(key, session);
     }

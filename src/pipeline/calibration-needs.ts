@@ -29,6 +29,11 @@ export function readsText(linear: PlannedLinear): boolean {
   return isFitted(linear) || (linear.quantize !== null && isStatic(linear.quantize.activation));
 }
 
+/** Whether rows of this linear are chosen against those of others, by the float model's inputs. */
+export function choosesRows({ quantize }: PlannedLinear): boolean {
+  return quantize !== null && calibratedQuantizerOf(quantize.choice)?.quantizer.chooseRows !== undefined;
+}
+
 /** What is wrong with rules that are fitted to calibration text. */
 export function calibrationProblems(
   planned: readonly PlannedLinear[],

@@ -1,6 +1,6 @@
-import type { ModelDescription } from "../model/architecture.js";
+import type { Kernels } from "../kernels/kernels.js";
 import { openModelCheckpoint } from "../model/open-checkpoint.js";
-import type { CalibrationChoice } from "../recipe/schema.js";
+import { openOps } from "../model/ops.js";
 import type { LoadedRecipe } from "../recipe/shipped.js";
 import { storedBytes } from "../schemes/weights.js";
 import { needsCalibration } from "./calibration-needs.js";
@@ -9,9 +9,10 @@ import { targetOf } from "./choices.js";
 import type { Plan } from "./plan.js";
 import { planCheckpoint } from "./plan-checkpoint.js";
 import { type MemoryPrediction, type PredictedModel, predictMemory } from "./predict-memory.js";
+import { predictTime, type TimePrediction } from "./predict-time.js";
 
-/** What a run will take, before any of it is done. Time is not among it: it depends on the machine, of which no rate is known. */
-export interface Prediction {
+/** What a run will take, before any of it is done. */
+export interface Prediction extends TimePrediction {
   readonly memory: MemoryPrediction;
   readonly disk: DiskPrediction;
   /** Of the calibration text, if it is as long as the recipe asks for; 0 without one. */
@@ -26,30 +27,35 @@ export interface DiskPrediction {
   readonly packBytes: number;
 }
 
-/** The plan of a recipe, and what it takes. @throws LuthierError when the recipe does not fit the model. */
+/**
+ * The plan of a recipe, and what it takes. For its time some of the work is done on slices, for about two seconds.
+ * @throws LuthierError when the recipe does not fit the model.
+ */
 export async function predictRun(
   model: string,
   { recipe }: LoadedRecipe,
+  kernels: Kernels,
 ): Promise<Plan & { readonly prediction: Prediction }> {
   const checkpoint = await openModelCheckpoint(model);
   try {
     const { plan, description } = await planCheckpoint(checkpoint, recipe);
-    const tokens =
-      needsCalibration(plan) && recipe.calibration ? tokensOf(recipe.calibration, description) : 0;
-    const predicted = { plan, description, tensors: checkpoint.tensors, tokens };
-    const prediction = { memory: predictMemory(predicted), disk: predictDisk(predicted), tokens };
-    return { ...plan, prediction };
+    const { calibration, seed } = recipe;
+    const read = needsCalibration(plan) && calibration ? calibration : null;
+    const windowLength = read ? lengthOf(read, description) : 0;
+    const tokens = read ? samplesOf(read, windowLength) * windowLength : 0;
+    const predicted = { plan, description, tensors: checkpoint.tensors, tokens, windowLength };
+    const disk = predictDisk(predicted);
+    const ops = openOps({ threads: kernels.threads });
+    try {
+      const timed = { ...predicted, disk, checkpoint, seed, kernels, ops };
+      const prediction = { memory: predictMemory(predicted), disk, tokens, ...(await predictTime(timed)) };
+      return { ...plan, prediction };
+    } finally {
+      await ops.close();
+    }
   } finally {
     await checkpoint.close();
   }
-}
-
-function tokensOf(
-  calibration: CalibrationChoice,
-  description: Pick<ModelDescription, "contextLength">,
-): number {
-  const length = lengthOf(calibration, description);
-  return samplesOf(calibration, length) * length;
 }
 
 function predictDisk({ plan, description, tensors }: PredictedModel): DiskPrediction {

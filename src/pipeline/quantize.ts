@@ -99,7 +99,8 @@ async function quantizePlanned(
       ? await calibrationText({ calibration, folder, directory, description })
       : null;
   const tokens = (text?.windows ?? []).reduce((sum, window) => sum + window.length, 0);
-  const predicted = { plan, description, tensors: source.tensors, tokens };
+  const windowLength = text?.windows[0]?.length ?? 0;
+  const predicted = { plan, description, tensors: source.tensors, tokens, windowLength };
   const openSpill = options.memoryBytes === undefined ? null : spillWithin(options.memoryBytes, predicted);
   await prepareRunDirectory(out, options.fresh ?? false);
   const spill = openSpill?.(out);

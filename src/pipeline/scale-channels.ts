@@ -78,7 +78,7 @@ async function linearsToScale(
   return read;
 }
 
-function approximationBy(
+export function approximationBy(
   choice: QuantizeChoice,
   kernels: Kernels,
 ): ((weight: Matrix) => Promise<Matrix>) | null {

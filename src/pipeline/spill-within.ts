@@ -3,7 +3,7 @@ import { openSpill, type Spill } from "../model/spill.js";
 import { type PredictedModel, predictMemory } from "./predict-memory.js";
 
 /** What was read from files and waits to be collected, at most: measured (docs/memory.md). */
-const lateReads = 144 * 2 ** 20;
+const lateReads = 128 * 2 ** 20;
 
 /**
  * What keeps activations in memory as far as a limit for the whole process leaves room, and in files of the run's folder beyond.

@@ -5,6 +5,7 @@ import { dequantizeInt, type IntScheme } from "../schemes/int.js";
 import { type Matrix, matrix } from "../tensor/matrix.js";
 import type { CalibratedQuantizer, CalibrationInputs, LinearToFit } from "./calibrated-quantizer.js";
 import { groupOrRow } from "./granularity.js";
+import { largestOf } from "./linear-sizes.js";
 import { outputErrors } from "./output-errors.js";
 import { rtn } from "./rtn.js";
 
@@ -32,6 +33,11 @@ export const awq: CalibratedQuantizer<Options> = {
   source: "AWQ, arXiv 2306.00978; mit-han-lab/llm-awq, auto_clip.py",
   options,
   outline: ({ rows, columns }, chosen) => roundingOf(rows, columns, chosen),
+  /** Of a linear what is clipped, its codes, what they stand for and the difference; moments within groups, in two precisions. */
+  workingBytes(linears, _, { group }) {
+    const { columns } = linears[0];
+    return 13 * largestOf(linears) + 12 * columns * (group === "row" ? columns : group);
+  },
   async quantize(linears, inputs, chosen, { kernels }) {
     const group = chosen.group === "row" ? linears[0].columns : chosen.group;
     const moments = await momentsOfGroups(inputs, group, kernels);

@@ -24,6 +24,17 @@ export interface CalibratedQuantizer<Options extends object = object> {
    */
   outline(linear: LinearShape, options: Options): WeightOutline;
   /**
+   * Why what a small model takes says nothing of the time that a large one does; absent where it grows with the sides of what
+   * is quantized.
+   */
+  readonly untimed?: string;
+  /**
+   * What it holds at most while it quantizes linears of one input, in bytes: beside their weights and the inputs, and what it
+   * gives. From the arrays that it makes, for `luthier quantize --dry-run`.
+   * @param tokens of the calibration text.
+   */
+  workingBytes(linears: readonly LinearShape[], tokens: number, options: Options): number;
+  /**
    * Where linears compete for something, chooses rows among all those of one rule, before any is quantized. Linears come one
    * at a time, in the order of the model.
    */

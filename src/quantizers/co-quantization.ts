@@ -6,8 +6,10 @@ import type { CalibratedQuantizer, CalibrationInputs, LinearShape } from "./cali
 import { clusterWeights } from "./clustered-weights.js";
 import { fitCodebooks } from "./fitted-codebooks.js";
 import { fitProducts, productsOfPart } from "./fitted-products.js";
-import { aimAtFloat, momentsOf, sampleRows } from "./input-moments.js";
+import { aimAtFloat, momentsOf, sampleRows, sampleTokens } from "./input-moments.js";
+import { weightsOf } from "./linear-sizes.js";
 import { codebooksOfPart, idsOfPart, stack } from "./stacked-linears.js";
+import { triedTokens } from "./table-grids.js";
 
 const options = z.strictObject({
   centroids: z.int().min(2).max(256).default(16).describe("of a codebook of weights"),
@@ -68,6 +70,8 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
   source: "LUT-LLM, arXiv 2511.06174 (the representation); GPTVQ, arXiv 2402.15319 (compensation)",
   options,
   outline: outlineOf,
+  workingBytes,
+  untimed: "a codebook and its table take as long for few outputs and tokens as for many",
   async quantize(linears, inputs, chosen, { seed, kernels }) {
     const { centroids, compensation, refit, table } = chosen;
     const outlines = linears.map((linear) => outlineOf(linear, chosen));
@@ -106,6 +110,31 @@ export const coQuantization: CalibratedQuantizer<CoQuantizationOptions> = {
     });
   },
 };
+
+/**
+ * All along the weights `[N, K]` as one, two moments `[K, K]` and the sample of inputs `[T, K]`; beside them one step's: the aim
+ * (weights transposed, in float64 and as they come out; a factor and a difference of moments), clusters (the aim, weights in
+ * order and in float64; moments in order, damped and inverted), or tables `[P, blocks, c_a, c_w]` thrice with what
+ * outputs `[N, T]` lack, of all tokens and twice of those that ranges are tried on.
+ */
+function workingBytes(
+  linears: readonly LinearShape[],
+  allTokens: number,
+  chosen: CoQuantizationOptions,
+): number {
+  const { columns } = linears[0];
+  const [weights, square] = [weightsOf(linears), columns ** 2];
+  const tokens = Math.min(allTokens, sampleTokens);
+  const always = 4 * weights + 16 * square + 4 * tokens * columns;
+  const [aim, clusters] = [16 * weights + 12 * square, 16 * weights + 24 * square];
+  if (chosen.inputs === "float" || chosen.table === "none") return always + Math.max(aim, clusters);
+  const rows = weights / columns;
+  const blocks = linears.map((linear) => blocksOf(linear, chosen));
+  const together = sharesBlocks(linears[0], chosen) ? blocks[0] : blocks.reduce((sum, each) => sum + each, 0);
+  const entries = (columns / vector) * together * chosen.inputs * chosen.centroids;
+  const tables = 12 * entries + 4 * rows * (tokens + 2 * Math.min(tokens, triedTokens));
+  return always + Math.max(aim, clusters, tables);
+}
 
 /** `[P, c_a, v]`; null where inputs stay float. */
 async function clusterInputs(

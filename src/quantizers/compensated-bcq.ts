@@ -3,7 +3,7 @@ import type { BcqTask } from "../kernels/bcq.js";
 import { signsOutline } from "../schemes/planes.js";
 import { scaleGrid } from "../schemes/scale-grid.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { compensatedBytes, compensatedWeights, compensation } from "./compensated-weights.js";
 import { groupOrRow } from "./granularity.js";
 import type { LevelGrid } from "./level-grid.js";
 import { type PlanesLevels, planesLevels, planesScheme } from "./planes-grid.js";
@@ -23,6 +23,7 @@ export const compensatedBcq: CalibratedQuantizer<z.infer<typeof options>> = {
   options,
   outline: ({ rows, columns }, { planes, group, offset }) =>
     signsOutline(planes, offset, scaleGrid(rows, columns, group)),
+  workingBytes: (linears, _, chosen) => compensatedBytes(linears, chosen),
   quantize(linears, inputs, chosen, { kernels }) {
     const { planes, offset } = chosen;
     return compensatedWeights(linears, inputs, chosen, signGrid({ planes, offset }), kernels);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { tritsOutline } from "../schemes/planes.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { compensatedBytes, compensatedWeights, compensation } from "./compensated-weights.js";
 import { groupOrRow } from "./granularity.js";
 import type { LevelGrid } from "./level-grid.js";
 import { type PlanesLevels, planesLevels, planesScheme } from "./planes-grid.js";
@@ -20,6 +20,7 @@ export const compensatedTritPlanes: CalibratedQuantizer<z.infer<typeof options>>
   source: "PTQTP, arXiv 2509.16989 (levels); GPTQ, arXiv 2210.17323 (compensation)",
   options,
   outline: ({ rows, columns }, chosen) => tritPlanes.outline(rows, columns, chosen),
+  workingBytes: (linears, _, chosen) => compensatedBytes(linears, chosen),
   quantize: (linears, inputs, chosen, { kernels }) =>
     compensatedWeights(linears, inputs, chosen, tritGrid(chosen.planes), kernels),
 };

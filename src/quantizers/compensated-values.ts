@@ -3,7 +3,7 @@ import { LuthierError } from "../error.js";
 import type { ValuesOutline } from "../schemes/values.js";
 import { smallFloats } from "./bitmod.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { compensatedBytes, compensatedWeights, compensation } from "./compensated-weights.js";
 import { groupOrRow } from "./granularity.js";
 import { besideEachOther, type FittedLevels, type LevelGrid } from "./level-grid.js";
 import { normalFloats } from "./nf4.js";
@@ -37,6 +37,7 @@ export const compensatedValues: CalibratedQuantizer<CompensatedValuesOptions> = 
     if (shared) return sharedOutline(rows, columns, shared);
     return ownOutline(rows, columns, chosen.bits, chosen.group);
   },
+  workingBytes: (linears, _, chosen) => compensatedBytes(linears, chosen),
   quantize(linears, inputs, chosen, { kernels }) {
     const shared = sharedValues(chosen);
     if (shared) return compensatedWeights(linears, inputs, chosen, sharedGrid(shared), kernels);

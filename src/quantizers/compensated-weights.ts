@@ -4,11 +4,12 @@ import type { Kernels } from "../kernels/kernels.js";
 import { type ScaleGrid, scaleGrid } from "../schemes/scale-grid.js";
 import type { WeightScheme } from "../schemes/scheme.js";
 import { type Matrix, matrix, transposed } from "../tensor/matrix.js";
-import type { CalibrationInputs, LinearToFit } from "./calibrated-quantizer.js";
+import type { CalibrationInputs, LinearShape, LinearToFit } from "./calibrated-quantizer.js";
 import { columnOrder, orderOfColumns } from "./column-order.js";
 import { expectFiniteInput } from "./finite-inputs.js";
 import { aimAtFloat, crossMoments, secondMoments } from "./input-moments.js";
 import type { FittedLevels, LevelGrid } from "./level-grid.js";
+import { largestOf, weightsOf } from "./linear-sizes.js";
 
 /** What a recipe may set of every method with error compensation. */
 export const compensation = {
@@ -72,6 +73,23 @@ export async function compensatedWeights<Fitted extends FittedLevels>(
     schemes.push(levelGrid.scheme(grid, codes, groups));
   }
   return schemes;
+}
+
+/**
+ * What `compensatedWeights` holds at most, in bytes: second moments, those in order, damped and inverted, `[K, K]` each; or
+ * two of them, and a linear `[N, K]` in float64, transposed before that. Aimed at the float model, all linears in float64
+ * and float32 twice, beside the moments, cross moments, their difference and a factor.
+ */
+export function compensatedBytes(
+  linears: readonly LinearShape[],
+  { aim }: Pick<Compensation, "aim">,
+): number {
+  const { columns } = linears[0];
+  const square = 8 * columns ** 2;
+  const [largest, all] = [largestOf(linears), weightsOf(linears)];
+  const aimed = aim === "float" ? 4 * all : 0;
+  const aiming = aim === "float" ? 3.5 * square + 16 * all : 0;
+  return Math.max(aiming, aimed + 4 * square, aimed + 2 * square + 12 * largest);
 }
 
 /** One linear in the course of rounding. */

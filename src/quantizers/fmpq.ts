@@ -4,6 +4,7 @@ import { cut, type Part, type PartsOutline, partsOf } from "../schemes/parts.js"
 import { scaleGrid } from "../schemes/scale-grid.js";
 import type { CalibratedQuantizer, LinearShape } from "./calibrated-quantizer.js";
 import { largestInputs } from "./largest-inputs.js";
+import { weightsOf } from "./linear-sizes.js";
 import { rtn } from "./rtn.js";
 
 const options = z.strictObject({
@@ -30,6 +31,7 @@ export const fmpq: CalibratedQuantizer<FmpqOptions> = {
   source: "COMET, arXiv 2410.12168 (FMPQ)",
   options,
   outline: outlineOf,
+  workingBytes: (linears) => 5 * weightsOf(linears), // cut columns, and codes, of all at once
   async quantize(linears, inputs, chosen, { kernels }) {
     const order = byFallingMagnitude(largestInputs(linears, inputs));
     return Promise.all(

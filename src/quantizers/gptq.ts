@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
-import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { compensatedBytes, compensatedWeights, compensation } from "./compensated-weights.js";
 import { groupOrRow } from "./granularity.js";
 import { besideEachOther, type FittedLevels, type LevelGrid } from "./level-grid.js";
 import { rtn } from "./rtn.js";
@@ -23,6 +23,7 @@ export const gptq: CalibratedQuantizer<z.infer<typeof options>> = {
   source: "GPTQ, arXiv 2210.17323; IST-DASLab/gptq; group-aware order: arXiv 2505.14638",
   options,
   outline: ({ rows, columns }, chosen) => rtn.outline(rows, columns, chosen),
+  workingBytes: (linears, _, chosen) => compensatedBytes(linears, chosen),
   quantize: (linears, inputs, chosen, { kernels }) =>
     compensatedWeights(linears, inputs, chosen, uniformGrid(chosen), kernels),
 };

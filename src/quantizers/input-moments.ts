@@ -20,7 +20,7 @@ export interface InputMoments {
 }
 
 /** Tokens that tables are fitted to, at most. */
-const sampleTokens = 8192;
+export const sampleTokens = 8192;
 
 /** Goes through the calibration text once. @param codebooks of the inputs, null where these stay float. */
 export async function momentsOf(

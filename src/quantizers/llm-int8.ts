@@ -4,6 +4,7 @@ import { cut, type Part, type PartsOutline, partsOf } from "../schemes/parts.js"
 import { scaleGrid } from "../schemes/scale-grid.js";
 import type { CalibratedQuantizer, LinearShape } from "./calibrated-quantizer.js";
 import { largestInputs } from "./largest-inputs.js";
+import { weightsOf } from "./linear-sizes.js";
 import { rtn } from "./rtn.js";
 
 const options = z.strictObject({
@@ -33,6 +34,7 @@ export const llmInt8: CalibratedQuantizer<z.infer<typeof options>> = {
   source: "LLM.int8(), arXiv 2208.07339 §3; outliers from calibration text, not found at run time",
   options,
   outline: plannedOutline,
+  workingBytes: (linears) => 5 * weightsOf(linears), // cut columns, and codes, of all at once
   async quantize(linears, inputs, { threshold }, { kernels }) {
     const largest = largestInputs(linears, inputs);
     const columns = Uint32Array.from(largest.keys());

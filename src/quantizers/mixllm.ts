@@ -14,8 +14,10 @@ import type {
   LinearToChooseFrom,
   LinearToFit,
 } from "./calibrated-quantizer.js";
+import { compensatedBytes } from "./compensated-weights.js";
 import { gptq } from "./gptq.js";
 import { secondMoments } from "./input-moments.js";
+import { weightsOf } from "./linear-sizes.js";
 import { outputErrors } from "./output-errors.js";
 import { rtn } from "./rtn.js";
 
@@ -48,6 +50,8 @@ export const mixLlm: CalibratedQuantizer<MixLlmOptions> = {
   options,
   outline: plannedOutline,
   chooseRows,
+  /** Rows that are cut out, beside what rounding them takes. */
+  workingBytes: (linears) => 4 * weightsOf(linears) + compensatedBytes(linears, { aim: "own" }),
   async quantize(linears, inputs, chosen, context) {
     const rows = context.chosenRows ?? (await chooseAlone(linears, inputs, chosen, context));
     const wideRows = linears.map(({ name }) => rowsChosen(rows, name));

@@ -3,7 +3,7 @@ import { signsOutline } from "../schemes/planes.js";
 import { scaleGrid } from "../schemes/scale-grid.js";
 import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
 import { signGrid } from "./compensated-bcq.js";
-import { compensatedWeights, compensation } from "./compensated-weights.js";
+import { compensatedBytes, compensatedWeights, compensation } from "./compensated-weights.js";
 import { groupOrRow } from "./granularity.js";
 
 const options = z.strictObject({
@@ -35,6 +35,7 @@ export const shiftAdd: CalibratedQuantizer<z.infer<typeof options>> = {
   options,
   outline: ({ rows, columns }, { planes, group }) =>
     signsOutline(planes, false, scaleGrid(rows, columns, group)),
+  workingBytes: (linears, _, chosen) => compensatedBytes(linears, chosen),
   quantize(linears, inputs, chosen, { kernels }) {
     const { planes, powersOfTwo, rounds } = chosen;
     const grid = signGrid({ planes, offset: false, powersOfTwo, rounds });

@@ -3,6 +3,7 @@ import type { CalibratedQuantizer } from "./calibrated-quantizer.js";
 import { expectFiniteInput } from "./finite-inputs.js";
 import { groupOrRow } from "./granularity.js";
 import { meanSquares } from "./input-moments.js";
+import { weightsOf } from "./linear-sizes.js";
 import { fitOwnTables, ownOutline } from "./value-tables.js";
 
 const options = z.strictObject({
@@ -25,6 +26,7 @@ export const squeeze: CalibratedQuantizer<z.infer<typeof options>> = {
   source: "SqueezeLLM, arXiv 2306.07629 §4.1; the exact solution: Grønlund et al., arXiv 1701.07204",
   options,
   outline: ({ rows, columns }, { bits, group }) => ownOutline(rows, columns, bits, group),
+  workingBytes: weightsOf, // codes of all at once
   async quantize(linears, inputs, chosen, { kernels }) {
     const importance = meanSquares(inputs);
     expectFiniteInput(linears, importance);

@@ -32,7 +32,7 @@ const narrowings = 6;
 const narrowing = 0.75;
 
 /** Tokens that narrower ranges are tried on, at most. */
-const triedTokens = 1024;
+export const triedTokens = 1024;
 
 /**
  * The levels that the entries of each block can take. From the range of least squared error, by use, ranges are narrowed

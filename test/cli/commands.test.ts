@@ -88,7 +88,18 @@ test("a dry run prints the plan and writes nothing", async () => {
   expect(code).toBe(0);
   expect(printed).toContain("28 linears to quantize");
   expect(printed).toContain("28 linears can be made in parts (--part)");
+  expect(printed).toMatch(/Time: about .* without scoring \(from .* of measuring on this machine\)/);
   expect((await luthier("verify", out)).code).toBe(1);
+});
+
+test("a dry run says in JSON what the run would take", async () => {
+  const dryRun = ["quantize", bundledModel, "--recipe", "gptq-int4-g128", "--dry-run", "--json"];
+  const { prediction } = JSON.parse((await luthier(...dryRun)).out);
+  expect(prediction.memory.peakBytes).toBeGreaterThan(2 ** 27);
+  expect(prediction.disk.quantizedBytes).toBeGreaterThan(0);
+  expect(prediction.tokens).toBeGreaterThan(0);
+  expect(prediction.timeSeconds).toBeGreaterThan(0);
+  expect(prediction.timeUnknown).toEqual([]);
 });
 
 test.each([["recipes"], ["targets"], ["tasks"], ["devices"], ["doctor"], ["inspect", bundledModel]])(

@@ -15,28 +15,46 @@ writeFileSync(
 
 /** What a process takes is read from Linux's /proc. */
 describe.runIf(process.platform === "linux")("--dry-run predicts the peak memory of a run", () => {
+  const packed = { targets: [{ target: "t-mac" }] };
+  const short = { calibration: { text, samples: 8, length: 128 } };
   test.each([
-    ["weights alone, 134 MB of them", "normal", { method: "rtn", bits: 4, group: 128 }, {}],
+    ["weights alone, 134 MB of them", "normal", 4, { method: "rtn", bits: 4, group: 128 }, packed],
     [
       "fitted to 8,192 tokens, 29 MB",
       "small",
+      4,
       { method: "gptq", bits: 4, group: 128 },
-      { calibration: { text, samples: 64, length: 128 } },
+      { ...packed, calibration: { text, samples: 64, length: 128 } },
+    ],
+    ["a table for each row", "small", 2, { method: "squeeze", bits: 3 }, short],
+    [
+      "weights as pairs of a codebook",
+      "small",
+      1,
+      { method: "co-quantization", inputs: "float", table: "none" },
+      short,
+    ],
+    [
+      "after a transform that looks at inputs",
+      "small",
+      2,
+      { method: "rtn", bits: 8, group: "row", symmetric: true },
+      { ...short, transforms: [{ transform: "smoothquant" }] },
     ],
   ] as const)(
     "within a quarter: %s",
-    async (_, shape, method, given) => {
-      const model = path.join(suite, `model-${shape}`);
-      const recipe = path.join(suite, `${shape}.yaml`);
+    async (what, shape, layers, method, given) => {
+      const model = path.join(suite, `model of ${what}`);
+      const recipe = path.join(suite, `${what}.yaml`);
       execFileSync(process.execPath, [
         path.join(root, "bench/random-checkpoint.mjs"),
-        ...[model, "--layers", "4", "--shape", shape, "--vocabulary", "4096"],
+        ...[model, "--layers", String(layers), "--shape", shape, "--vocabulary", "4096"],
       ]);
       const rules = [
         { match: "lm_head", keep: "float" },
         { match: "*", quantize: method },
       ];
-      writeFileSync(recipe, JSON.stringify({ version: 1, ...given, rules, targets: [{ target: "t-mac" }] }));
+      writeFileSync(recipe, JSON.stringify({ version: 1, ...given, rules }));
       const { out } = await luthier("quantize", model, "--recipe", recipe, "--dry-run", "--json");
       const predicted = JSON.parse(out).prediction.memory.peakBytes;
       const measured = await peakOf([
@@ -45,7 +63,7 @@ describe.runIf(process.platform === "linux")("--dry-run predicts the peak memory
         "--recipe",
         recipe,
         "--out",
-        path.join(suite, shape),
+        path.join(suite, `run of ${what}`),
       ]);
       expect(measured / predicted).toBeGreaterThan(0.75);
       expect(measured / predicted).toBeLessThan(1.25);
