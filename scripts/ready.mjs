@@ -14,8 +14,7 @@ if (major < 20) {
   process.exit(1);
 }
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
-  // No package needs a script of its own when it is installed: `npm run audit` holds that.
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 run("npm", ["run", "--silent", "build"]);
 
