@@ -8,6 +8,7 @@ import { fileError } from "./file-error.js";
 import { isJsonObject, readJsonObject } from "./json-file.js";
 import { type SpecialTokens, specialTokens } from "./special-tokens.js";
 import { TookTooLong, withinTime } from "./time-limit.js";
+import { tokenizerSteps } from "./tokenizer-steps.js";
 
 /** Text to token ids and back, as the checkpoint's `tokenizer.json` says. */
 export interface Tokenizer {
@@ -58,12 +59,12 @@ export async function openTokenizer(directory: string): Promise<Tokenizer> {
   if (files === null) throw noTokenizer(directory, await namesIn(directory));
   const { definition, config } = files;
   const vocabularySize = vocabularySizeOf(definition, file);
-  expectPatterns(definition, file);
+  const { encodesEndlessly, decodesEndlessly } = tokenizerSteps(definition, file);
   const modelConfig = await readModelConfig(directory);
   const { tokenizer, special } = build(splitAtWords(definition), config, modelConfig, vocabularySize, file);
   return {
-    encode: (text) => encode(tokenizer, text, file),
-    decode: (ids) => decode(tokenizer, ids, file),
+    encode: (text) => encode(tokenizer, text, file, timeLimit(encodesEndlessly)),
+    decode: (ids) => decode(tokenizer, ids, file, timeLimit(decodesEndlessly)),
     vocabularySize,
     special,
   };
@@ -97,10 +98,15 @@ function build(
   }
 }
 
-function encode(tokenizer: HuggingFaceTokenizer, text: string, file: string): Int32Array {
+function encode(
+  tokenizer: HuggingFaceTokenizer,
+  text: string,
+  file: string,
+  within: typeof withinTime,
+): Int32Array {
   const { ids, tokens } = (() => {
     try {
-      return withinTime(limitMilliseconds(text.length), () =>
+      return within(limitMilliseconds(text.length), () =>
         tokenizer.encode(text, { add_special_tokens: false }),
       );
     } catch (error) {
@@ -123,11 +129,16 @@ function encode(tokenizer: HuggingFaceTokenizer, text: string, file: string): In
   return Int32Array.from(ids);
 }
 
-function decode(tokenizer: HuggingFaceTokenizer, ids: ArrayLike<number>, file: string): string {
+function decode(
+  tokenizer: HuggingFaceTokenizer,
+  ids: ArrayLike<number>,
+  file: string,
+  within: typeof withinTime,
+): string {
   if (ids.length === 0) return ""; // which the library refuses
   try {
     // It tidies blanks unless told not to.
-    return withinTime(limitMilliseconds(ids.length), () =>
+    return within(limitMilliseconds(ids.length), () =>
       tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false }),
     );
   } catch (error) {
@@ -138,6 +149,11 @@ function decode(tokenizer: HuggingFaceTokenizer, ids: ArrayLike<number>, file: s
       { cause: error },
     );
   }
+}
+
+/** Being ready to stop costs more than most words do: where nothing can be endless, nothing is watched. */
+function timeLimit(isNeeded: boolean): typeof withinTime {
+  return isNeeded ? withinTime : (_, work) => work();
 }
 
 /**
@@ -216,27 +232,6 @@ function vocabularySizeOf(definition: Readonly<Record<string, unknown>>, file: s
     size = Math.max(size, (id as number) + 1);
   }
   return size;
-}
-
-/**
- * The library passes over a pattern that is neither a text nor a regular expression, and then splits texts into nothing.
- * @throws LuthierError when there is one.
- */
-function expectPatterns(definition: Readonly<Record<string, unknown>>, file: string): void {
-  const { normalizer, pre_tokenizer: preTokenizer, decoder } = definition;
-  const steps: unknown[] = [normalizer, preTokenizer, decoder];
-  for (const step of steps) {
-    if (Array.isArray(step)) for (const each of step) steps.push(each); // too many to be arguments, perhaps
-    if (!isJsonObject(step)) continue;
-    steps.push(step.normalizers, step.pretokenizers, step.decoders);
-    if (step.type !== "Split" && step.type !== "Replace") continue;
-    const { pattern } = step;
-    if (isJsonObject(pattern) && typeof (pattern.Regex ?? pattern.String) === "string") continue;
-    throw new LuthierError(
-      `${file} has a step ${step.type} whose pattern is neither a String nor a Regex`,
-      "Fetch the file again, or save the tokenizer again with the transformers library.",
-    );
-  }
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {

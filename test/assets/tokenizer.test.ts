@@ -26,10 +26,11 @@ test("stories260K: TinyStories has the token ids of the reference", async () => 
 });
 
 test.each(["luthier-tiny", "stories260K", "luthier-bert-sst2"])(
-  "%s: four times WikiText-2's test split takes about four times as long, not sixteen",
+  "%s: four times a text takes about four times as long, not sixteen",
   async (model) => {
     const tokenizer = await openTokenizer(assets(model));
-    const text = await read("data/wikitext-2-raw/test.txt");
+    const whole = await read("data/wikitext-2-raw/test.txt");
+    const text = whole.slice(0, whole.length / 4);
     const once = secondsOf(() => tokenizer.encode(text));
     const fourTimes = secondsOf(() => tokenizer.encode(text.repeat(4)));
     console.info(`${model}: ${once.toFixed(2)} s, four times the text ${fourTimes.toFixed(2)} s`);

@@ -96,7 +96,12 @@ const definitions: Readonly<Record<string, object>> = {
 /** `tokenizer.json` in folders of their own, each beside the same configuration. */
 export const tokenizer = parserInFolder({
   name: "tokenizer",
-  covers: ["checkpoint/tokenizer", "checkpoint/special-tokens", "checkpoint/time-limit"],
+  covers: [
+    "checkpoint/tokenizer",
+    "checkpoint/tokenizer-steps",
+    "checkpoint/special-tokens",
+    "checkpoint/time-limit",
+  ],
   async fill(folder) {
     const configuration = { bos_token: "<s>", eos_token: { content: "[SEP]" }, chat_template: "{{ x }}" };
     await writeFile(path.join(folder, "tokenizer_config.json"), JSON.stringify(configuration));
