@@ -1,9 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { rm, stat, utimes } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
 import { fileError, isMissing } from "./file-error.js";
-import { isGone, removeStale, thisProcess } from "./lock-holder.js";
+import {
+  createWhole,
+  holderIn,
+  isGone,
+  lockHolder,
+  readLock,
+  removeStale,
+  thisProcess,
+} from "./lock-file.js";
 
 /** A lock that has not been renewed for so long belongs to nobody, whichever machine took it. */
 const silenceMilliseconds = 30_000;
@@ -33,7 +40,7 @@ export async function alone<T>(
   const own = JSON.stringify({ ...(await thisProcess()), mark: randomUUID() });
   await take(lock, own, silence, signal);
   const renewal = setInterval(() => renew(lock), silence / 10).unref();
-  const isStillAlone = async () => (await holderOf(lock)) === own;
+  const isStillAlone = async () => (await readLock(lock)) === own;
   try {
     return await work(isStillAlone);
   } finally {
@@ -45,10 +52,9 @@ export async function alone<T>(
 async function take(lock: string, own: string, silence: number, signal?: AbortSignal): Promise<void> {
   for (;;) {
     try {
-      await writeFile(lock, own, { flag: "wx" });
-      return;
+      if (await createWhole(lock, own)) return;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw fileError("write", lock, error);
+      throw fileError("write", lock, error);
     }
     await untilFree(lock, silence, signal);
   }
@@ -63,7 +69,7 @@ function renew(lock: string): void {
 async function untilFree(lock: string, silence: number, signal?: AbortSignal): Promise<void> {
   let seen = { holder: "", renewedMs: 0, since: performance.now() };
   for (;;) {
-    const holder = await holderOf(lock);
+    const holder = await readLock(lock);
     const renewedMs = await renewalOf(lock);
     if (holder === null || renewedMs === null) return;
     if (holder !== seen.holder || renewedMs !== seen.renewedMs) {
@@ -72,15 +78,6 @@ async function untilFree(lock: string, silence: number, signal?: AbortSignal): P
     if ((await hasEnded(holder)) || performance.now() - seen.since > silence) return takeAway(lock, holder);
     await sleep(pollMilliseconds);
     signal?.throwIfAborted();
-  }
-}
-
-async function holderOf(lock: string): Promise<string | null> {
-  try {
-    return await readFile(lock, "utf8");
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw fileError("read", lock, error);
   }
 }
 
@@ -95,28 +92,13 @@ async function renewalOf(lock: string): Promise<number | null> {
 
 /** Whether what is written in a lock names a process of this machine that has ended. */
 async function hasEnded(text: string): Promise<boolean> {
-  const holder = holderSchema.safeParse(parsed(text));
-  return holder.success && isGone(holder.data);
+  const holder = holderIn(text, lockHolder);
+  return holder !== null && isGone(holder);
 }
 
-const holderSchema = z.object({
-  host: z.string(),
-  pid: z.int().positive(),
-  processStart: z.string().nullable(),
-});
-
-/** Undefined while it is being written. */
-function parsed(text: string): unknown {
+async function takeAway(lock: string, text: string): Promise<void> {
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-async function takeAway(lock: string, holder: string): Promise<void> {
-  try {
-    await removeStale(lock, async (file) => (await holderOf(file)) === holder);
+    await removeStale(lock, text);
   } catch (error) {
     throw fileError("write", lock, error);
   }

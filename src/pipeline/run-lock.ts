@@ -1,13 +1,18 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { rmSync } from "node:fs";
-import { link, mkdir, open, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { temporaryBeside } from "../checkpoint/atomic.js";
-import { readBounded } from "../checkpoint/bounded-file.js";
-import { fileError, isMissing } from "../checkpoint/file-error.js";
-import { isGone, removeStale, thisProcess } from "../checkpoint/lock-holder.js";
+import { fileError } from "../checkpoint/file-error.js";
+import {
+  createWhole,
+  holderIn,
+  isGone,
+  lockHolder,
+  readLock,
+  removeStale,
+  thisProcess,
+} from "../checkpoint/lock-file.js";
 import { LuthierError } from "../error.js";
 import type { Part } from "./part.js";
 import { expectNoLinks } from "./run-contents.js";
@@ -44,10 +49,7 @@ function exclude(name: string, other: string): boolean {
   return one === null || two === null || one.count !== two.count;
 }
 
-const holderSchema = z.strictObject({
-  host: z.string(),
-  pid: z.int().positive(),
-  processStart: z.string().nullable(),
+const holderSchema = lockHolder.extend({
   /** When it took the lock, ISO 8601. */
   since: z.string(),
   /** Its command line. */
@@ -97,7 +99,7 @@ async function takeLock(file: string, folder: string): Promise<void> {
   };
   try {
     await mkdir(path.dirname(file), { recursive: true });
-    while (!(await createdWhole(file, own))) await expectStale(file, own, folder);
+    while (!(await createWhole(file, `${JSON.stringify(own)}\n`))) await expectStale(file, own, folder);
     try {
       for (const name of await readdir(folder)) {
         const other = path.resolve(folder, name);
@@ -115,48 +117,11 @@ async function takeLock(file: string, folder: string): Promise<void> {
 
 /** Takes another's lock away when nobody holds it any more. @throws LuthierError naming who does. */
 async function expectStale(file: string, own: Holder, folder: string): Promise<void> {
-  const holder = await holderOf(file);
-  if (holder === "gone") return;
-  if (holder !== "damaged" && !(await isGone(holder))) throw heldBy(holder, own, folder, file);
-  await removeStale(file, async (found) => isDeepStrictEqual(await holderOf(found), holder));
-}
-
-/** Makes the file unless there is one; it is never seen with less than all of its text. */
-async function createdWhole(file: string, own: Holder): Promise<boolean> {
-  const temporary = temporaryBeside(file);
-  const handle = await open(temporary, "wx");
-  try {
-    await handle.writeFile(`${JSON.stringify(own)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  try {
-    await link(temporary, file); // fails when it is there, unlike a renaming
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  } finally {
-    await rm(temporary, { force: true });
-  }
-}
-
-/** A command line may be long. */
-const holderBytesLimit = 2 ** 24;
-
-async function holderOf(file: string): Promise<Holder | "gone" | "damaged"> {
-  try {
-    const text = Buffer.from(await readBounded(file, holderBytesLimit)).toString("utf8");
-    const parsed = holderSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : "damaged";
-  } catch (error) {
-    if (error instanceof SyntaxError) return "damaged";
-    if (!(error instanceof LuthierError)) throw error;
-    if (isMissing(error.cause)) return "gone";
-    if (error.cause === undefined) return "damaged"; // larger than a lock is
-    throw error;
-  }
+  const text = await readLock(file);
+  if (text === null) return;
+  const holder = holderIn(text, holderSchema);
+  if (holder !== null && !(await isGone(holder))) throw heldBy(holder, own, folder, file);
+  await removeStale(file, text);
 }
 
 function heldBy(holder: Holder, own: Holder, folder: string, file: string): LuthierError {

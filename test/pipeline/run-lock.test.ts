@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { lockFile, withLock } from "../../src/pipeline/run-lock.js";
 import { temporaryFolder } from "./run.js";
@@ -105,19 +106,28 @@ test("of a process on another machine nobody can tell whether it lives: it is re
   expect(error.fix).toContain(path.join(folder, lockFile));
 });
 
-test("of many that find a stale lock at once, one does the work at a time", async () => {
-  const folder = temporaryFolder();
-  leaveLock(folder, { pid: await endedProcess() });
-  let inside = 0;
-  let most = 0;
-  const work = async () => {
-    most = Math.max(most, ++inside);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    inside--;
-  };
-  const results = await Promise.allSettled(Array.from({ length: 20 }, () => withLock(folder, work)));
-  expect(most).toBe(1);
-  expect(results.some(({ status }) => status === "fulfilled")).toBe(true);
+test("of many that find a stale lock at about the same time, one does the work at a time", async () => {
+  const pid = await endedProcess();
+  for (let round = 0; round < 20; round++) {
+    const folder = temporaryFolder();
+    leaveLock(folder, { pid });
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      most = Math.max(most, ++inside);
+      await sleep(5);
+      inside--;
+    };
+    const late = async (_: unknown, at: number) => {
+      await sleep((7 * at) % 11);
+      return withLock(folder, work);
+    };
+    const results = await Promise.allSettled(Array.from({ length: 40 }, late));
+    expect(most).toBe(1);
+    expect(results.some(({ status }) => status === "fulfilled")).toBe(true);
+    const refusals = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+    for (const { message } of refusals) expect(message).toContain("is being written by process");
+  }
 });
 
 describe("parts", () => {
