@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { z } from "zod";
 import { LuthierError } from "../error.js";
-import { temporaryBeside } from "./atomic.js";
+import { temporaryBeside, writeFully } from "./atomic.js";
 import { readBounded } from "./bounded-file.js";
 import { isMissing } from "./file-error.js";
 
@@ -29,7 +29,7 @@ export async function createWhole(file: string, text: string): Promise<boolean> 
   const temporary = temporaryBeside(file);
   const handle = await open(temporary, "wx");
   try {
-    await handle.writeFile(text);
+    await writeFully(handle, Buffer.from(text), 0);
     await handle.sync();
   } finally {
     await handle.close();
